@@ -1,0 +1,1 @@
+//! The embedded offline node: block store, pins, names, RPC server, gateway.

@@ -1,0 +1,1 @@
+//! The DAG formats: bytes in, bytes out, no network and no disk.
