@@ -1,0 +1,115 @@
+//! dag-pb, the codec of IPFS's file trees: a node with links and data.
+//! Source: <https://ipld.io/specs/codecs/dag-pb/spec/>.
+
+use super::cid::Cid;
+use super::protobuf::{Fields, ProtobufError, Value, write_bytes, write_number};
+use thiserror::Error;
+
+/// A link to another block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// What it points to.
+    pub cid: Cid,
+    /// The entry's name in a directory; empty between a file's blocks.
+    pub name: String,
+    /// Cumulative size in bytes: the target's block and all blocks below it,
+    /// counted once for each link. What the node that made the link said.
+    pub size: u64,
+}
+
+/// A dag-pb node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// In the order they stand in the block.
+    pub links: Vec<Link>,
+    /// A UnixFS message, for all that this program reads.
+    pub data: Option<Vec<u8>>,
+}
+
+/// Why a block is no dag-pb node.
+#[derive(Debug, Error)]
+pub enum DagPbError {
+    /// The block is no protobuf message.
+    #[error("no dag-pb node: {0}")]
+    Protobuf(#[from] ProtobufError),
+    /// A field occurs twice, or is none that a node or a link has.
+    #[error("no dag-pb node: unexpected field {0}")]
+    Field(u64),
+    /// A link has no CID, or bytes that are none.
+    #[error("no dag-pb node: link {0} has no valid CID")]
+    Cid(usize),
+    /// A link's name is not UTF-8.
+    #[error("no dag-pb node: the name of link {0} is not UTF-8")]
+    Name(usize),
+}
+
+impl Node {
+    /// Reads a block. Links may stand before or after the data, as the spec allows.
+    pub fn decode(block: &[u8]) -> Result<Self, DagPbError> {
+        let mut node = Self::default();
+        for field in Fields(block) {
+            match field? {
+                (1, Value::Bytes(data)) if node.data.is_none() => node.data = Some(data.to_vec()),
+                (2, Value::Bytes(link)) => {
+                    let link = Link::decode(link, node.links.len())?;
+                    node.links.push(link);
+                }
+                (field, _) => return Err(DagPbError::Field(field)),
+            }
+        }
+        Ok(node)
+    }
+
+    /// The block, in the one form the spec calls canonical: links, then data.
+    /// The links are written in the order they have; a directory sorts its own.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut block = Vec::new();
+        let mut encoded = Vec::new();
+        for link in &self.links {
+            encoded.clear();
+            link.encode(&mut encoded);
+            write_bytes(&mut block, 2, &encoded);
+        }
+        if let Some(data) = &self.data {
+            write_bytes(&mut block, 1, data);
+        }
+        block
+    }
+
+    /// The cumulative size in bytes of a node whose block is `block_bytes` long.
+    pub fn cumulative_size(&self, block_bytes: usize) -> u64 {
+        self.links.iter().fold(block_bytes as u64, |sum, link| {
+            sum.saturating_add(link.size)
+        })
+    }
+}
+
+impl Link {
+    fn decode(bytes: &[u8], index: usize) -> Result<Self, DagPbError> {
+        let (mut cid, mut name, mut size) = (None, None, None);
+        for field in Fields(bytes) {
+            match field? {
+                (1, Value::Bytes(bytes)) if cid.is_none() => {
+                    cid = Some(Cid::try_from(bytes).map_err(|_| DagPbError::Cid(index))?);
+                }
+                (2, Value::Bytes(bytes)) if name.is_none() => {
+                    let text = str::from_utf8(bytes).map_err(|_| DagPbError::Name(index))?;
+                    name = Some(text.to_owned());
+                }
+                (3, Value::Varint(bytes)) if size.is_none() => size = Some(bytes),
+                (field, _) => return Err(DagPbError::Field(field)),
+            }
+        }
+        Ok(Self {
+            cid: cid.ok_or(DagPbError::Cid(index))?,
+            name: name.unwrap_or_default(),
+            size: size.unwrap_or_default(),
+        })
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        write_bytes(out, 1, &self.cid.to_bytes());
+        write_bytes(out, 2, self.name.as_bytes());
+        write_number(out, 3, self.size);
+    }
+}

@@ -1,0 +1,118 @@
+//! Plain UnixFS directories: one block that holds every entry.
+
+use super::cid::{Cid, CidVersion, DAG_PB, cid_of};
+use super::dag_pb::{DagPbError, Link, Node};
+use super::unixfs::{Kind, UnixFs, UnixFsError};
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// A directory is sharded exactly when the sum over its entries of name length
+/// and CID length, in bytes, exceeds this (boxo `ipld/unixfs/io`, `HAMTShardingSize`).
+pub const SHARDING_BYTES: usize = 262_144;
+
+/// What a name in a directory stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The root of the file or directory.
+    pub cid: Cid,
+    /// Cumulative size in bytes.
+    pub size: u64,
+}
+
+/// A plain directory. Names are ordered by their bytes, as in the block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Directory {
+    /// The entries by name.
+    pub entries: BTreeMap<String, Entry>,
+}
+
+/// Why a block is no plain directory.
+#[derive(Debug, Error)]
+pub enum DirectoryError {
+    /// The CID's codec is not dag-pb, so it is a leaf of a file or a foreign thing.
+    #[error("{0} is no directory: its codec is not dag-pb")]
+    Codec(Cid),
+    /// The block is no dag-pb node.
+    #[error(transparent)]
+    DagPb(#[from] DagPbError),
+    /// The node's data is no UnixFS message.
+    #[error(transparent)]
+    UnixFs(#[from] UnixFsError),
+    /// A file, a symlink, or a node without data.
+    #[error("it is a {0}, not a directory")]
+    NotADirectory(&'static str),
+    /// A sharded directory.
+    #[error("it is a sharded (HAMT) directory, not a plain one")]
+    Sharded,
+    /// Two entries of one name.
+    #[error("it has two entries named {0:?}")]
+    Duplicate(String),
+}
+
+impl Directory {
+    /// Reads a directory's block.
+    pub fn decode(block: &[u8]) -> Result<Self, DirectoryError> {
+        Self::from_node(Node::decode(block)?)
+    }
+
+    /// Reads a decoded node as a directory.
+    pub fn from_node(node: Node) -> Result<Self, DirectoryError> {
+        let Some(data) = &node.data else {
+            return Err(DirectoryError::NotADirectory("node without data"));
+        };
+        match UnixFs::decode(data)?.kind {
+            Kind::Directory => {}
+            Kind::HamtShard => return Err(DirectoryError::Sharded),
+            Kind::Symlink => return Err(DirectoryError::NotADirectory("symlink")),
+            _ => return Err(DirectoryError::NotADirectory("file")),
+        }
+        let mut entries = BTreeMap::new();
+        for Link { cid, name, size } in node.links {
+            if entries.insert(name.clone(), Entry { cid, size }).is_some() {
+                return Err(DirectoryError::Duplicate(name));
+            }
+        }
+        Ok(Self { entries })
+    }
+
+    /// The directory's block and its entry in a parent.
+    pub fn encode(&self, version: CidVersion) -> (Vec<u8>, Entry) {
+        let node = Node {
+            links: self
+                .entries
+                .iter()
+                .map(|(name, entry)| Link {
+                    cid: entry.cid,
+                    name: name.clone(),
+                    size: entry.size,
+                })
+                .collect(),
+            data: Some(UnixFs::new(Kind::Directory).encode()),
+        };
+        let block = node.encode();
+        let entry = Entry {
+            cid: cid_of(version, DAG_PB, &block),
+            size: node.cumulative_size(block.len()),
+        };
+        (block, entry)
+    }
+
+    /// Whether `ipfs add -r` would write these entries as a sharded directory.
+    pub fn must_be_sharded(&self) -> bool {
+        self.entries
+            .iter()
+            .map(|(name, entry)| entry_bytes(name, &entry.cid))
+            .sum::<usize>()
+            > SHARDING_BYTES
+    }
+}
+
+/// What an entry adds to the sum that decides about sharding, in bytes.
+pub fn entry_bytes(name: &str, cid: &Cid) -> usize {
+    name.len() + cid.encoded_len()
+}
+
+/// The empty directory, where every tree begins.
+pub fn empty(version: CidVersion) -> (Vec<u8>, Entry) {
+    Directory::default().encode(version)
+}
