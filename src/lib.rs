@@ -11,3 +11,5 @@
 pub mod embedded;
 pub mod guix;
 pub mod ipfs;
+pub mod node;
+pub mod publication;

@@ -1,0 +1,88 @@
+//! What can go wrong with a call. The text is for a person: what was being
+//! done, to which item, and the node's own words.
+
+use super::info::Version;
+use std::io;
+use thiserror::Error;
+
+/// A call that failed.
+#[derive(Debug, Error)]
+#[error("{doing}: {problem}")]
+pub struct NodeError {
+    /// What was being done, such as "pin /ipfs/Qm…".
+    pub doing: String,
+    /// What went wrong.
+    #[source]
+    pub problem: Problem,
+}
+
+/// Why a call failed.
+#[derive(Debug, Error)]
+pub enum Problem {
+    /// No connection: no daemon runs there, or the address is wrong.
+    #[error("no node answers at {url} ({reason}); start one with `ipfs daemon`, or say --api")]
+    Unreachable {
+        /// The RPC's address.
+        url: String,
+        /// The system's reason.
+        reason: String,
+    },
+    /// The node took longer than the call's limit.
+    #[error("the node did not answer within {0} seconds")]
+    TimedOut(u64),
+    /// The node answered with an error of its own; this is its message.
+    #[error("the node says: {0}")]
+    Refused(String),
+    /// The node does not know the command.
+    #[error("this node has no command {0}")]
+    NoSuchCommand(String),
+    /// The RPC asks for a user or a token, or refuses the one given.
+    #[error(
+        "the node refuses access (HTTP {0}); give a user and password in --api http://USER:PASSWORD@HOST:PORT"
+    )]
+    Forbidden(u16),
+    /// The connection broke, or the answer ended before it was whole.
+    #[error("the answer was cut short ({0})")]
+    Cut(String),
+    /// The answer is whole but not what the call gives.
+    #[error("the node gave an answer that makes no sense here: {0}")]
+    Unexpected(String),
+    /// The data that was being sent could not be read to its end; nothing was added.
+    #[error("{0}")]
+    Source(#[source] io::Error),
+    /// A Kubo whose answers are not known.
+    #[error("Kubo {0} is too old; {oldest} or newer is needed", oldest = super::OLDEST)]
+    TooOld(Version),
+}
+
+impl NodeError {
+    /// Whether the node could not be reached at all, so that a later try may do.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self.problem, Problem::Unreachable { .. })
+    }
+
+    /// Whether the node's own message contains `text`.
+    pub fn says(&self, text: &str) -> bool {
+        matches!(&self.problem, Problem::Refused(message) if message.contains(text))
+    }
+}
+
+impl Problem {
+    /// What ureq's error means for a call to `url` with this limit in seconds.
+    pub(super) fn from_ureq(error: ureq::Error, url: &str, limit_seconds: u64) -> Self {
+        let unreachable = |reason: String| Self::Unreachable {
+            url: url.to_owned(),
+            reason,
+        };
+        match error {
+            ureq::Error::Timeout(ureq::Timeout::Connect) => unreachable("no answer".to_owned()),
+            ureq::Error::Timeout(_) => Self::TimedOut(limit_seconds),
+            ureq::Error::HostNotFound => unreachable("unknown host".to_owned()),
+            ureq::Error::ConnectionFailed => unreachable("no connection".to_owned()),
+            ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                unreachable("connection refused".to_owned())
+            }
+            other => Self::Cut(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The root to go on from, found by what the name and the journal say.
+
+use super::{Journal, PublicationError, Site, Tree};
+use crate::ipfs::cid::{Cid, CidVersion};
+use crate::ipfs::directory::{Directory, Entry, empty};
+use crate::node::Node;
+
+/// The first root's one file. Nix and older Guix ask for it.
+const CACHE_INFO: &[u8] = b"StoreDir: /gnu/store\nWantMassQuery: 0\nPriority: 100\n";
+
+/// What is known of a name before a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What the name points to, if it resolves.
+    pub published: Option<Cid>,
+    /// The journals of the key, the newest first.
+    pub journals: Vec<Journal>,
+}
+
+/// The root that new files are grafted onto.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// The root.
+    pub root: Cid,
+    /// What the name points to, if it resolves. Where it is not the root, the
+    /// root is published even if nothing is new.
+    pub published: Option<Cid>,
+    /// The journals of the key, the newest first.
+    pub journals: Vec<Journal>,
+}
+
+/// How the key came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// It was there before this run, so its name may have been published.
+    Old,
+    /// This run made it, so nothing can have been published under it.
+    New,
+}
+
+/// Asks the name and the journal.
+pub fn find(site: &Site) -> Result<Found, PublicationError> {
+    Ok(Found {
+        published: site.resolve()?,
+        journals: Journal::find(site)?,
+    })
+}
+
+/// Decides which root to go on from; `chosen` is the person's word (`--base`).
+///
+/// # Errors
+/// Whenever that is not certain: each error names the way out.
+pub fn adopt(
+    site: &Site,
+    found: Found,
+    key_state: KeyState,
+    chosen: Option<Cid>,
+) -> Result<Base, PublicationError> {
+    let Found {
+        published,
+        journals,
+    } = found;
+    let newest = journals.first().map(|journal| journal.root);
+    let knows = |root: &Cid| {
+        journals
+            .iter()
+            .any(|journal| journal.root == *root || journal.previous == Some(*root))
+    };
+    let root = match (chosen, published, newest) {
+        (Some(root), ..) => root,
+        (None, Some(root), Some(newest)) if knows(&root) => newest,
+        (None, Some(resolved), Some(journal)) => {
+            return Err(PublicationError::Diverged {
+                name: site.key.id.clone(),
+                resolved: Box::new(resolved),
+                journal: Box::new(journal),
+            });
+        }
+        (None, None, Some(newest)) => newest,
+        (None, Some(root), None) => root,
+        (None, None, None) if key_state == KeyState::New => {
+            return begin(site, CidVersion::V0);
+        }
+        (None, None, None) => {
+            let name = site.key.id.clone();
+            return Err(PublicationError::Unknown { name });
+        }
+    };
+    if !Tree::new(site.node, root).is_mirror()? {
+        return Err(PublicationError::NotAMirror {
+            root: Box::new(root),
+        });
+    }
+    let base = Base {
+        root,
+        published,
+        journals,
+    };
+    match base.journals.first() {
+        Some(journal) if journal.root == root => Ok(base),
+        _ => pin_adopted(site, base),
+    }
+}
+
+/// Makes the first root, with `nix-cache-info` alone. It is not published yet.
+pub fn begin(site: &Site, version: CidVersion) -> Result<Base, PublicationError> {
+    let root = first_root(site.node, version)?;
+    let journal = Journal::write(site, root, None, None)?;
+    Ok(Base {
+        root,
+        published: None,
+        journals: vec![journal],
+    })
+}
+
+fn first_root(node: &Node, version: CidVersion) -> Result<Cid, PublicationError> {
+    let added = node.add(version, &mut &CACHE_INFO[..])?;
+    let (block, directory) = empty(version);
+    node.block_put(&directory.cid, &block)?;
+    let root = node.add_link(&directory.cid, "nix-cache-info", &added.cid)?;
+    let entry = Entry {
+        cid: added.cid,
+        size: added.cumulative,
+    };
+    let ours = Directory {
+        entries: [("nix-cache-info".to_owned(), entry)].into(),
+    };
+    let ours = ours.encode(version).1.cid;
+    match root == ours {
+        true => Ok(root),
+        false => Err(PublicationError::Disagreement {
+            node: Box::new(root),
+            ours: Box::new(ours),
+        }),
+    }
+}
+
+/// A root that no journal holds is pinned through a new one, which also proves
+/// that it is whole here.
+fn pin_adopted(site: &Site, mut base: Base) -> Result<Base, PublicationError> {
+    let written = Journal::write(site, base.root, base.published, base.journals.first());
+    let journal = written.map_err(|error| match error {
+        PublicationError::Node(source) => PublicationError::NotWhole {
+            root: Box::new(base.root),
+            name: site.key.id.clone(),
+            source,
+        },
+        other => other,
+    })?;
+    base.journals.insert(0, journal);
+    Ok(base)
+}

@@ -1,0 +1,93 @@
+//! One writer per node and key. The lock is the system's own on an open file,
+//! so one left by a dead process does not hold.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// The right to write; given back when dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Why the lock was not had.
+#[derive(Debug, Error)]
+pub enum LockError {
+    /// Another run has it.
+    #[error("another run (process {holder}) is writing under this key; try again later")]
+    Held {
+        /// The process that has it, as it wrote itself down.
+        holder: String,
+    },
+    /// The file cannot be made or locked.
+    #[error("cannot lock {path}: {source}; make its folder writable, or set XDG_STATE_HOME")]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl Lock {
+    /// Takes the lock of a key on a node, in the folder `state`.
+    pub fn take(state: &Path, peer_id: &str, key_id: &str) -> Result<Self, LockError> {
+        let path = state.join(format!("{peer_id}-{key_id}.lock"));
+        Self::open(state, &path).map_err(|failure| match failure {
+            Failure::Held(holder) => LockError::Held { holder },
+            Failure::Io(source) => LockError::Io { path, source },
+        })
+    }
+
+    fn open(state: &Path, path: &Path) -> Result<Self, Failure> {
+        std::fs::create_dir_all(state)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder)?;
+                return Err(Failure::Held(holder.trim().to_owned()));
+            }
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())?;
+        Ok(Self { _file: file })
+    }
+}
+
+enum Failure {
+    Held(String),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_writer_is_told_who_holds_the_lock_until_it_is_given_back() {
+        let state = tempfile::tempdir().unwrap();
+        let lock = Lock::take(state.path(), "peer", "key").unwrap();
+        let error = Lock::take(state.path(), "peer", "key").unwrap_err();
+        assert!(error.to_string().contains(&std::process::id().to_string()));
+        Lock::take(state.path(), "peer", "another-key").unwrap();
+        drop(lock);
+        Lock::take(state.path(), "peer", "key").unwrap();
+    }
+}

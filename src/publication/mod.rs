@@ -1,0 +1,56 @@
+//! The one transaction: find the root that is published, stage new files on the
+//! node, graft them into a new root, pin it, publish it.
+//!
+//! Invariants, whatever fails and whenever this program is killed:
+//! - the name points to the old root or to a complete new one, never to less;
+//! - the root that the name points to is pinned: the older journal, which holds
+//!   it, is unpinned only after the name was seen to point to the newer root;
+//! - "could not resolve" is never taken for "nothing was published".
+
+mod base;
+mod commit;
+mod error;
+pub mod graft;
+mod journal;
+mod lock;
+mod stage;
+mod tree;
+
+pub use base::{Base, Found, KeyState, adopt, begin, find};
+pub use commit::{Committed, commit};
+pub use error::PublicationError;
+pub use journal::Journal;
+pub use lock::{Lock, LockError};
+pub use stage::stage;
+pub use tree::{Tree, join};
+
+use crate::node::{Key, Node};
+
+/// Where a publication takes place: a node and one of its keys.
+#[derive(Clone, Debug)]
+pub struct Site<'n> {
+    /// The node that holds the blocks.
+    pub node: &'n Node,
+    /// The key whose name is published.
+    pub key: Key,
+    /// How long a record is valid, as Kubo reads a duration.
+    pub record_lifetime: String,
+    /// Whether a node without a network may publish, for itself alone.
+    pub allow_offline: bool,
+}
+
+impl Site<'_> {
+    /// What the name points to now, past all caches.
+    fn resolve(&self) -> Result<Option<crate::ipfs::cid::Cid>, PublicationError> {
+        let Some(path) = self.node.name_resolve(&self.key.id)? else {
+            return Ok(None);
+        };
+        match path.strip_prefix("/ipfs/").and_then(|cid| cid.parse().ok()) {
+            Some(root) => Ok(Some(root)),
+            None => Err(PublicationError::ForeignPath {
+                name: self.key.id.clone(),
+                path,
+            }),
+        }
+    }
+}
