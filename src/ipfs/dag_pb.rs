@@ -27,7 +27,7 @@ pub struct Node {
 }
 
 /// Why a block is no dag-pb node.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum DagPbError {
     /// The block is no protobuf message.
     #[error("no dag-pb node: {0}")]

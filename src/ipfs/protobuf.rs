@@ -4,7 +4,7 @@
 use thiserror::Error;
 
 /// Why bytes are no protobuf message.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ProtobufError {
     /// The message ends inside a field.
     #[error("the message ends inside a field")]

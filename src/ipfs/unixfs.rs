@@ -39,7 +39,7 @@ pub struct UnixFs {
 }
 
 /// Why data is no UnixFS message.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum UnixFsError {
     /// The data is no protobuf message.
     #[error("no UnixFS node: {0}")]

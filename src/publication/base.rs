@@ -46,27 +46,19 @@ pub fn find(site: &Site) -> Result<Found, PublicationError> {
     })
 }
 
-/// Decides which root to go on from; `chosen` is the person's word (`--base`).
+/// Decides which root to go on from; `word` is the person's (`--base`).
 ///
 /// # Errors
 /// Whenever that is not certain: each error names the way out.
-pub fn adopt(
-    site: &Site,
-    found: Found,
-    key_state: KeyState,
-    chosen: Option<Cid>,
-) -> Result<Base, PublicationError> {
-    let Found {
-        published,
-        journals,
-    } = found;
-    let newest = journals.first().map(|journal| journal.root);
+pub fn chosen(site: &Site, found: &Found, word: Option<Cid>) -> Result<Cid, PublicationError> {
+    let newest = found.journals.first().map(|journal| journal.root);
     let knows = |root: &Cid| {
-        journals
+        found
+            .journals
             .iter()
             .any(|journal| journal.root == *root || journal.previous == Some(*root))
     };
-    let root = match (chosen, published, newest) {
+    let root = match (word, found.published, newest) {
         (Some(root), ..) => root,
         (None, Some(root), Some(newest)) if knows(&root) => newest,
         (None, Some(resolved), Some(journal)) => {
@@ -78,26 +70,37 @@ pub fn adopt(
         }
         (None, None, Some(newest)) => newest,
         (None, Some(root), None) => root,
-        (None, None, None) if key_state == KeyState::New => {
-            return begin(site, CidVersion::V0);
-        }
         (None, None, None) => {
             let name = site.key.id.clone();
             return Err(PublicationError::Unknown { name });
         }
     };
-    if !Tree::new(site.node, root).is_mirror()? {
-        return Err(PublicationError::NotAMirror {
+    match Tree::new(site.node, root).is_mirror()? {
+        true => Ok(root),
+        false => Err(PublicationError::NotAMirror {
             root: Box::new(root),
-        });
+        }),
+    }
+}
+
+/// Goes on from the chosen root and makes sure that a journal holds it. Under a
+/// new key there is nothing to go on from: a first root is made.
+pub fn adopt(
+    site: &Site,
+    found: Found,
+    key_state: KeyState,
+    word: Option<Cid>,
+) -> Result<Base, PublicationError> {
+    if key_state == KeyState::New && word.is_none() {
+        return begin(site, CidVersion::V0);
     }
     let base = Base {
-        root,
-        published,
-        journals,
+        root: chosen(site, &found, word)?,
+        published: found.published,
+        journals: found.journals,
     };
     match base.journals.first() {
-        Some(journal) if journal.root == root => Ok(base),
+        Some(journal) if journal.root == base.root => Ok(base),
         _ => pin_adopted(site, base),
     }
 }

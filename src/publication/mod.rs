@@ -16,7 +16,7 @@ mod lock;
 mod stage;
 mod tree;
 
-pub use base::{Base, Found, KeyState, adopt, begin, find};
+pub use base::{Base, Found, KeyState, adopt, begin, chosen, find};
 pub use commit::{Committed, commit};
 pub use error::PublicationError;
 pub use journal::Journal;

@@ -1,9 +1,9 @@
 //! The published tree, read entry by entry: never a listing of everything.
 
 use super::PublicationError;
-use crate::ipfs::cid::{Cid, DAG_PB};
+use crate::ipfs::cid::{Cid, CidVersion, DAG_PB};
 use crate::ipfs::dag_pb::Node as DagNode;
-use crate::ipfs::directory::{Directory, DirectoryError, Entry};
+use crate::ipfs::directory::{Directory, DirectoryError, Entry, empty};
 use crate::ipfs::unixfs::UnixFs;
 use crate::node::Node;
 use std::cell::RefCell;
@@ -33,6 +33,16 @@ impl<'n> Tree<'n> {
         }
     }
 
+    /// A tree with nothing in it, which the node need not hold.
+    pub fn empty(node: &'n Node, version: CidVersion) -> Self {
+        let root = empty(version).1.cid;
+        Self {
+            node,
+            root,
+            directories: RefCell::new([(root, Rc::default())].into()),
+        }
+    }
+
     /// What stands at `path`, or `None` when it or a directory on the way is missing.
     pub fn find<S: AsRef<str>>(&self, path: &[S]) -> Result<Option<Entry>, PublicationError> {
         let mut entry = Entry {
@@ -59,7 +69,7 @@ impl<'n> Tree<'n> {
             reason,
         };
         if cid.codec() != DAG_PB {
-            return Err(failed(DirectoryError::Codec(*cid)));
+            return Err(failed(DirectoryError::Codec));
         }
         let block = self.node.block_get(cid)?;
         let directory = Rc::new(Directory::decode(&block).map_err(failed)?);
@@ -91,6 +101,23 @@ impl<'n> Tree<'n> {
             Some(size) if size <= MAX_FILE_BYTES && size == content.len() as u64 => Ok(content),
             _ => Err(unreadable("it is too long, or was cut".to_owned())),
         }
+    }
+
+    /// Calls `visit` with the name and entry of everything in a directory.
+    pub fn for_each(
+        &self,
+        directory: &Cid,
+        mut visit: impl FnMut(&str, &Entry) -> Result<(), PublicationError>,
+    ) -> Result<(), PublicationError> {
+        for (name, entry) in &self.directory(directory)?.entries {
+            visit(name, entry)?;
+        }
+        Ok(())
+    }
+
+    /// Whether anything is mirrored here yet.
+    pub fn has_narinfos(&self) -> Result<bool, PublicationError> {
+        Ok(self.find(&["nar"])?.is_some())
     }
 
     /// Whether the root looks like what this program publishes: it has a

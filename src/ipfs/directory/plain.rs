@@ -1,52 +1,20 @@
 //! Plain UnixFS directories: one block that holds every entry.
 
-use super::cid::{Cid, CidVersion, DAG_PB, cid_of};
-use super::dag_pb::{DagPbError, Link, Node};
-use super::unixfs::{Kind, UnixFs, UnixFsError};
+use super::super::cid::{Cid, CidVersion, DAG_PB, cid_of};
+use super::super::dag_pb::{Link, Node};
+use super::super::unixfs::{Kind, UnixFs};
+use super::{Changes, DirectoryError, Entry, kind};
 use std::collections::BTreeMap;
-use thiserror::Error;
 
 /// A directory is sharded exactly when the sum over its entries of name length
 /// and CID length, in bytes, exceeds this (boxo `ipld/unixfs/io`, `HAMTShardingSize`).
 pub const SHARDING_BYTES: usize = 262_144;
-
-/// What a name in a directory stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The root of the file or directory.
-    pub cid: Cid,
-    /// Cumulative size in bytes.
-    pub size: u64,
-}
 
 /// A plain directory. Names are ordered by their bytes, as in the block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directory {
     /// The entries by name.
     pub entries: BTreeMap<String, Entry>,
-}
-
-/// Why a block is no plain directory.
-#[derive(Debug, Error)]
-pub enum DirectoryError {
-    /// The CID's codec is not dag-pb, so it is a leaf of a file or a foreign thing.
-    #[error("{0} is no directory: its codec is not dag-pb")]
-    Codec(Cid),
-    /// The block is no dag-pb node.
-    #[error(transparent)]
-    DagPb(#[from] DagPbError),
-    /// The node's data is no UnixFS message.
-    #[error(transparent)]
-    UnixFs(#[from] UnixFsError),
-    /// A file, a symlink, or a node without data.
-    #[error("it is a {0}, not a directory")]
-    NotADirectory(&'static str),
-    /// A sharded directory.
-    #[error("it is a sharded (HAMT) directory, not a plain one")]
-    Sharded,
-    /// Two entries of one name.
-    #[error("it has two entries named {0:?}")]
-    Duplicate(String),
 }
 
 impl Directory {
@@ -57,10 +25,7 @@ impl Directory {
 
     /// Reads a decoded node as a directory.
     pub fn from_node(node: Node) -> Result<Self, DirectoryError> {
-        let Some(data) = &node.data else {
-            return Err(DirectoryError::NotADirectory("node without data"));
-        };
-        match UnixFs::decode(data)?.kind {
+        match kind(&node)?.kind {
             Kind::Directory => {}
             Kind::HamtShard => return Err(DirectoryError::Sharded),
             Kind::Symlink => return Err(DirectoryError::NotADirectory("symlink")),
@@ -95,6 +60,16 @@ impl Directory {
             size: node.cumulative_size(block.len()),
         };
         (block, entry)
+    }
+
+    /// Makes `changes`.
+    pub fn apply(&mut self, changes: Changes) {
+        for (name, entry) in changes {
+            match entry {
+                Some(entry) => self.entries.insert(name, entry),
+                None => self.entries.remove(&name),
+            };
+        }
     }
 
     /// Whether `ipfs add -r` would write these entries as a sharded directory.

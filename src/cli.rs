@@ -1,0 +1,365 @@
+//! Every option, with its environment variable and its default.
+
+use crate::guix::HashPart;
+use crate::guix::StorePath;
+use crate::ipfs::cid::{Cid, CidVersion};
+use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Mirrors a GNU Guix substitute server into an IPFS directory and keeps that
+/// directory published under an IPNS name.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "guix-ipfs", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 done; 1 failed, the name still points where it did; \
+    2 usage; 3 done, but some items could not be mirrored; 75 try again later.")]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// The verb.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Mirror the farm's latest builds, or a list of store paths. For cron
+    Sync(Sync),
+    /// Mirror the named items
+    Add(Add),
+    /// Say what the name points to
+    Resolve(Resolve),
+    /// Publish the first root under a name that was never published
+    Init(Init),
+    /// Run the embedded node, with its gateway, in the foreground
+    Node(NodeArgs),
+    /// Print shell completions
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page, in roff
+    Man,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The node's RPC: a URL, a multiaddr, or embedded[:DIR] for the node inside this program
+    /// [default: $IPFS_PATH/api, then http://127.0.0.1:5001]
+    #[arg(long, value_name = "ADDRESS", env = "GUIX_IPFS_API", global = true)]
+    pub api: Option<Api>,
+    /// The node's key whose name is published
+    #[arg(long, env = "GUIX_IPFS_KEY", default_value = "guix-ipfs", global = true)]
+    pub key: String,
+    /// A substitute server; repeatable, tried in order
+    #[arg(
+        long = "upstream",
+        value_name = "URL",
+        env = "GUIX_IPFS_UPSTREAM",
+        value_delimiter = ' ',
+        default_value = "https://ci.guix.gnu.org",
+        global = true
+    )]
+    pub upstreams: Vec<String>,
+    /// How many downloads run at once
+    #[arg(
+        long,
+        value_name = "N",
+        env = "GUIX_IPFS_JOBS",
+        default_value_t = 4,
+        value_parser = clap::value_parser!(u16).range(1..=64),
+        global = true
+    )]
+    pub jobs: u16,
+    /// How long a connection may take to be made, in seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "GUIX_IPFS_CONNECT_TIMEOUT",
+        default_value = "20",
+        value_parser = seconds,
+        global = true
+    )]
+    pub connect_timeout: Duration,
+    /// How long a connection may stand still, in seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "GUIX_IPFS_READ_TIMEOUT",
+        default_value = "60",
+        value_parser = seconds,
+        global = true
+    )]
+    pub read_timeout: Duration,
+    /// Print one JSON object that sums the run up
+    #[arg(long, env = "GUIX_IPFS_JSON", value_parser = FalseyValueParser::new(), global = true)]
+    pub json: bool,
+    /// Say a line per item, and a sum
+    #[arg(
+        short,
+        long,
+        env = "GUIX_IPFS_VERBOSE",
+        value_parser = FalseyValueParser::new(),
+        global = true
+    )]
+    pub verbose: bool,
+    /// Say nothing but errors
+    #[arg(
+        short,
+        long,
+        env = "GUIX_IPFS_QUIET",
+        value_parser = FalseyValueParser::new(),
+        conflicts_with = "verbose",
+        global = true
+    )]
+    pub quiet: bool,
+}
+
+/// `sync`.
+#[derive(Clone, Debug, Args)]
+pub struct Sync {
+    /// How many of the latest builds to ask for; more, up to 1000, until one is already here
+    #[arg(
+        long,
+        value_name = "N",
+        env = "GUIX_IPFS_LATEST",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..=1000)
+    )]
+    pub latest: u32,
+    /// The builds' system [default: this machine's, such as x86_64-linux]
+    #[arg(short, long, env = "GUIX_IPFS_SYSTEM")]
+    pub system: Option<String>,
+    /// Only the builds of this jobset
+    #[arg(long, env = "GUIX_IPFS_JOBSET")]
+    pub jobset: Option<String>,
+    /// Read store paths from FILE instead, one or more a line; - is standard input
+    #[arg(long, value_name = "FILE", env = "GUIX_IPFS_FROM")]
+    pub from: Option<PathBuf>,
+    /// What is mirrored.
+    #[command(flatten)]
+    pub mirror: Mirror,
+    /// How it is published.
+    #[command(flatten)]
+    pub publish: Publish,
+}
+
+/// `add`.
+#[derive(Clone, Debug, Args)]
+pub struct Add {
+    /// Store hashes (32 characters) or store paths
+    #[arg(required = true, value_name = "HASH|STORE-PATH")]
+    pub items: Vec<Wanted>,
+    /// What is mirrored.
+    #[command(flatten)]
+    pub mirror: Mirror,
+    /// How it is published.
+    #[command(flatten)]
+    pub publish: Publish,
+}
+
+/// `resolve`.
+#[derive(Clone, Debug, Args)]
+pub struct Resolve {
+    /// A name (k51…), a key of the node, or /ipfs/CID [default: the key of --key]
+    #[arg(value_name = "NAME|KEY|/ipfs/CID")]
+    pub target: Option<String>,
+    /// Add counts, sizes and the gateway URL to use
+    #[arg(long)]
+    pub long: bool,
+    /// Print the published store paths instead, one a line
+    #[arg(long, conflicts_with = "long")]
+    pub list: bool,
+}
+
+/// `init`.
+#[derive(Clone, Debug, Args)]
+pub struct Init {
+    /// 0 as `ipfs add` does by default, or 1; afterwards it is read off the root
+    #[arg(
+        long,
+        env = "GUIX_IPFS_CID_VERSION",
+        default_value = "0",
+        value_parser = cid_version
+    )]
+    pub cid_version: CidVersion,
+    /// How it is published.
+    #[command(flatten)]
+    pub publish: Publish,
+}
+
+/// `node`.
+#[derive(Clone, Debug, Args)]
+pub struct NodeArgs {
+    /// The port of the RPC on 127.0.0.1; 0 takes any
+    #[arg(long, value_name = "PORT", env = "GUIX_IPFS_RPC_PORT", default_value_t = 5181)]
+    pub rpc_port: u16,
+    /// The port of the gateway on 127.0.0.1; 0 takes any
+    #[arg(long, value_name = "PORT", env = "GUIX_IPFS_GATEWAY_PORT", default_value_t = 8181)]
+    pub gateway_port: u16,
+}
+
+/// What `sync` and `add` mirror.
+#[derive(Clone, Debug, Args)]
+pub struct Mirror {
+    /// Say what would be mirrored, having read narinfos only
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Leave out what the items refer to
+    #[arg(long, env = "GUIX_IPFS_NO_CLOSURE", value_parser = FalseyValueParser::new())]
+    pub no_closure: bool,
+    /// Refuse items whose unpacked nar is larger, in bytes or with K, M, G (powers of 1024)
+    #[arg(long, value_name = "SIZE", env = "GUIX_IPFS_MAX_NAR_SIZE", value_parser = size)]
+    pub max_nar_size: Option<u64>,
+    /// Go on from this root, whatever the name and the journal say
+    #[arg(long, value_name = "CID")]
+    pub base: Option<Cid>,
+}
+
+/// How a root is published.
+#[derive(Clone, Debug, Args)]
+pub struct Publish {
+    /// How long the IPNS record is valid, such as 48h
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "GUIX_IPFS_RECORD_LIFETIME",
+        default_value = "48h",
+        value_parser = lifetime
+    )]
+    pub record_lifetime: String,
+    /// Publish even where the node reaches nobody else
+    #[arg(long, env = "GUIX_IPFS_ALLOW_OFFLINE", value_parser = FalseyValueParser::new())]
+    pub allow_offline: bool,
+}
+
+/// Which node is meant by `--api`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// A node that runs somewhere.
+    Remote(crate::node::Address),
+    /// The node inside this program, over this folder or the default one.
+    Embedded(Option<PathBuf>),
+}
+
+impl FromStr for Api {
+    type Err = crate::node::AddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix("embedded") {
+            Some("") => Ok(Self::Embedded(None)),
+            Some(folder) if folder.len() > 1 && folder.starts_with(':') => {
+                Ok(Self::Embedded(Some(PathBuf::from(&folder[1..]))))
+            }
+            _ => text.parse().map(Self::Remote),
+        }
+    }
+}
+
+/// An item that a person named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its store hash.
+    pub hash: HashPart,
+    /// As it was named.
+    pub label: String,
+}
+
+impl FromStr for Wanted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let path = || text.parse::<StorePath>().map(|path| path.hash());
+        match text.parse::<HashPart>().or_else(|_| path()) {
+            Ok(hash) => Ok(Self {
+                hash,
+                label: text.to_owned(),
+            }),
+            Err(_) => Err("no store hash (32 characters) and no /gnu/store path".to_owned()),
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<u64>() {
+        Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err("a whole number of seconds from 1 to 86400".to_owned()),
+    }
+}
+
+fn cid_version(text: &str) -> Result<CidVersion, String> {
+    match text {
+        "0" => Ok(CidVersion::V0),
+        "1" => Ok(CidVersion::V1),
+        _ => Err("0 or 1".to_owned()),
+    }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let (number, factor) = match text.char_indices().next_back() {
+        Some((at, 'K' | 'k')) => (&text[..at], 1 << 10),
+        Some((at, 'M' | 'm')) => (&text[..at], 1 << 20),
+        Some((at, 'G' | 'g')) => (&text[..at], 1 << 30),
+        _ => (text, 1),
+    };
+    let bytes = number.parse::<u64>().ok();
+    bytes
+        .and_then(|number| number.checked_mul(factor))
+        .ok_or_else(|| "a number of bytes, such as 500M or 2G".to_owned())
+}
+
+/// A duration as Kubo (Go) reads it, in hours, minutes and seconds.
+fn lifetime(text: &str) -> Result<String, String> {
+    let mut rest = text;
+    let mut parts = 0;
+    while let Some(at) = rest.find(['h', 'm', 's']) {
+        if at == 0 || !rest[..at].bytes().all(|byte| byte.is_ascii_digit()) {
+            break;
+        }
+        rest = &rest[at + 1..];
+        parts += 1;
+    }
+    match rest.is_empty() && parts > 0 {
+        true => Ok(text.to_owned()),
+        false => Err("a duration such as 48h or 1h30m".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_that_shapes_a_cron_job_has_a_variable() {
+        let command = Cli::command();
+        // These are one person's word about one run.
+        let only_by_hand = ["help", "version", "dry-run", "base", "long", "list"];
+        for sub in command.get_subcommands() {
+            let options = sub.get_arguments().chain(command.get_arguments());
+            for long in options.filter(|arg| arg.get_env().is_none()) {
+                let long = long.get_long().unwrap_or("help");
+                assert!(only_by_hand.contains(&long), "{} --{long}", sub.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_and_lifetimes_are_read_as_people_write_them() {
+        assert_eq!(size("2G"), Ok(2 << 30));
+        assert_eq!(size("17"), Ok(17));
+        assert!(size("G").is_err() && size("-1").is_err() && size("99999999999G").is_err());
+        assert!(lifetime("1h30m").is_ok() && lifetime("48h").is_ok());
+        assert!(lifetime("48").is_err() && lifetime("h").is_err() && lifetime("2 days").is_err());
+    }
+}

@@ -1,0 +1,42 @@
+//! `init`: publishes the first root. It is the human's word that nothing was
+//! published under the name, so it refuses wherever something says otherwise.
+
+use super::session::Session;
+use crate::cli::{Global, Init};
+use crate::failure::{Exit, Failure};
+use crate::publication::{begin, commit, find};
+use crate::report::Report;
+use serde_json::json;
+
+/// Runs `init`.
+pub fn run(global: &Global, args: &Init, report: &Report) -> Result<Exit, Failure> {
+    let session = Session::open(global)?;
+    let (key, _) = session.key_or_new(&global.key)?;
+    let _lock = session.lock(&key)?;
+    let site = session.site(key, &args.publish)?;
+    let found = find(&site)?;
+    let name = &site.key.id;
+    if let Some(root) = found.published {
+        return Err(Failure::AlreadyThere(format!(
+            "/ipns/{name} already points to /ipfs/{root}; `guix-ipfs sync` goes on from there"
+        )));
+    }
+    if let Some(journal) = found.journals.first() {
+        return Err(Failure::AlreadyThere(format!(
+            "/ipns/{name} does not resolve, but this node's journal knows its last root, /ipfs/{}; \
+             `guix-ipfs sync` publishes it again",
+            journal.root
+        )));
+    }
+    let mut base = begin(&site, args.cid_version)?;
+    let root = base.root;
+    commit(&site, &mut base, root)?;
+    report.say(&format!("/ipns/{name} points to /ipfs/{root}"));
+    report.sum(&json!({
+        "command": "init",
+        "key": site.key.name,
+        "name": name,
+        "root": root.to_string(),
+    }));
+    Ok(Exit::Done)
+}

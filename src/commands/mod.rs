@@ -1,0 +1,38 @@
+//! One file a verb; the only room that sees all others.
+
+mod add;
+mod init;
+mod mirror;
+mod node;
+mod parallel;
+mod plan;
+mod resolve;
+mod session;
+mod shell;
+mod sync;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Exit;
+use crate::report::Report;
+use std::io::IsTerminal;
+
+/// Runs a command line to its end and says what stopped it, if anything did.
+pub fn run(cli: &Cli) -> Exit {
+    let global = &cli.global;
+    let report = Report::new(global.verbose, global.quiet, global.json);
+    let ended = match &cli.command {
+        Command::Sync(args) => sync::run(global, args, &report),
+        Command::Add(args) => add::run(global, args, &report),
+        Command::Resolve(args) => resolve::run(global, args, &report),
+        Command::Init(args) => init::run(global, args, &report),
+        Command::Node(args) => node::run(global, args, &report),
+        Command::Completions { shell } => shell::completions(*shell),
+        Command::Man => shell::man(),
+    };
+    ended.unwrap_or_else(|failure| {
+        if !failure.is_silent() || std::io::stderr().is_terminal() || global.verbose {
+            report.error(&failure.to_string());
+        }
+        failure.exit()
+    })
+}

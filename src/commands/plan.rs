@@ -1,0 +1,245 @@
+//! What a run would mirror: the wanted items, and what they refer to, less what
+//! the published root has. Reads narinfos only.
+
+use super::parallel;
+use crate::cli::Wanted;
+use crate::failure::Failure;
+use crate::guix::{HashPart, HttpError, Narinfo, Upstream};
+use crate::publication::Tree;
+use std::collections::{HashMap, HashSet};
+
+/// An item to mirror.
+#[derive(Debug)]
+pub struct Item {
+    /// Its narinfo, checked to be about this item.
+    pub narinfo: Narinfo,
+    /// Which upstream has it.
+    pub upstream: usize,
+}
+
+/// An item that is left out, and why.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct LeftOut {
+    /// As it was named, or its store path.
+    pub item: String,
+    /// The reason.
+    pub reason: String,
+}
+
+/// What a run would do.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// To be mirrored.
+    pub items: Vec<Item>,
+    /// How many wanted items are published already.
+    pub already: usize,
+    /// What no upstream has, or not yet.
+    pub missing: Vec<LeftOut>,
+    /// What depends on something that is left out.
+    pub waiting: Vec<LeftOut>,
+    /// What is broken, or could not be asked for.
+    pub refused: Vec<LeftOut>,
+}
+
+/// How to plan.
+pub struct Planner<'a> {
+    /// What is published.
+    pub tree: &'a Tree<'a>,
+    /// Where narinfos come from, in order.
+    pub upstreams: &'a [Upstream],
+    /// How many are asked for at once.
+    pub jobs: u16,
+    /// Whether to follow references.
+    pub closure: bool,
+    /// The largest unpacked nar to take, in bytes.
+    pub max_nar_size: Option<u64>,
+}
+
+impl Planner<'_> {
+    /// Plans for the wanted items. The references of a wanted item that is
+    /// published already are looked up, because it may have been published
+    /// without them; whatever lies below a published reference counts as there.
+    pub fn plan(&self, wanted: Vec<Wanted>) -> Result<Plan, Failure> {
+        let mut plan = Plan::default();
+        let mut seen: HashSet<HashPart> = HashSet::new();
+        let mut unpublished = Vec::new();
+        let mut references = Vec::new();
+        for item in wanted {
+            if !seen.insert(item.hash) {
+                continue;
+            }
+            match self.tree.find(&[narinfo_name(&item.hash)])? {
+                None => unpublished.push(item),
+                Some(entry) => {
+                    plan.already += 1;
+                    if self.closure {
+                        references.extend(self.references_of(&item, &entry.cid)?);
+                    }
+                }
+            }
+        }
+        self.keep_unpublished(references, &mut seen, &mut unpublished)?;
+        while !unpublished.is_empty() {
+            let fetched = parallel::map(self.jobs, unpublished, |item| {
+                let answer = self.fetch(&item);
+                (item, answer)
+            });
+            unpublished = Vec::new();
+            for (item, answer) in fetched {
+                match answer {
+                    Ok(found) => {
+                        let below = found.narinfo.references.iter().map(|path| Wanted {
+                            hash: path.hash(),
+                            label: path.to_string(),
+                        });
+                        if self.closure {
+                            self.keep_unpublished(below, &mut seen, &mut unpublished)?;
+                        }
+                        plan.items.push(found);
+                    }
+                    Err(Absent::Missing) => plan.missing.push(LeftOut {
+                        item: item.label,
+                        reason: "no upstream has it (yet)".to_owned(),
+                    }),
+                    Err(Absent::Refused(reason)) => plan.refused.push(LeftOut {
+                        item: item.label,
+                        reason,
+                    }),
+                    Err(Absent::NoUpstream(error)) => return Err(error.into()),
+                }
+            }
+        }
+        if self.closure {
+            self.hold_back(&mut plan)?;
+        }
+        Ok(plan)
+    }
+
+    /// Takes out of the plan what is not closed: items that refer to something
+    /// neither published nor in the plan, and in turn what refers to those.
+    pub fn hold_back(&self, plan: &mut Plan) -> Result<(), Failure> {
+        loop {
+            let planned: HashSet<HashPart> = plan
+                .items
+                .iter()
+                .map(|item| item.narinfo.store_path.hash())
+                .collect();
+            let mut lacking = HashMap::new();
+            for item in &plan.items {
+                for path in &item.narinfo.references {
+                    let hash = path.hash();
+                    if !planned.contains(&hash)
+                        && self.tree.find(&[narinfo_name(&hash)])?.is_none()
+                    {
+                        lacking.insert(item.narinfo.store_path.hash(), path.to_string());
+                    }
+                }
+            }
+            if lacking.is_empty() {
+                return Ok(());
+            }
+            plan.items.retain(|item| {
+                let path = &item.narinfo.store_path;
+                let Some(reference) = lacking.get(&path.hash()) else {
+                    return true;
+                };
+                plan.waiting.push(LeftOut {
+                    item: path.to_string(),
+                    reason: format!("it refers to {reference}, which cannot be mirrored (yet)"),
+                });
+                false
+            });
+        }
+    }
+
+    fn keep_unpublished(
+        &self,
+        items: impl IntoIterator<Item = Wanted>,
+        seen: &mut HashSet<HashPart>,
+        unpublished: &mut Vec<Wanted>,
+    ) -> Result<(), Failure> {
+        for item in items {
+            if seen.insert(item.hash) && self.tree.find(&[narinfo_name(&item.hash)])?.is_none() {
+                unpublished.push(item);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a published item refers to. An unreadable narinfo of the root is
+    /// for `verify` to report, not a reason to stop mirroring others.
+    fn references_of(
+        &self,
+        item: &Wanted,
+        narinfo: &crate::ipfs::cid::Cid,
+    ) -> Result<Vec<Wanted>, Failure> {
+        let bytes = self.tree.read(narinfo)?;
+        let references = Narinfo::parse(&bytes)
+            .ok()
+            .filter(|narinfo| narinfo.matches(&item.hash))
+            .map(|narinfo| narinfo.references)
+            .unwrap_or_default();
+        Ok(references
+            .into_iter()
+            .map(|path| Wanted {
+                hash: path.hash(),
+                label: path.to_string(),
+            })
+            .collect())
+    }
+
+    /// Asks one upstream after the other.
+    fn fetch(&self, item: &Wanted) -> Result<Item, Absent> {
+        let mut absent = Absent::Missing;
+        for (at, upstream) in self.upstreams.iter().enumerate() {
+            match upstream.narinfo(&item.hash) {
+                Ok(Some(bytes)) => match self.read(item, &bytes) {
+                    Ok(narinfo) => {
+                        return Ok(Item {
+                            narinfo,
+                            upstream: at,
+                        });
+                    }
+                    Err(reason) => absent = Absent::Refused(reason),
+                },
+                Ok(None) => {}
+                Err(error) if error.is_unreachable() && self.upstreams.len() == 1 => {
+                    return Err(Absent::NoUpstream(error));
+                }
+                Err(error) => absent = Absent::Refused(error.to_string()),
+            }
+        }
+        Err(absent)
+    }
+
+    fn read(&self, item: &Wanted, bytes: &[u8]) -> Result<Narinfo, String> {
+        let narinfo = Narinfo::parse(bytes).map_err(|error| error.to_string())?;
+        if !narinfo.matches(&item.hash) {
+            return Err(format!(
+                "its narinfo is about {} instead",
+                narinfo.store_path
+            ));
+        }
+        for variant in &narinfo.variants {
+            variant.path().map_err(|error| error.to_string())?;
+        }
+        match self.max_nar_size {
+            Some(most) if narinfo.nar_size > most => Err(format!(
+                "its nar has {} bytes, more than --max-nar-size allows ({most})",
+                narinfo.nar_size
+            )),
+            _ => Ok(narinfo),
+        }
+    }
+}
+
+enum Absent {
+    Missing,
+    Refused(String),
+    NoUpstream(HttpError),
+}
+
+/// The entry of an item's narinfo in the root.
+pub fn narinfo_name(hash: &HashPart) -> String {
+    format!("{hash}.narinfo")
+}

@@ -1,0 +1,145 @@
+//! What a command has at hand: a node that answers, a key, the right to write.
+
+use crate::cli::{Api, Global, Publish};
+use crate::embedded::{self, Running};
+use crate::failure::Failure;
+use crate::node::{Address, Key, Node, TimeLimits};
+use crate::publication::{KeyState, Lock, PublicationError, Site, Tree};
+use std::path::PathBuf;
+
+/// A connection to a node.
+pub struct Session {
+    /// The node.
+    pub node: Node,
+    /// Where the node runs inside this process, it stops with the session.
+    _embedded: Option<Running>,
+}
+
+impl Session {
+    /// Connects to the node that `--api` names, and starts it if it is the
+    /// embedded one and does not run yet.
+    pub fn open(global: &Global) -> Result<Self, Failure> {
+        let (address, embedded) = match &global.api {
+            Some(Api::Remote(address)) => (address.clone(), None),
+            Some(Api::Embedded(folder)) => start_embedded(folder.clone())?,
+            None => (local_daemon()?, None),
+        };
+        let limits = TimeLimits {
+            connect: global.connect_timeout,
+            read: global.read_timeout,
+        };
+        Ok(Self {
+            node: Node::connect(&address, limits)?,
+            _embedded: embedded,
+        })
+    }
+
+    /// The key named `name`, or `None`.
+    pub fn key(&self, name: &str) -> Result<Option<Key>, Failure> {
+        let mut keys = self.node.keys()?.into_iter();
+        Ok(keys.find(|key| key.name == name))
+    }
+
+    /// The key named `name`, made where the node has none.
+    pub fn key_or_new(&self, name: &str) -> Result<(Key, KeyState), Failure> {
+        match self.key(name)? {
+            Some(key) => Ok((key, KeyState::Old)),
+            None => Ok((self.node.key_gen(name)?, KeyState::New)),
+        }
+    }
+
+    /// Where to publish. Fails early where that could reach nobody.
+    pub fn site(&self, key: Key, publish: &Publish) -> Result<Site<'_>, Failure> {
+        let alone = match self.node.peers()? {
+            None => Some("offline"),
+            Some(0) => Some("connected to no peers"),
+            Some(_) => None,
+        };
+        // The embedded node is offline by design.
+        let allow_offline = publish.allow_offline || self.node.is_embedded();
+        match alone {
+            Some(why) if !allow_offline => Err(PublicationError::Offline(why).into()),
+            _ => Ok(Site {
+                node: &self.node,
+                key,
+                record_lifetime: publish.record_lifetime.clone(),
+                allow_offline,
+            }),
+        }
+    }
+
+    /// The site of a run that will not publish.
+    pub fn site_without_publishing(&self, key: Key) -> Site<'_> {
+        Site {
+            node: &self.node,
+            key,
+            record_lifetime: String::new(),
+            allow_offline: false,
+        }
+    }
+
+    /// The right to write under a key.
+    pub fn lock(&self, key: &Key) -> Result<Lock, Failure> {
+        let state = folder("XDG_STATE_HOME", ".local/state", "the lock")?;
+        Ok(Lock::take(&state, &self.node.identity.peer_id, &key.id)?)
+    }
+
+    /// Stops a run that would begin a second mirror beside the one that `self`
+    /// already publishes, as the prototype did.
+    pub fn refuse_beside_self(&self, wanted: &str) -> Result<(), Failure> {
+        let Some(key) = self.key("self")? else {
+            return Ok(());
+        };
+        let path = self.node.name_resolve(&key.id)?.unwrap_or_default();
+        let Some(root) = path.strip_prefix("/ipfs/").and_then(|cid| cid.parse().ok()) else {
+            return Ok(());
+        };
+        match Tree::new(&self.node, root).is_mirror() {
+            Ok(true) => Err(Failure::SelfIsAMirror {
+                wanted: wanted.to_owned(),
+                root: root.to_string(),
+            }),
+            // What cannot be read here is not this program's.
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The embedded node's folder: as named, or the default.
+pub fn embedded_folder(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    match named {
+        Some(folder) => Ok(folder),
+        None => folder("XDG_DATA_HOME", ".local/share", "the embedded node's blocks"),
+    }
+}
+
+fn start_embedded(named: Option<PathBuf>) -> Result<(Address, Option<Running>), Failure> {
+    let folder = embedded_folder(named)?;
+    match embedded::served(&folder)? {
+        Some(url) => Ok((url.parse()?, None)),
+        None => {
+            let running = embedded::start_inside(&folder)?;
+            Ok((running.rpc_url().parse()?, Some(running)))
+        }
+    }
+}
+
+fn local_daemon() -> Result<Address, Failure> {
+    let ipfs_path = std::env::var_os("IPFS_PATH")
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".ipfs")));
+    Ok(Address::of_local_daemon(ipfs_path.as_deref())?)
+}
+
+/// This program's folder under an XDG base directory.
+fn folder(variable: &'static str, below_home: &str, what: &'static str) -> Result<PathBuf, Failure> {
+    let base = std::env::var_os(variable)
+        .map(PathBuf::from)
+        // The specification says to ignore a relative one.
+        .filter(|path| path.is_absolute())
+        .or_else(|| std::env::home_dir().map(|home| home.join(below_home)));
+    match base {
+        Some(base) => Ok(base.join("guix-ipfs")),
+        None => Err(Failure::NoHome(variable, what)),
+    }
+}

@@ -1,0 +1,227 @@
+//! Sharded directories: what it takes to look up, list and patch them.
+//!
+//! The shape is canonical: a slot that one entry leads to holds the entry, a
+//! slot that several lead to holds a shard. So a removal that leaves a shard
+//! with one entry moves that entry up.
+
+use super::super::cid::{Cid, CidVersion};
+use super::plain::{Directory, entry_bytes};
+use super::shard::{Child, Shard, hash};
+use super::{Blocks, Changes, DirectoryError, Entry, SHARDING_BYTES, TreeError, malformed};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+/// What stands under `name` in the directory whose root shard is `shard`.
+pub fn lookup<B: Blocks>(
+    blocks: &B,
+    root: &Cid,
+    mut shard: Shard,
+    name: &str,
+) -> Result<Option<Entry>, TreeError<B::Error>> {
+    for byte in hash(name) {
+        match shard.children.get(&byte) {
+            None => return Ok(None),
+            Some(Child::Entry(found, entry)) => return Ok((found == name).then_some(*entry)),
+            Some(Child::Shard(below)) => shard = read(blocks, &below.cid)?,
+        }
+    }
+    Err(malformed(root, DirectoryError::TooDeep))
+}
+
+/// Calls `visit` with every entry until it breaks.
+pub fn for_each<B: Blocks, T>(
+    blocks: &B,
+    root: &Cid,
+    shard: &Shard,
+    visit: &mut impl FnMut(&str, &Entry) -> ControlFlow<T>,
+) -> Result<ControlFlow<T>, TreeError<B::Error>> {
+    walk(blocks, root, shard, &mut Vec::new(), visit)
+}
+
+/// Applies `changes` to a root shard. Shards below it go to `put`; the root
+/// itself goes there with [`finish`].
+pub fn patch<B: Blocks>(
+    blocks: &B,
+    version: CidVersion,
+    shard: Shard,
+    changes: &Changes,
+    put: &mut impl FnMut(Cid, Vec<u8>) -> Result<(), B::Error>,
+) -> Result<Shard, TreeError<B::Error>> {
+    let changes = changes
+        .iter()
+        .map(|(name, entry)| (hash(name), name.as_str(), *entry))
+        .collect();
+    let mut patcher = Patcher {
+        blocks,
+        version,
+        put,
+    };
+    patcher.shard(shard, 0, changes)
+}
+
+/// Hands out the root shard's block.
+pub fn finish<E>(
+    version: CidVersion,
+    shard: &Shard,
+    put: &mut impl FnMut(Cid, Vec<u8>) -> Result<(), E>,
+) -> Result<Entry, E> {
+    let (block, entry) = shard.encode(version);
+    put(entry.cid, block)?;
+    Ok(entry)
+}
+
+/// The same entries as a plain directory, if that is what they should be.
+/// Reads only as many shards as it takes to know.
+pub fn small<B: Blocks>(
+    blocks: &B,
+    shard: &Shard,
+) -> Result<Option<Directory>, TreeError<B::Error>> {
+    let mut plain = Directory::default();
+    let mut bytes = 0;
+    let walked = walk(
+        blocks,
+        &Cid::default(),
+        shard,
+        &mut Vec::new(),
+        &mut |name, entry| {
+            bytes += entry_bytes(name, &entry.cid);
+            plain.entries.insert(name.to_owned(), *entry);
+            match bytes > SHARDING_BYTES {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        },
+    )?;
+    Ok(walked.is_continue().then_some(plain))
+}
+
+fn read<B: Blocks>(blocks: &B, cid: &Cid) -> Result<Shard, TreeError<B::Error>> {
+    let block = blocks.get(cid).map_err(TreeError::Blocks)?;
+    match super::Top::decode(cid, &block) {
+        Ok(super::Top::Sharded(shard)) => Ok(shard),
+        Ok(super::Top::Plain(_)) => {
+            let reason = DirectoryError::NotADirectory("plain directory in a shard's place");
+            Err(malformed(cid, reason))
+        }
+        Err(reason) => Err(malformed(cid, reason)),
+    }
+}
+
+/// `above` are the slots that led to `shard`: every entry's hash must begin so.
+fn walk<B: Blocks, T>(
+    blocks: &B,
+    cid: &Cid,
+    shard: &Shard,
+    above: &mut Vec<u8>,
+    visit: &mut impl FnMut(&str, &Entry) -> ControlFlow<T>,
+) -> Result<ControlFlow<T>, TreeError<B::Error>> {
+    for (slot, child) in &shard.children {
+        above.push(*slot);
+        let walked = match child {
+            Child::Entry(name, _) if !hash(name).starts_with(above) => {
+                return Err(malformed(cid, DirectoryError::Misplaced(name.clone())));
+            }
+            Child::Entry(name, entry) => visit(name, entry),
+            Child::Shard(_) if above.len() == 8 => {
+                return Err(malformed(cid, DirectoryError::TooDeep));
+            }
+            Child::Shard(below) => {
+                let shard = read(blocks, &below.cid)?;
+                walk(blocks, &below.cid, &shard, above, visit)?
+            }
+        };
+        above.pop();
+        if walked.is_break() {
+            return Ok(walked);
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// A change with the hash of its name.
+type Change<'c> = ([u8; 8], &'c str, Option<Entry>);
+
+struct Patcher<'a, B, P> {
+    blocks: &'a B,
+    version: CidVersion,
+    put: &'a mut P,
+}
+
+impl<B: Blocks, P: FnMut(Cid, Vec<u8>) -> Result<(), B::Error>> Patcher<'_, B, P> {
+    fn shard(
+        &mut self,
+        mut shard: Shard,
+        depth: usize,
+        changes: Vec<Change>,
+    ) -> Result<Shard, TreeError<B::Error>> {
+        let mut slots: BTreeMap<u8, Vec<Change>> = BTreeMap::new();
+        for change in changes {
+            let Some(slot) = change.0.get(depth) else {
+                let reason = DirectoryError::Collision(change.1.to_owned());
+                return Err(malformed(&Cid::default(), reason));
+            };
+            slots.entry(*slot).or_default().push(change);
+        }
+        for (slot, changes) in slots {
+            let child = shard.children.remove(&slot);
+            if let Some(child) = self.slot(child, depth, changes)? {
+                shard.children.insert(slot, child);
+            }
+        }
+        Ok(shard)
+    }
+
+    fn slot(
+        &mut self,
+        child: Option<Child>,
+        depth: usize,
+        changes: Vec<Change>,
+    ) -> Result<Option<Child>, TreeError<B::Error>> {
+        let below = match child {
+            Some(Child::Shard(link)) if depth < 7 => {
+                let shard = read(self.blocks, &link.cid)?;
+                self.shard(shard, depth + 1, changes)?
+            }
+            Some(Child::Shard(link)) => {
+                return Err(malformed(&link.cid, DirectoryError::TooDeep));
+            }
+            other => {
+                let entries = merge(other, changes);
+                if entries.len() <= 1 {
+                    let only = entries.into_iter().next();
+                    return Ok(only.map(|(name, entry)| Child::Entry(name, entry)));
+                }
+                let changes = entries
+                    .iter()
+                    .map(|(name, entry)| (hash(name), name.as_str(), Some(*entry)))
+                    .collect();
+                self.shard(Shard::default(), depth + 1, changes)?
+            }
+        };
+        let mut children = below.children.values();
+        match (children.next(), children.next()) {
+            (None, _) => Ok(None),
+            (Some(only @ Child::Entry(..)), None) => Ok(Some(only.clone())),
+            _ => {
+                let (block, entry) = below.encode(self.version);
+                (self.put)(entry.cid, block).map_err(TreeError::Blocks)?;
+                Ok(Some(Child::Shard(entry)))
+            }
+        }
+    }
+}
+
+/// The entries of a slot that holds no shard, with the changes made.
+fn merge(child: Option<Child>, changes: Vec<Change>) -> BTreeMap<String, Entry> {
+    let mut entries = BTreeMap::new();
+    if let Some(Child::Entry(name, entry)) = child {
+        entries.insert(name, entry);
+    }
+    for (_, name, entry) in changes {
+        match entry {
+            Some(entry) => entries.insert(name.to_owned(), entry),
+            None => entries.remove(name),
+        };
+    }
+    entries
+}
