@@ -1,0 +1,130 @@
+//! Nix's base 32, in which store hashes and NarHashes are written.
+//!
+//! Its digits leave out `e`, `o`, `t` and `u`, and the least significant five
+//! bits stand last (`guix/base32.scm`, `nix/libutil/hash.cc`).
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdfghijklmnpqrsvwxyz";
+
+/// Writes `bytes` as nix-base32: `encoded_len(bytes.len())` digits.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
+    (0..encoded_len(bytes.len()))
+        .rev()
+        .map(|position| {
+            let (byte, shift) = (position * 5 / 8, position * 5 % 8);
+            let low = u16::from(bytes.get(byte).copied().unwrap_or(0));
+            let high = u16::from(bytes.get(byte + 1).copied().unwrap_or(0));
+            let digit = ((high << 8 | low) >> shift) & 0x1f;
+            char::from(ALPHABET[usize::from(digit)])
+        })
+        .collect()
+}
+
+/// Reads exactly `N` bytes from their nix-base32 digits.
+///
+/// # Errors
+///
+/// When the length is not that of `N` bytes, a character is no digit, or bits
+/// beyond the last byte are set: each value has one spelling only.
+pub fn decode<const N: usize>(text: &str) -> Result<[u8; N], Base32Error> {
+    if text.len() != encoded_len(N) {
+        return Err(Base32Error::Length {
+            expected: encoded_len(N),
+            got: text.len(),
+        });
+    }
+    let mut bytes = [0; N];
+    for (position, character) in text.chars().rev().enumerate() {
+        let digit = digit(character).ok_or(Base32Error::Character(character))?;
+        let (byte, shift) = (position * 5 / 8, position * 5 % 8);
+        let [low, high] = (u16::from(digit) << shift).to_le_bytes();
+        if let Some(target) = bytes.get_mut(byte) {
+            *target |= low;
+        }
+        match bytes.get_mut(byte + 1) {
+            Some(target) => *target |= high,
+            None if high != 0 => return Err(Base32Error::Padding),
+            None => {}
+        }
+    }
+    Ok(bytes)
+}
+
+/// How many digits `bytes` bytes take: 32 for a store hash (20 bytes), 52 for
+/// a SHA-256 (32 bytes).
+#[must_use]
+pub const fn encoded_len(bytes: usize) -> usize {
+    (bytes * 8).div_ceil(5)
+}
+
+/// Whether `character` is one of the 32 digits.
+#[must_use]
+pub fn is_digit(character: char) -> bool {
+    digit(character).is_some()
+}
+
+/// Why a text is no nix-base32 of the bytes expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Base32Error {
+    /// The text is longer or shorter than the bytes expected take.
+    #[error("expected {expected} characters of nix-base32, got {got}")]
+    Length {
+        /// Digits that the bytes expected take.
+        expected: usize,
+        /// Bytes of the text.
+        got: usize,
+    },
+    /// A character outside the alphabet.
+    #[error("{0:?} is not a nix-base32 character (the digits, and a-z without e, o, t, u)")]
+    Character(char),
+    /// The first digit has bits that no byte holds.
+    #[error("the first nix-base32 character sets bits beyond the last byte")]
+    Padding,
+}
+
+fn digit(character: char) -> Option<u8> {
+    let position = ALPHABET.iter().position(|&d| char::from(d) == character)?;
+    u8::try_from(position).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use sha2::{Digest, Sha256};
+
+    #[test]
+    fn the_sha256_of_nothing_is_spelt_as_nix_spells_it() {
+        let hash: [u8; 32] = Sha256::digest(b"").into();
+        let text = "0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73";
+        assert_eq!(encode(&hash), text);
+        assert_eq!(decode(text), Ok(hash));
+    }
+
+    #[test]
+    fn a_wrong_length_a_wrong_character_and_stray_bits_are_refused() {
+        assert_eq!(
+            decode::<20>("abc"),
+            Err(Base32Error::Length {
+                expected: 32,
+                got: 3
+            })
+        );
+        assert_eq!(decode::<1>("0e"), Err(Base32Error::Character('e')));
+        assert_eq!(decode::<1>("zz"), Err(Base32Error::Padding));
+        assert_eq!(decode::<1>("7z"), Ok([0xff]));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_decodes_again(bytes: [u8; 32], short: [u8; 20]) {
+            prop_assert_eq!(decode::<32>(&encode(&bytes)), Ok(bytes));
+            prop_assert_eq!(decode::<20>(&encode(&short)), Ok(short));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text: String) {
+            let _ = decode::<3>(&text);
+        }
+    }
+}
