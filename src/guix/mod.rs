@@ -2,18 +2,22 @@
 //! be checked of it. Knows nothing of where it is published.
 //!
 //! A store path's hash asks the server (`Upstream`) for a [`Narinfo`], which
-//! lists the item's compressed nars; each is read through a `CheckedNar`,
+//! lists the item's compressed nars; each is read through a [`CheckedNar`],
 //! which ends cleanly only when the bytes are those the narinfo promises.
 
 pub mod base32;
 pub mod compression;
 pub mod cuirass;
+mod decompress;
+pub mod nar_check;
+mod nar_judge;
 pub mod nar_path;
 pub mod narinfo;
 pub mod store_path;
 
 pub use compression::Compression;
 pub use cuirass::{Build, CuirassError};
+pub use nar_check::{CheckedNar, Expect, NarError};
 pub use nar_path::{NarPath, NarPathError};
 pub use narinfo::{MAX_NARINFO_BYTES, Narinfo, NarinfoError, Variant};
 pub use store_path::{HashPart, StorePath, StorePathError};
