@@ -3,6 +3,7 @@
 use crate::guix::HashPart;
 use crate::guix::StorePath;
 use crate::ipfs::cid::{Cid, CidVersion};
+use crate::publication::graft::Engine;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -12,9 +13,16 @@ use std::time::Duration;
 /// Mirrors a GNU Guix substitute server into an IPFS directory and keeps that
 /// directory published under an IPNS name.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "guix-ipfs", version, max_term_width = 100, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 done; 1 failed, the name still points where it did; \
-    2 usage; 3 done, but some items could not be mirrored; 75 try again later.")]
+#[command(
+    name = "guix-ipfs",
+    version,
+    max_term_width = 100,
+    propagate_version = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done; 1 failed, the name still points where it did; \
+    2 usage; 3 done, but some items could not be mirrored; 75 try again later."
+)]
 pub struct Cli {
     /// What every command takes.
     #[command(flatten)]
@@ -54,7 +62,12 @@ pub struct Global {
     #[arg(long, value_name = "ADDRESS", env = "GUIX_IPFS_API", global = true)]
     pub api: Option<Api>,
     /// The node's key whose name is published
-    #[arg(long, env = "GUIX_IPFS_KEY", default_value = "guix-ipfs", global = true)]
+    #[arg(
+        long,
+        env = "GUIX_IPFS_KEY",
+        default_value = "guix-ipfs",
+        global = true
+    )]
     pub key: String,
     /// A substitute server; repeatable, tried in order
     #[arg(
@@ -197,10 +210,20 @@ pub struct Init {
 #[derive(Clone, Debug, Args)]
 pub struct NodeArgs {
     /// The port of the RPC on 127.0.0.1; 0 takes any
-    #[arg(long, value_name = "PORT", env = "GUIX_IPFS_RPC_PORT", default_value_t = 5181)]
+    #[arg(
+        long,
+        value_name = "PORT",
+        env = "GUIX_IPFS_RPC_PORT",
+        default_value_t = 5181
+    )]
     pub rpc_port: u16,
     /// The port of the gateway on 127.0.0.1; 0 takes any
-    #[arg(long, value_name = "PORT", env = "GUIX_IPFS_GATEWAY_PORT", default_value_t = 8181)]
+    #[arg(
+        long,
+        value_name = "PORT",
+        env = "GUIX_IPFS_GATEWAY_PORT",
+        default_value_t = 8181
+    )]
     pub gateway_port: u16,
 }
 
@@ -213,6 +236,15 @@ pub struct Mirror {
     /// Leave out what the items refer to
     #[arg(long, env = "GUIX_IPFS_NO_CLOSURE", value_parser = FalseyValueParser::new())]
     pub no_closure: bool,
+    /// How files are grafted: auto takes add-link for a few files in small directories
+    #[arg(
+        long,
+        value_name = "auto|add-link|car",
+        env = "GUIX_IPFS_GRAFT",
+        default_value = "auto",
+        value_parser = graft
+    )]
+    pub graft: Graft,
     /// Refuse items whose unpacked nar is larger, in bytes or with K, M, G (powers of 1024)
     #[arg(long, value_name = "SIZE", env = "GUIX_IPFS_MAX_NAR_SIZE", value_parser = size)]
     pub max_nar_size: Option<u64>,
@@ -282,6 +314,19 @@ impl FromStr for Wanted {
             }),
             Err(_) => Err("no store hash (32 characters) and no /gnu/store path".to_owned()),
         }
+    }
+}
+
+/// The engine that is wished for; none under `auto`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Graft(pub Option<Engine>);
+
+fn graft(text: &str) -> Result<Graft, String> {
+    match text {
+        "auto" => Ok(Graft(None)),
+        "add-link" => Ok(Graft(Some(Engine::AddLink))),
+        "car" => Ok(Graft(Some(Engine::Car))),
+        _ => Err("auto, add-link or car".to_owned()),
     }
 }
 

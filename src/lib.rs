@@ -8,8 +8,12 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod cli;
+pub mod commands;
 pub mod embedded;
+pub mod failure;
 pub mod guix;
 pub mod ipfs;
 pub mod node;
 pub mod publication;
+pub mod report;

@@ -4,7 +4,7 @@
 use super::session::Session;
 use crate::cli::{Global, Init};
 use crate::failure::{Exit, Failure};
-use crate::publication::{begin, commit, find};
+use crate::publication::{begin, find, republish};
 use crate::report::Report;
 use serde_json::json;
 
@@ -29,8 +29,8 @@ pub fn run(global: &Global, args: &Init, report: &Report) -> Result<Exit, Failur
         )));
     }
     let mut base = begin(&site, args.cid_version)?;
+    republish(&site, &mut base)?;
     let root = base.root;
-    commit(&site, &mut base, root)?;
     report.say(&format!("/ipns/{name} points to /ipfs/{root}"));
     report.sum(&json!({
         "command": "init",

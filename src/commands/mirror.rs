@@ -2,21 +2,24 @@
 //! file through the nar check, graft what is whole and closed, commit.
 
 use super::parallel;
-use super::plan::{Item, LeftOut, Plan, Planner, narinfo_name};
+use super::plan::{Item, LeftOut, Plan, Planner, Source, narinfo_name};
 use super::session::Session;
 use crate::cli::{Global, Mirror, Publish, Wanted};
 use crate::failure::{Exit, Failure};
 use crate::guix::{CheckedNar, Expect, HashPart, NarError, Upstream};
 use crate::ipfs::cid::CidVersion;
-use crate::ipfs::directory::Entry;
-use crate::node::{Node, NodeError, Problem};
-use crate::publication::graft::{NewFile, add_link};
-use crate::publication::{Base, Committed, KeyState, Site, Tree, adopt, chosen, commit, find};
-use crate::publication::{join, stage};
+use crate::ipfs::directory::{DirectoryError, Entry, TreeError};
+use crate::node::{NodeError, Problem};
+use crate::publication::graft::{self, Engine, NewFile};
+use crate::publication::{
+    Base, Committed, Journal, KeyState, PublicationError, Site, Stage, Tree, adopt, chosen, commit,
+    find, join, republish, staging,
+};
 use crate::report::{Report, bytes};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::ops::Bound;
 
 /// The verb that mirrors, which decides how absent items count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +49,13 @@ pub fn upstreams(global: &Global) -> Result<Vec<Upstream>, Failure> {
     global
         .upstreams
         .iter()
-        .map(|url| Ok(Upstream::new(url, global.connect_timeout, global.read_timeout)?))
+        .map(|url| {
+            Ok(Upstream::new(
+                url,
+                global.connect_timeout,
+                global.read_timeout,
+            )?)
+        })
         .collect()
 }
 
@@ -69,8 +78,7 @@ pub fn run(
     let mut base = adopt(&site, find(&site)?, key_state, told.mirror.base)?;
     if key_state == KeyState::New {
         // A run that is killed after this goes on from here.
-        let root = base.root;
-        commit(&site, &mut base, root)?;
+        republish(&site, &mut base)?;
     }
     let before = base.published;
 
@@ -78,14 +86,54 @@ pub fn run(
     let planner = planner(told, &tree, upstreams);
     let mut plan = planner.plan(wanted(&tree)?)?;
     say_plan(told.report, &plan);
-    let files = mirror(told, &site, &planner, &mut plan)?;
-
-    let root = match files.is_empty() {
-        true => base.root,
-        false => add_link(site.node, &tree, &files)?,
+    let engine = engine(told.mirror.graft.0, &tree, &plan)?;
+    let version = CidVersion::of(&tree.root);
+    let ((files, journal), staged) = staging(site.node, version, engine, |stage| {
+        let files = stage_items(told, stage, &planner, &mut plan)?;
+        if files.is_empty() {
+            return Ok((files, None));
+        }
+        let root = match engine {
+            Engine::AddLink => graft::add_link(site.node, &tree, &files)?,
+            Engine::Car => graft::car(&tree, &files, &mut |cid, block| stage.block(&cid, &block))?,
+        };
+        let newest = base.journals.first();
+        let (journal, blocks) = Journal::compose(&site.key.id, &root, base.published, newest);
+        for (cid, block) in blocks {
+            stage.block(&cid, &block)?;
+        }
+        Ok::<_, Failure>((files, Some(journal)))
+    })?;
+    let committed = match journal {
+        Some(journal) => commit(&site, &mut base, journal)?,
+        None => republish(&site, &mut base)?,
     };
-    let committed = commit(&site, &mut base, root)?;
+    for directory in &staged.staging {
+        site.node.pin_rm(directory)?;
+    }
     Ok(finish(told, &site, &base, before, committed, &plan, &files))
+}
+
+/// How to graft what is planned. A wish for add-link that cannot be fulfilled is
+/// found out here, before anything is fetched.
+fn engine(wish: Option<Engine>, tree: &Tree, plan: &Plan) -> Result<Engine, Failure> {
+    let mut paths = Vec::new();
+    for item in &plan.items {
+        paths.push(vec![narinfo_name(&item.narinfo.store_path.hash())]);
+        for variant in &item.narinfo.variants {
+            // Planned items have only valid paths.
+            paths.extend(variant.path().map(|path| path.components().to_vec()));
+        }
+    }
+    let paths = paths.iter().map(Vec::as_slice);
+    match wish {
+        None => Ok(graft::choose(tree, paths)?),
+        Some(Engine::Car) => Ok(Engine::Car),
+        Some(Engine::AddLink) => {
+            graft::require_plain(tree, paths)?;
+            Ok(Engine::AddLink)
+        }
+    }
 }
 
 fn dry_run(
@@ -128,26 +176,26 @@ fn dry_run(
 fn planner<'a>(told: &Told, tree: &'a Tree<'a>, upstreams: &'a [Upstream]) -> Planner<'a> {
     Planner {
         tree,
-        upstreams,
+        source: Source {
+            upstreams,
+            max_nar_size: told.mirror.max_nar_size,
+        },
         jobs: told.global.jobs,
         closure: !told.mirror.no_closure,
-        max_nar_size: told.mirror.max_nar_size,
     }
 }
 
 /// Stages the planned items and gives the files to graft: those of items that
 /// are whole, and closed where closures are followed.
-fn mirror(
+fn stage_items(
     told: &Told,
-    site: &Site,
+    stage: &Stage,
     planner: &Planner,
     plan: &mut Plan,
 ) -> Result<Vec<NewFile>, Failure> {
-    let version = CidVersion::of(&planner.tree.root);
     let stager = Stager {
-        node: site.node,
-        version,
-        upstreams: planner.upstreams,
+        stage,
+        upstreams: planner.source.upstreams,
         report: told.report,
     };
     let items: Vec<&Item> = plan.items.iter().collect();
@@ -195,23 +243,36 @@ fn mirror(
     Ok(files)
 }
 
-/// Why these files cannot be linked: another item's file, here or in the root,
-/// has the name and other content.
+/// Why these files cannot be linked: something else, here or in the root, has
+/// the name of one, or stands where a directory on its way would have to be.
 fn occupied(
     tree: &Tree,
     taken: &mut BTreeMap<Vec<String>, Entry>,
     files: &[NewFile],
 ) -> Result<Option<String>, Failure> {
     for file in files {
-        let there = match taken.get(&file.path) {
+        let path = &file.path;
+        let there = match taken.get(path) {
             Some(entry) => Some(*entry),
-            None => tree.find(&file.path)?,
+            None => match tree.find(path) {
+                Err(PublicationError::Tree(TreeError::Malformed {
+                    reason: DirectoryError::Codec | DirectoryError::NotADirectory(_),
+                    ..
+                })) => return Ok(Some(format!("a file stands in the way of {}", join(path)))),
+                found => found?,
+            },
         };
         if there.is_some_and(|entry| entry.cid != file.entry.cid) {
             return Ok(Some(format!(
                 "{} is already published with other content",
-                join(&file.path)
+                join(path)
             )));
+        }
+        let is_below_a_file = (1..path.len()).any(|at| taken.contains_key(&path[..at]));
+        let next = taken.range::<Vec<String>, _>((Bound::Excluded(path), Bound::Unbounded));
+        let is_above_a_file = next.take(1).any(|(other, _)| other.starts_with(path));
+        if is_below_a_file || is_above_a_file {
+            return Ok(Some(format!("a file stands in the way of {}", join(path))));
         }
     }
     taken.extend(files.iter().map(|file| (file.path.clone(), file.entry)));
@@ -219,8 +280,7 @@ fn occupied(
 }
 
 struct Stager<'a> {
-    node: &'a Node,
-    version: CidVersion,
+    stage: &'a Stage<'a>,
     upstreams: &'a [Upstream],
     report: &'a Report,
 }
@@ -239,25 +299,20 @@ impl Stager<'_> {
         let narinfo = &item.narinfo;
         let mut files = Vec::new();
         for variant in &narinfo.variants {
-            let refused = |reason: String| {
-                StageError::Refused(format!("{}: {reason}", variant.url))
-            };
+            let refused =
+                |reason: String| StageError::Refused(format!("{}: {reason}", variant.url));
             let path = variant.path().map_err(|error| refused(error.to_string()))?;
             let download = self.upstreams[item.upstream]
                 .nar(&variant.url)
                 .map_err(|error| refused(error.to_string()))?;
-            let expect = Expect {
-                compression: &variant.compression,
-                file_size: variant.file_size,
-                nar_hash: narinfo.nar_hash,
-                nar_size: narinfo.nar_size,
-            };
-            let bar = self
-                .report
-                .bar(narinfo.store_path.name(), variant.file_size.or(download.length));
+            let expect = Expect::of(narinfo, variant);
+            let bar = self.report.bar(
+                narinfo.store_path.name(),
+                variant.file_size.or(download.length),
+            );
             let mut checked = CheckedNar::new(bar.wrap_read(download.reader), expect)
                 .map_err(|error| refused(error.to_string()))?;
-            let staged = self.file(path.components, &mut checked);
+            let staged = self.file(path.components().to_vec(), &mut checked);
             bar.finish_and_clear();
             files.push(staged.map_err(|error| match error {
                 StageError::Refused(reason) => refused(reason),
@@ -269,12 +324,8 @@ impl Stager<'_> {
         Ok(files)
     }
 
-    fn file(
-        &self,
-        path: Vec<String>,
-        content: &mut dyn io::Read,
-    ) -> Result<NewFile, StageError> {
-        match stage(self.node, self.version, content) {
+    fn file(&self, path: Vec<String>, content: &mut dyn io::Read) -> Result<NewFile, StageError> {
+        match self.stage.file(content) {
             Ok(added) => Ok(NewFile {
                 path,
                 entry: Entry {
@@ -298,7 +349,11 @@ fn say_plan(report: &Report, plan: &Plan) {
     if plan.items.is_empty() {
         return;
     }
-    let files: usize = plan.items.iter().map(|item| item.narinfo.variants.len() + 1).sum();
+    let files: usize = plan
+        .items
+        .iter()
+        .map(|item| item.narinfo.variants.len() + 1)
+        .sum();
     let known: u64 = plan.items.iter().filter_map(file_bytes).sum();
     report.say(&format!(
         "to mirror: {} items, {files} files, {} of nars",
@@ -309,7 +364,11 @@ fn say_plan(report: &Report, plan: &Plan) {
 
 /// The bytes of an item's nars, where its narinfo lists them all.
 fn file_bytes(item: &Item) -> Option<u64> {
-    item.narinfo.variants.iter().map(|variant| variant.file_size).sum()
+    item.narinfo
+        .variants
+        .iter()
+        .map(|variant| variant.file_size)
+        .sum()
 }
 
 /// Names what was left out, as loudly as the verb requires.

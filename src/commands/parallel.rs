@@ -5,11 +5,7 @@ use std::thread;
 
 /// Applies `work` to each item on up to `jobs` threads; results come in the
 /// items' order.
-pub fn map<T: Send, R: Send>(
-    jobs: u16,
-    items: Vec<T>,
-    work: impl Fn(T) -> R + Sync,
-) -> Vec<R> {
+pub fn map<T: Send, R: Send>(jobs: u16, items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     let threads = usize::from(jobs).min(items.len());
     let results: Mutex<Vec<Option<R>>> = Mutex::new(items.iter().map(|_| None).collect());
     let queue = Mutex::new(items.into_iter().enumerate());

@@ -45,12 +45,18 @@ pub struct Plan {
 pub struct Planner<'a> {
     /// What is published.
     pub tree: &'a Tree<'a>,
-    /// Where narinfos come from, in order.
-    pub upstreams: &'a [Upstream],
+    /// Where narinfos come from.
+    pub source: Source<'a>,
     /// How many are asked for at once.
     pub jobs: u16,
     /// Whether to follow references.
     pub closure: bool,
+}
+
+/// Where narinfos come from, and which are taken.
+pub struct Source<'a> {
+    /// Asked in order.
+    pub upstreams: &'a [Upstream],
     /// The largest unpacked nar to take, in bytes.
     pub max_nar_size: Option<u64>,
 }
@@ -80,8 +86,9 @@ impl Planner<'_> {
         }
         self.keep_unpublished(references, &mut seen, &mut unpublished)?;
         while !unpublished.is_empty() {
+            let source = &self.source;
             let fetched = parallel::map(self.jobs, unpublished, |item| {
-                let answer = self.fetch(&item);
+                let answer = source.fetch(&item);
                 (item, answer)
             });
             unpublished = Vec::new();
@@ -128,8 +135,7 @@ impl Planner<'_> {
             for item in &plan.items {
                 for path in &item.narinfo.references {
                     let hash = path.hash();
-                    if !planned.contains(&hash)
-                        && self.tree.find(&[narinfo_name(&hash)])?.is_none()
+                    if !planned.contains(&hash) && self.tree.find(&[narinfo_name(&hash)])?.is_none()
                     {
                         lacking.insert(item.narinfo.store_path.hash(), path.to_string());
                     }
@@ -187,7 +193,9 @@ impl Planner<'_> {
             })
             .collect())
     }
+}
 
+impl Source<'_> {
     /// Asks one upstream after the other.
     fn fetch(&self, item: &Wanted) -> Result<Item, Absent> {
         let mut absent = Absent::Missing;

@@ -109,7 +109,11 @@ impl Session {
 pub fn embedded_folder(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
     match named {
         Some(folder) => Ok(folder),
-        None => folder("XDG_DATA_HOME", ".local/share", "the embedded node's blocks"),
+        None => folder(
+            "XDG_DATA_HOME",
+            ".local/share",
+            "the embedded node's blocks",
+        ),
     }
 }
 
@@ -132,7 +136,11 @@ fn local_daemon() -> Result<Address, Failure> {
 }
 
 /// This program's folder under an XDG base directory.
-fn folder(variable: &'static str, below_home: &str, what: &'static str) -> Result<PathBuf, Failure> {
+fn folder(
+    variable: &'static str,
+    below_home: &str,
+    what: &'static str,
+) -> Result<PathBuf, Failure> {
     let base = std::env::var_os(variable)
         .map(PathBuf::from)
         // The specification says to ignore a relative one.

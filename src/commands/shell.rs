@@ -19,7 +19,10 @@ pub fn man() -> Result<Exit, Failure> {
     let mut command = Cli::command();
     command.build();
     clap_mangen::Man::new(command.clone()).render(&mut text)?;
-    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+    for verb in command
+        .get_subcommands()
+        .filter(|verb| verb.get_name() != "help")
+    {
         clap_mangen::Man::new(verb.clone()).render(&mut text)?;
     }
     io::stdout().write_all(&text)?;

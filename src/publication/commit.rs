@@ -13,31 +13,34 @@ pub enum Committed {
     Published,
 }
 
-/// Makes `root` what the name points to.
+/// Pins a journal whose blocks are stored, and makes its root what the name
+/// points to.
 ///
 /// # Errors
-/// The name then still points where it did, and `root` may be pinned: the next
+/// The name then still points where it did, and the root may be pinned: the next
 /// run goes on from there.
-pub fn commit(site: &Site, base: &mut Base, root: Cid) -> Result<Committed, PublicationError> {
-    if base.root == root && base.published == Some(root) && base.journals.len() == 1 {
-        return Ok(Committed::Unchanged);
-    }
-    if base
-        .journals
-        .first()
-        .is_none_or(|newest| newest.root != root)
-    {
-        let older = base.journals.first();
-        let journal = Journal::write(site, root, base.published, older)?;
-        base.journals.insert(0, journal);
-        base.root = root;
-    }
-    let committed = match base.published == Some(root) {
+pub fn commit(
+    site: &Site,
+    base: &mut Base,
+    journal: Journal,
+) -> Result<Committed, PublicationError> {
+    journal.pin(site, base.journals.first())?;
+    base.root = journal.root;
+    base.journals.insert(0, journal);
+    republish(site, base)
+}
+
+/// Makes the base what the name points to, where it is not, and lets go of
+/// older journals.
+pub fn republish(site: &Site, base: &mut Base) -> Result<Committed, PublicationError> {
+    let committed = match base.published == Some(base.root) {
         true => Committed::Unchanged,
-        false => publish(site, base, root)?,
+        false => publish(site, base, base.root)?,
     };
-    for older in base.journals.drain(1..) {
-        site.node.pin_rm(&older.cid)?;
+    while base.journals.len() > 1 {
+        if let Some(oldest) = base.journals.pop() {
+            site.node.pin_rm(&oldest.cid)?;
+        }
     }
     Ok(committed)
 }

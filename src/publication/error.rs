@@ -1,7 +1,7 @@
 //! Why a publication stops. Each text names the item and the way out.
 
 use crate::ipfs::cid::Cid;
-use crate::ipfs::directory::DirectoryError;
+use crate::ipfs::directory::TreeError;
 use crate::node::NodeError;
 use thiserror::Error;
 
@@ -11,15 +11,9 @@ pub enum PublicationError {
     /// A call to the node failed.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// A directory of the tree cannot be read as one.
-    #[error("{path} cannot be grafted onto: {reason}")]
-    Directory {
-        /// Which, as `/ipfs/CID`.
-        path: String,
-        /// What it is instead.
-        #[source]
-        reason: DirectoryError,
-    },
+    /// A directory of the tree cannot be read or patched.
+    #[error("the published tree cannot be read: {0}")]
+    Tree(TreeError<NodeError>),
     /// A file of the tree cannot be read as one.
     #[error("{0} is no file that can be read: {1}")]
     File(String, String),
@@ -126,4 +120,13 @@ pub enum PublicationError {
         /// The root that was published in vain.
         root: Box<Cid>,
     },
+}
+
+impl From<TreeError<NodeError>> for PublicationError {
+    fn from(error: TreeError<NodeError>) -> Self {
+        match error {
+            TreeError::Blocks(error) => Self::Node(error),
+            malformed => Self::Tree(malformed),
+        }
+    }
 }

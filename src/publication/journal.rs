@@ -68,53 +68,70 @@ impl Journal {
             }))
     }
 
-    /// Stores and pins a journal, and with it `root`. Pinning fails when
+    /// The journal of a new root, and its blocks, which are stored nowhere yet.
+    pub fn compose(
+        key_id: &str,
+        root: &Entry,
+        previous: Option<Cid>,
+        older: Option<&Self>,
+    ) -> (Self, Vec<(Cid, Vec<u8>)>) {
+        let number = older.map_or(1, |journal| journal.number + 1);
+        let state = State {
+            key: key_id.to_owned(),
+            number,
+            previous: previous.map(|root| root.to_string()),
+        };
+        // A struct of text and numbers always serialises.
+        let state = serde_json::to_vec(&state).unwrap_or_default();
+        let state_entry = Entry {
+            cid: cid_of(CidVersion::V1, RAW, &state),
+            size: state.len() as u64,
+        };
+        let directory = Directory {
+            entries: [("root", *root), ("state", state_entry)]
+                .map(|(name, entry)| (name.to_owned(), entry))
+                .into(),
+        };
+        let (block, Entry { cid, .. }) = directory.encode(CidVersion::V1);
+        let journal = Self {
+            cid,
+            root: root.cid,
+            number,
+            previous,
+        };
+        (journal, vec![(state_entry.cid, state), (cid, block)])
+    }
+
+    /// Pins a journal whose blocks are stored, and with it its root. Fails when
     /// anything below the root is missing, so it is also the proof that the
     /// root is whole.
+    pub fn pin(&self, site: &Site, older: Option<&Self>) -> Result<(), PublicationError> {
+        match older {
+            Some(older) => site.node.pin_update(&older.cid, &self.cid)?,
+            None => site
+                .node
+                .pin_add(&self.cid, &Self::pin_name(&site.key.id))?,
+        }
+        Ok(())
+    }
+
+    /// Composes, stores and pins the journal of a root that the node holds.
     pub fn write(
         site: &Site,
         root: Cid,
         previous: Option<Cid>,
         older: Option<&Self>,
     ) -> Result<Self, PublicationError> {
-        let number = older.map_or(1, |journal| journal.number + 1);
-        let state = State {
-            key: site.key.id.clone(),
-            number,
-            previous: previous.map(|root| root.to_string()),
-        };
-        // A map of text and numbers always serialises.
-        let state = serde_json::to_vec(&state).unwrap_or_default();
-        let state_entry = Entry {
-            cid: cid_of(CidVersion::V1, RAW, &state),
-            size: state.len() as u64,
-        };
-        let root_block = site.node.block_get(&root)?;
-        let root_size = DagNode::decode(&root_block)
-            .map(|node| node.cumulative_size(root_block.len()))
-            .unwrap_or(root_block.len() as u64);
-        let root_entry = Entry {
-            cid: root,
-            size: root_size,
-        };
-        let directory = Directory {
-            entries: [("root", root_entry), ("state", state_entry)]
-                .map(|(name, entry)| (name.to_owned(), entry))
-                .into(),
-        };
-        let (block, Entry { cid, .. }) = directory.encode(CidVersion::V1);
-
-        site.node.block_put(&state_entry.cid, &state)?;
-        site.node.block_put(&cid, &block)?;
-        match older {
-            Some(older) => site.node.pin_update(&older.cid, &cid)?,
-            None => site.node.pin_add(&cid, &Self::pin_name(&site.key.id))?,
+        let block = site.node.block_get(&root)?;
+        let size = DagNode::decode(&block)
+            .map(|node| node.cumulative_size(block.len()))
+            .unwrap_or(block.len() as u64);
+        let root = Entry { cid: root, size };
+        let (journal, blocks) = Self::compose(&site.key.id, &root, previous, older);
+        for (cid, block) in blocks {
+            site.node.block_put(&cid, &block)?;
         }
-        Ok(Self {
-            cid,
-            root,
-            number,
-            previous,
-        })
+        journal.pin(site, older)?;
+        Ok(journal)
     }
 }

@@ -13,15 +13,16 @@ mod error;
 pub mod graft;
 mod journal;
 mod lock;
+mod segment;
 mod stage;
 mod tree;
 
 pub use base::{Base, Found, KeyState, adopt, begin, chosen, find};
-pub use commit::{Committed, commit};
+pub use commit::{Committed, commit, republish};
 pub use error::PublicationError;
 pub use journal::Journal;
 pub use lock::{Lock, LockError};
-pub use stage::stage;
+pub use stage::{Stage, Staged, staging};
 pub use tree::{Tree, join};
 
 use crate::node::{Key, Node};

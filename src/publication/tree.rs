@@ -3,24 +3,37 @@
 use super::PublicationError;
 use crate::ipfs::cid::{Cid, CidVersion, DAG_PB};
 use crate::ipfs::dag_pb::Node as DagNode;
-use crate::ipfs::directory::{Directory, DirectoryError, Entry, empty};
+use crate::ipfs::directory::{self, Blocks, Entry, Top, TreeError};
 use crate::ipfs::unixfs::UnixFs;
-use crate::node::Node;
+use crate::node::{Node, NodeError};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 /// The longest file that [`Tree::read`] reads, in bytes: a narinfo's limit.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// A tree on a node. Directories are read once.
+/// How much of the tree is kept at hand, in bytes. 60 entries beside a million
+/// lie in 113 shards, 0.7 MB.
+const MAX_CACHE_BYTES: usize = 16 << 20;
+
+/// A tree on a node.
 #[derive(Debug)]
 pub struct Tree<'n> {
     node: &'n Node,
     /// The directory at its top.
     pub root: Cid,
-    directories: RefCell<HashMap<Cid, Rc<Directory>>>,
+    cache: RefCell<Cache>,
+}
+
+/// Blocks of directories that were read, and those read as a whole.
+#[derive(Debug, Default)]
+struct Cache {
+    blocks: HashMap<Cid, Vec<u8>>,
+    bytes: usize,
+    tops: HashMap<Cid, Rc<Top>>,
 }
 
 impl<'n> Tree<'n> {
@@ -29,18 +42,16 @@ impl<'n> Tree<'n> {
         Self {
             node,
             root,
-            directories: RefCell::default(),
+            cache: RefCell::default(),
         }
     }
 
     /// A tree with nothing in it, which the node need not hold.
     pub fn empty(node: &'n Node, version: CidVersion) -> Self {
-        let root = empty(version).1.cid;
-        Self {
-            node,
-            root,
-            directories: RefCell::new([(root, Rc::default())].into()),
-        }
+        let (block, entry) = directory::empty(version);
+        let tree = Self::new(node, entry.cid);
+        tree.cache.borrow_mut().blocks.insert(entry.cid, block);
+        tree
     }
 
     /// What stands at `path`, or `None` when it or a directory on the way is missing.
@@ -50,32 +61,49 @@ impl<'n> Tree<'n> {
             size: 0,
         };
         for name in path {
-            let directory = self.directory(&entry.cid)?;
-            match directory.entries.get(name.as_ref()) {
-                Some(found) => entry = *found,
+            match self.entry(&entry.cid, name.as_ref())? {
+                Some(found) => entry = found,
                 None => return Ok(None),
             }
         }
         Ok(Some(entry))
     }
 
-    /// A directory of the tree.
-    pub fn directory(&self, cid: &Cid) -> Result<Rc<Directory>, PublicationError> {
-        if let Some(directory) = self.directories.borrow().get(cid) {
-            return Ok(Rc::clone(directory));
+    /// What stands under `name` in a directory.
+    pub fn entry(&self, directory: &Cid, name: &str) -> Result<Option<Entry>, PublicationError> {
+        match &*self.top(directory)? {
+            Top::Plain(plain) => Ok(plain.entries.get(name).copied()),
+            Top::Sharded(_) => Ok(directory::lookup(self, directory, name)?),
         }
-        let failed = |reason| PublicationError::Directory {
-            path: format!("/ipfs/{cid}"),
-            reason,
-        };
-        if cid.codec() != DAG_PB {
-            return Err(failed(DirectoryError::Codec));
+    }
+
+    /// The first block of a directory.
+    pub fn top(&self, cid: &Cid) -> Result<Rc<Top>, PublicationError> {
+        if let Some(top) = self.cache.borrow().tops.get(cid) {
+            return Ok(Rc::clone(top));
         }
-        let block = self.node.block_get(cid)?;
-        let directory = Rc::new(Directory::decode(&block).map_err(failed)?);
-        let mut known = self.directories.borrow_mut();
-        known.insert(*cid, Rc::clone(&directory));
-        Ok(directory)
+        let top = directory::Top::read(self, cid)?;
+        let top = Rc::new(top);
+        self.cache.borrow_mut().tops.insert(*cid, Rc::clone(&top));
+        Ok(top)
+    }
+
+    /// Calls `visit` with the name and entry of everything in a directory.
+    pub fn for_each(
+        &self,
+        directory: &Cid,
+        mut visit: impl FnMut(&str, &Entry) -> Result<(), PublicationError>,
+    ) -> Result<(), PublicationError> {
+        let walked = directory::for_each(self, directory, &mut |name, entry| match visit(
+            name, entry,
+        ) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        })?;
+        match walked {
+            ControlFlow::Break(error) => Err(error),
+            ControlFlow::Continue(()) => Ok(()),
+        }
     }
 
     /// The content of a small file, at most [`MAX_FILE_BYTES`] long.
@@ -103,32 +131,44 @@ impl<'n> Tree<'n> {
         }
     }
 
-    /// Calls `visit` with the name and entry of everything in a directory.
-    pub fn for_each(
-        &self,
-        directory: &Cid,
-        mut visit: impl FnMut(&str, &Entry) -> Result<(), PublicationError>,
-    ) -> Result<(), PublicationError> {
-        for (name, entry) in &self.directory(directory)?.entries {
-            visit(name, entry)?;
-        }
-        Ok(())
-    }
-
     /// Whether anything is mirrored here yet.
     pub fn has_narinfos(&self) -> Result<bool, PublicationError> {
         Ok(self.find(&["nar"])?.is_some())
     }
 
     /// Whether the root looks like what this program publishes: it has a
-    /// `nix-cache-info`, or at least one narinfo.
+    /// `nix-cache-info`, or narinfos beside a `nar`.
     pub fn is_mirror(&self) -> Result<bool, PublicationError> {
-        let root = match self.directory(&self.root) {
-            Err(PublicationError::Directory { .. }) => return Ok(false),
+        let top = match self.top(&self.root) {
+            Err(PublicationError::Tree(TreeError::Malformed { .. })) => return Ok(false),
             other => other?,
         };
-        let mut names = root.entries.keys();
-        Ok(names.any(|name| name == "nix-cache-info" || name.ends_with(".narinfo")))
+        if self.find(&["nix-cache-info"])?.is_some() {
+            return Ok(true);
+        }
+        Ok(match &*top {
+            Top::Plain(plain) => plain.entries.keys().any(|name| name.ends_with(".narinfo")),
+            Top::Sharded(_) => self.has_narinfos()?,
+        })
+    }
+}
+
+impl Blocks for Tree<'_> {
+    type Error = NodeError;
+
+    fn get(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
+        if let Some(block) = self.cache.borrow().blocks.get(cid) {
+            return Ok(block.clone());
+        }
+        let block = self.node.block_get(cid)?;
+        let mut cache = self.cache.borrow_mut();
+        if cache.bytes + block.len() > MAX_CACHE_BYTES {
+            cache.blocks.clear();
+            cache.bytes = 0;
+        }
+        cache.bytes += block.len();
+        cache.blocks.insert(*cid, block.clone());
+        Ok(block)
     }
 }
 

@@ -122,7 +122,8 @@ impl Top {
         }
     }
 
-    fn read<B: Blocks>(blocks: &B, cid: &Cid) -> Result<Self, TreeError<B::Error>> {
+    /// Reads the first block of the directory `cid`.
+    pub fn read<B: Blocks>(blocks: &B, cid: &Cid) -> Result<Self, TreeError<B::Error>> {
         let block = blocks.get(cid).map_err(TreeError::Blocks)?;
         Self::decode(cid, &block).map_err(|reason| malformed(cid, reason))
     }

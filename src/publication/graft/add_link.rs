@@ -1,67 +1,33 @@
-//! Grafting with `object patch add-link`: each new file is linked on its own,
+//! Grafting by the node's `object patch add-link`: each new file is linked on its own,
 //! children first, so that a directory is linked into its parent when it is done.
 //!
 //! The same tree is computed here, and the two roots must agree: a node that
-//! corrupts a directory silently (as Kubo before 0.4x does with sharded ones)
+//! corrupts a directory silently (as Kubo 0.31 does with sharded ones)
 //! is found out before anything is published.
 
-use super::{PublicationError, Tree, join};
+use super::{Folder, version_of};
 use crate::ipfs::cid::{Cid, CidVersion};
-use crate::ipfs::directory::{Directory, Entry, empty};
+use crate::ipfs::directory::{Directory, Entry, Top, empty};
 use crate::node::Node;
+use crate::publication::{PublicationError, Tree, join};
 use std::collections::BTreeMap;
 
-/// A file that was staged and where it belongs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewFile {
-    /// The names from the root down, each already validated.
-    pub path: Vec<String>,
-    /// The staged file.
-    pub entry: Entry,
-}
-
-/// The root of `tree` with `files` in it. Directories are made as needed, in
-/// the root's CID version; add-link's own `create` knows only CIDv0.
+/// The root of `tree` with the files of `folder` in it. Directories are made as
+/// needed, in the root's CID version; add-link's own `create` knows only CIDv0.
 ///
 /// # Errors
 /// [`PublicationError::Sharded`] or [`PublicationError::Occupied`] before
 /// anything is changed.
-pub fn add_link(node: &Node, tree: &Tree, files: &[NewFile]) -> Result<Cid, PublicationError> {
-    let version = CidVersion::of(&tree.root);
-    let mut folders = Folder::default();
-    for file in files {
-        folders.insert(&file.path, file.entry);
-    }
-    let planned = plan(tree, Some(tree.root), &mut Vec::new(), &folders, version)?;
+pub fn graft(node: &Node, tree: &Tree, folder: &Folder) -> Result<Entry, PublicationError> {
+    let version = version_of(tree);
+    let planned = plan(tree, Some(tree.root), &mut Vec::new(), folder, version)?;
     let grafted = link(node, &planned, version)?;
     match grafted == planned.after.cid {
-        true => Ok(grafted),
+        true => Ok(planned.after),
         false => Err(PublicationError::Disagreement {
             node: Box::new(grafted),
             ours: Box::new(planned.after.cid),
         }),
-    }
-}
-
-/// The new files of one directory and of those below it.
-#[derive(Default)]
-struct Folder {
-    files: BTreeMap<String, Entry>,
-    folders: BTreeMap<String, Folder>,
-}
-
-impl Folder {
-    fn insert(&mut self, path: &[String], entry: Entry) {
-        match path {
-            [] => {}
-            [name] => {
-                self.files.insert(name.clone(), entry);
-            }
-            [name, below @ ..] => {
-                let folder = self.folders.entry(name.clone()).or_default();
-                folder.insert(below, entry);
-            }
-        }
     }
 }
 
@@ -83,7 +49,10 @@ fn plan(
     version: CidVersion,
 ) -> Result<Planned, PublicationError> {
     let mut directory = match before {
-        Some(cid) => Directory::clone(&*tree.directory(&cid)?),
+        Some(cid) => match &*tree.top(&cid)? {
+            Top::Plain(directory) => directory.clone(),
+            Top::Sharded(_) => return Err(PublicationError::Sharded(join(path))),
+        },
         None => Directory::default(),
     };
     let mut folders = BTreeMap::new();
