@@ -13,7 +13,7 @@ pub fn run(global: &Global, args: &NodeArgs, report: &Report) -> Result<Exit, Fa
         _ => None,
     };
     let folder = embedded_folder(named)?;
-    let running = embedded::start_foreground(&folder, args.rpc_port, args.gateway_port)?;
+    let mut running = embedded::start_foreground(&folder, args.rpc_port, args.gateway_port)?;
     report.result(&format!("RPC {}", running.rpc_url()));
     if let Some(gateway) = running.gateway_url() {
         report.result(&format!("gateway {gateway}"));
