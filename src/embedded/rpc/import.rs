@@ -3,6 +3,7 @@
 use super::files::form;
 use super::options::Options;
 use super::{Answer, Call, Fault, check_block_size, many, refused};
+use crate::embedded::EmbeddedError;
 use crate::embedded::store::BlockStore;
 use crate::ipfs::car::{CarError, CarReader};
 use crate::ipfs::cid::{Cid, CidVersion, cid_of, inlined, matches};
@@ -43,7 +44,10 @@ pub fn import(call: Call) -> Answer {
     for root in pin.then_some(&sum.roots).into_iter().flatten() {
         let name = repo.pins.name(root).unwrap_or_default();
         let pinned = repo.pins.add(&repo.blocks, root, &name);
-        let message = pinned.err().map(|error| error.to_string());
+        let message = pinned.err().map(|error| match error {
+            EmbeddedError::NotFound(cid) => format!("ipld: could not find {cid}"),
+            error => error.to_string(),
+        });
         lines.push(json!({"Root": {
             "Cid": {"/": root.to_string()},
             "PinErrorMsg": message.unwrap_or_default(),

@@ -46,7 +46,10 @@ pub fn config(call: &Call) -> Answer {
             None => json!([]),
         },
         _ => {
-            let text = format!("failed to get config value: \"{key} not found\"");
+            // Kubo names the first part of the key that it does not find.
+            let mut parts = key.split('.').skip_while(|part| *part == "Addresses");
+            let part = parts.next().unwrap_or(key);
+            let text = format!("failed to get config value: \"{part} not found\"");
             return Err(refused(text));
         }
     };

@@ -90,6 +90,8 @@ impl Handler for Rpc {
 }
 
 fn dispatch(command: &str, call: Call) -> Answer {
+    // It has nothing to say to a node without a network, but it can be wrong.
+    call.options.flag("offline", false)?;
     match command {
         "version" => info::version(),
         "id" => info::id(&call),

@@ -1,0 +1,12 @@
+//! The program as its users run it, against the embedded node and, where an
+//! `ipfs` is found, a real Kubo.
+
+#[macro_use]
+mod support;
+
+mod bad_items;
+mod conformance;
+mod embedded_node;
+mod gateway;
+mod main_job;
+mod prototype;

@@ -1,0 +1,156 @@
+//! init, sync, add, resolve: the same roots as `ipfs add -r`, whatever the node
+//! and however the files are grafted.
+
+use crate::support::{Mirror, TestNode, Upstream, fixture_roots};
+
+on_both_nodes!(
+    every_command_gives_the_known_root_with_add_link,
+    every_command_gives_the_known_root_with_car,
+    a_second_sync_is_silent_and_fetches_no_nar,
+    a_dry_run_fetches_narinfos_only_and_changes_nothing,
+    a_reference_that_no_upstream_has_holds_back_what_needs_it,
+    sync_from_a_list_takes_what_it_names,
+    an_init_refuses_a_name_that_is_in_use,
+    resolve_shows_names_keys_and_roots,
+);
+
+const REST: &str = "add ifcypyirz39fix6ji7mblpsp5nfhmm7k j27dn2bh38aqgg30cc6qhdhdik1gzpr6";
+
+fn every_command_gives_the_known_root_with_add_link(node: &TestNode) {
+    the_known_roots(node, "add-link");
+}
+
+fn every_command_gives_the_known_root_with_car(node: &TestNode) {
+    the_known_roots(node, "car");
+}
+
+fn the_known_roots(node: &TestNode, graft: &str) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    for version in [0, 1] {
+        let key = format!("--key v{version}");
+        let commands = [
+            format!("init {key} --cid-version {version}"),
+            format!("sync {key} --graft {graft} --no-closure"),
+            format!("sync {key} --graft {graft}"),
+            format!("{REST} {key} --graft {graft}"),
+        ];
+        for (command, known) in commands.iter().zip(fixture_roots(version)) {
+            mirror.run(command).silently();
+            let root = mirror.run(&format!("resolve {key}")).exits(0).out;
+            assert_eq!(root, format!("/ipfs/{known}\n"), "{command}");
+            let pin = node.rpc(&format!("pin/ls?arg={known}"));
+            assert_eq!(pin.status, 200, "{command}: {}", pin.text());
+        }
+    }
+    let pins = node.json("pin/ls?type=recursive&names=true");
+    for (cid, pin) in pins["Keys"].as_object().unwrap() {
+        let name = pin["Name"].as_str().unwrap();
+        let of_kubo_itself = cid == "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn";
+        assert!(
+            name.starts_with("guix-ipfs/k51") || of_kubo_itself,
+            "staging left behind: {pins}"
+        );
+    }
+}
+
+fn a_second_sync_is_silent_and_fetches_no_nar(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    mirror.run("sync").silently();
+    let root = mirror.root();
+    assert!(upstream.asked().iter().any(|path| path.starts_with("nar/")));
+    mirror.run("sync").silently();
+    let asked = upstream.asked();
+    assert!(
+        !asked.iter().any(|path| path.starts_with("nar/")),
+        "{asked:?}"
+    );
+    assert_eq!(mirror.root(), root);
+}
+
+fn a_dry_run_fetches_narinfos_only_and_changes_nothing(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    mirror.run("init").silently();
+    let root = mirror.root();
+    upstream.asked();
+    let run = mirror.run("sync --dry-run").exits(0);
+    assert_eq!(run.out.lines().count(), 8, "{run:?}");
+    let asked = upstream.asked();
+    assert!(
+        !asked.iter().any(|path| path.starts_with("nar/")),
+        "{asked:?}"
+    );
+    assert_eq!(mirror.root(), root);
+}
+
+fn a_reference_that_no_upstream_has_holds_back_what_needs_it(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let referenced = "21q7lx382p28sibkw2l721ybjxymkh1a";
+    let needs_it = "yjawwm7f7ipzmqkvafs4rczshnmhs2mh";
+    let narinfo = upstream.get(&format!("{referenced}.narinfo"));
+    upstream.remove(&format!("{referenced}.narinfo"));
+    let mirror = Mirror::new(node, &upstream);
+    mirror.run("sync").silently();
+    assert!(!mirror.list().iter().any(|path| path.contains(needs_it)));
+    // Asked for by name, it is missed.
+    mirror
+        .run(&format!("add {needs_it}"))
+        .exits(3)
+        .says(referenced);
+    upstream.set(&format!("{referenced}.narinfo"), narinfo);
+    mirror.run("sync").silently();
+    assert_eq!(mirror.root(), fixture_roots(0)[2]);
+}
+
+fn sync_from_a_list_takes_what_it_names(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    let list = mirror.home().join("list");
+    let text = "these words are no items\n\
+                /gnu/store/ifcypyirz39fix6ji7mblpsp5nfhmm7k-rig-empty 21q7lx382p28sibkw2l721ybjxymkh1a\n\
+                /gnu/store/21q7lx382p28sibkw2l721ybjxymkh1a-rig.drv\n\
+                00000000000000000000000000000000\n";
+    std::fs::write(&list, text).unwrap();
+    mirror
+        .run(&format!("sync --from {}", list.display()))
+        .silently();
+    let published = [
+        "/gnu/store/21q7lx382p28sibkw2l721ybjxymkh1a-rig-hello.txt",
+        "/gnu/store/ifcypyirz39fix6ji7mblpsp5nfhmm7k-rig-empty",
+    ];
+    assert_eq!(mirror.list(), published);
+}
+
+fn an_init_refuses_a_name_that_is_in_use(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    mirror.run("sync").silently();
+    let root = mirror.root();
+    mirror.run("init").exits(1).says("already points to");
+    assert_eq!(mirror.root(), root);
+}
+
+fn resolve_shows_names_keys_and_roots(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    mirror.run("resolve").exits(1).says("guix-ipfs init");
+    mirror.run("sync").silently();
+    let root = format!("/ipfs/{}\n", fixture_roots(0)[2]);
+    let keys = node.json("key/list");
+    let keys = keys["Keys"].as_array().unwrap().iter();
+    let mut ours = keys.filter(|key| key["Name"] == "guix-ipfs");
+    let name = ours.next().unwrap()["Id"].as_str().unwrap().to_owned();
+    for target in ["guix-ipfs", &name, &format!("/ipns/{name}"), root.trim()] {
+        assert_eq!(mirror.run(&format!("resolve {target}")).exits(0).out, root);
+    }
+    let long = mirror.run("resolve --long").exits(0).out;
+    for part in [name.as_str(), root.trim(), node.gateway.as_str()] {
+        assert!(long.contains(part), "{part} is not in {long}");
+    }
+    assert_eq!(mirror.list().len(), 8);
+    let json: serde_json::Value =
+        serde_json::from_str(&mirror.run("resolve --json").exits(0).out).unwrap();
+    assert_eq!(json["root"], fixture_roots(0)[2]);
+}

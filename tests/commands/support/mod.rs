@@ -1,0 +1,54 @@
+//! What the tests run against: a substitute server, a node, the program itself.
+
+mod kubo;
+mod node;
+mod program;
+mod upstream;
+
+pub use node::TestNode;
+pub use program::Mirror;
+pub use upstream::Upstream;
+
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// A file of `fixtures/`.
+pub fn fixture(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "fixtures", name]
+        .iter()
+        .collect()
+}
+
+/// The published roots that Kubo gave for the fixtures, in the order of the
+/// commands: init, sync --no-closure, sync, add of the rest.
+pub fn fixture_roots(cid_version: u8) -> Vec<String> {
+    let path = fixture("known-answers/fixture-roots.json");
+    let known: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let roots = known["roots"].as_array().unwrap().iter();
+    roots
+        .map(|root| {
+            root[format!("cidv{cid_version}")]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect()
+}
+
+/// Makes a test of each function for each node: `fn(&TestNode)`.
+macro_rules! on_both_nodes {
+    ($($name:ident),+ $(,)?) => {
+        mod on_embedded {
+            $(#[test] fn $name() {
+                super::$name(&$crate::support::TestNode::embedded());
+            })+
+        }
+        mod on_kubo {
+            $(#[test] fn $name() {
+                if let Some(node) = $crate::support::TestNode::kubo() {
+                    super::$name(&node);
+                }
+            })+
+        }
+    };
+}

@@ -1,0 +1,126 @@
+//! A node of either kind, with a folder of its own.
+
+use super::kubo::Kubo;
+use guix_ipfs::embedded::{Running, start_foreground};
+use serde_json::Value;
+use std::io::Read;
+use tempfile::TempDir;
+
+pub struct TestNode {
+    /// The RPC, `http://127.0.0.1:PORT`.
+    pub api: String,
+    /// The gateway, likewise.
+    pub gateway: String,
+    kind: Kind,
+}
+
+enum Kind {
+    // The node ends before its folder goes.
+    Embedded(#[allow(dead_code)] Running, #[allow(dead_code)] TempDir),
+    Kubo(#[allow(dead_code)] Kubo),
+}
+
+/// What an HTTP request was answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: ureq::http::HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value.map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl TestNode {
+    pub fn embedded() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let running = start_foreground(folder.path(), 0, 0).unwrap();
+        Self {
+            api: running.rpc_url(),
+            gateway: running.gateway_url().unwrap(),
+            kind: Kind::Embedded(running, folder),
+        }
+    }
+
+    /// A new Kubo, or `None` where no `ipfs` is found.
+    pub fn kubo() -> Option<Self> {
+        let kubo = Kubo::start()?;
+        Some(Self {
+            api: kubo.api.clone(),
+            gateway: kubo.gateway.clone(),
+            kind: Kind::Kubo(kubo),
+        })
+    }
+
+    pub fn is_kubo(&self) -> bool {
+        matches!(self.kind, Kind::Kubo(_))
+    }
+
+    /// Calls the RPC; `call` is a command with its query.
+    pub fn rpc(&self, call: &str) -> Answer {
+        answer(
+            agent()
+                .post(format!("{}/api/v0/{call}", self.api))
+                .send_empty(),
+        )
+    }
+
+    /// Calls the RPC with one file to upload.
+    pub fn upload(&self, call: &str, content: &[u8]) -> Answer {
+        let mut form = b"--frontier\r\nContent-Disposition: form-data; name=\"file\"; \
+                         filename=\"file\"\r\n\r\n"
+            .to_vec();
+        form.extend_from_slice(content);
+        form.extend_from_slice(b"\r\n--frontier--\r\n");
+        let request = agent().post(format!("{}/api/v0/{call}", self.api));
+        let request = request.content_type("multipart/form-data; boundary=frontier");
+        answer(request.send(&form[..]))
+    }
+
+    /// Calls the RPC, which must succeed with one JSON value.
+    pub fn json(&self, call: &str) -> Value {
+        let answer = self.rpc(call);
+        assert_eq!(answer.status, 200, "{call}: {}", answer.text());
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    /// Asks the gateway.
+    pub fn get(&self, path: &str) -> Answer {
+        answer(agent().get(format!("{}{path}", self.gateway)).call())
+    }
+
+    /// Adds a file, as `ipfs add --pin=false` does, and gives its CID.
+    pub fn add(&self, content: &[u8]) -> String {
+        let answer = self.upload("add?pin=false", content);
+        let line: Value = serde_json::from_slice(&answer.body).unwrap();
+        line["Hash"].as_str().unwrap().to_owned()
+    }
+}
+
+pub fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .proxy(None)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .build();
+    ureq::Agent::new_with_config(config)
+}
+
+pub fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
+    let (parts, body) = result.unwrap().into_parts();
+    let mut bytes = Vec::new();
+    body.into_reader().read_to_end(&mut bytes).unwrap();
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body: bytes,
+    }
+}

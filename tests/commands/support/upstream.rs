@@ -1,0 +1,106 @@
+//! A substitute server over the fixtures, on loopback. What it serves can be
+//! replaced file by file, and it counts what it is asked for.
+
+use super::fixture;
+use guix_ipfs::embedded::http::{Request, Response, Server};
+use percent_encoding::percent_decode_str;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+pub struct Upstream {
+    server: Server,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Decoded path, without its first slash, to content; `None` is a 404.
+    files: BTreeMap<String, Option<Vec<u8>>>,
+    asked: Vec<String>,
+}
+
+impl Upstream {
+    /// Serves `fixtures/substitute-server` and the build farm's list.
+    pub fn of_fixtures() -> Self {
+        let upstream = Self::empty();
+        let folder = fixture("substitute-server");
+        let mut open = vec![folder.clone()];
+        while let Some(path) = open.pop() {
+            if path.is_dir() {
+                open.extend(path.read_dir().unwrap().map(|entry| entry.unwrap().path()));
+            } else {
+                let name = path.strip_prefix(&folder).unwrap().to_str().unwrap();
+                upstream.set(name, std::fs::read(&path).unwrap());
+            }
+        }
+        let builds = std::fs::read(fixture("latestbuilds.json")).unwrap();
+        upstream.set("api/latestbuilds", builds);
+        upstream
+    }
+
+    /// Serves nothing yet.
+    pub fn empty() -> Self {
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let answers = Arc::clone(&shared);
+        let server = Server::bind(0, move |request: &mut Request| {
+            let path = percent_decode_str(&request.path).decode_utf8_lossy();
+            let path = path.trim_start_matches('/').to_owned();
+            let mut shared = answers.lock().unwrap();
+            let file = shared.files.get(&path).cloned().flatten();
+            shared.asked.push(path);
+            match file {
+                Some(file) => Response::new(200, "application/octet-stream", file),
+                None => Response::text(404, "not found"),
+            }
+        });
+        Self {
+            server: server.unwrap(),
+            shared,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Serves `content` under `path` from now on.
+    pub fn set(&self, path: &str, content: impl Into<Vec<u8>>) {
+        let mut shared = self.shared.lock().unwrap();
+        shared.files.insert(path.to_owned(), Some(content.into()));
+    }
+
+    /// Answers 404 for `path` from now on.
+    pub fn remove(&self, path: &str) {
+        self.shared
+            .lock()
+            .unwrap()
+            .files
+            .insert(path.to_owned(), None);
+    }
+
+    /// Serves something else under `path` from now on.
+    pub fn edit(&self, path: &str, edit: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+        let content = self.get(path);
+        self.set(path, edit(content));
+    }
+
+    /// Serves the narinfo of `hash` with each `from` replaced from now on.
+    pub fn edit_text(&self, hash: &str, from: &str, to: &str) {
+        self.edit(&format!("{hash}.narinfo"), |narinfo| {
+            let narinfo = String::from_utf8(narinfo).unwrap();
+            assert!(narinfo.contains(from), "{narinfo}");
+            narinfo.replace(from, to).into_bytes()
+        });
+    }
+
+    /// What it serves under `path`.
+    pub fn get(&self, path: &str) -> Vec<u8> {
+        let shared = self.shared.lock().unwrap();
+        shared.files[path].clone().unwrap()
+    }
+
+    /// What was asked for since this was last called.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.lock().unwrap().asked)
+    }
+}
