@@ -4,31 +4,30 @@
 use super::session::Session;
 use crate::cli::{Global, Init};
 use crate::failure::{Exit, Failure};
-use crate::publication::{begin, find, republish};
+use crate::publication::{KeyState, begin, find, republish};
 use crate::report::Report;
 use serde_json::json;
 
 /// Runs `init`.
 pub fn run(global: &Global, args: &Init, report: &Report) -> Result<Exit, Failure> {
     let session = Session::open(global)?;
-    let (key, _) = session.key_or_new(&global.key)?;
-    let _lock = session.lock(&key)?;
-    let site = session.site(key, &args.publish)?;
+    let (mut site, key_state) = session.site(&global.key, &args.publish)?;
+    let _lock = session.lock(&site.key)?;
     let found = find(&site)?;
-    let name = &site.key.id;
+    let name = site.key.id.clone();
     if let Some(root) = found.published {
         return Err(Failure::AlreadyThere(format!(
             "/ipns/{name} already points to /ipfs/{root}; `guix-ipfs sync` goes on from there"
         )));
     }
-    if let Some(journal) = found.journals.first() {
+    if let (KeyState::Old, Some(journal)) = (key_state, found.journals.first()) {
         return Err(Failure::AlreadyThere(format!(
             "/ipns/{name} does not resolve, but this node's journal knows its last root, /ipfs/{}; \
              `guix-ipfs sync` publishes it again",
             journal.root
         )));
     }
-    let mut base = begin(&site, args.cid_version)?;
+    let mut base = begin(&mut site, found, key_state, args.cid_version)?;
     republish(&site, &mut base)?;
     let root = base.root;
     report.say(&format!("/ipns/{name} points to /ipfs/{root}"));

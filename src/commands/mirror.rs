@@ -72,10 +72,10 @@ pub fn run(
     if session.key(&told.global.key)?.is_none() {
         session.refuse_beside_self(&told.global.key)?;
     }
-    let (key, key_state) = session.key_or_new(&told.global.key)?;
-    let _lock = session.lock(&key)?;
-    let site = session.site(key, told.publish)?;
-    let mut base = adopt(&site, find(&site)?, key_state, told.mirror.base)?;
+    let (mut site, key_state) = session.site(&told.global.key, told.publish)?;
+    let _lock = session.lock(&site.key)?;
+    let found = find(&site)?;
+    let mut base = adopt(&mut site, found, key_state, told.mirror.base)?;
     if key_state == KeyState::New {
         // A run that is killed after this goes on from here.
         republish(&site, &mut base)?;

@@ -4,7 +4,7 @@ use crate::cli::{Api, Global, Publish};
 use crate::embedded::{self, Running};
 use crate::failure::Failure;
 use crate::node::{Address, Key, Node, TimeLimits};
-use crate::publication::{KeyState, Lock, PublicationError, Site, Tree};
+use crate::publication::{KeyState, Lock, PublicationError, Site, Tree, name_of_new_key};
 use std::path::PathBuf;
 
 /// A connection to a node.
@@ -40,16 +40,22 @@ impl Session {
         Ok(keys.find(|key| key.name == name))
     }
 
-    /// The key named `name`, made where the node has none.
-    pub fn key_or_new(&self, name: &str) -> Result<(Key, KeyState), Failure> {
-        match self.key(name)? {
-            Some(key) => Ok((key, KeyState::Old)),
-            None => Ok((self.node.key_gen(name)?, KeyState::New)),
+    /// The key to be named `name`, made where the node has none.
+    fn key_or_new(&self, name: &str) -> Result<(Key, KeyState), Failure> {
+        if let Some(key) = self.key(name)? {
+            return Ok((key, KeyState::Old));
         }
+        let name = name_of_new_key(name);
+        let key = match self.key(&name)? {
+            Some(key) => key,
+            None => self.node.key_gen(&name)?,
+        };
+        Ok((key, KeyState::New))
     }
 
-    /// Where to publish. Fails early where that could reach nobody.
-    pub fn site(&self, key: Key, publish: &Publish) -> Result<Site<'_>, Failure> {
+    /// Where to publish, and whether under a new key. Fails, before a key is
+    /// made, where a publication could reach nobody.
+    pub fn site(&self, key: &str, publish: &Publish) -> Result<(Site<'_>, KeyState), Failure> {
         let alone = match self.node.peers()? {
             None => Some("offline"),
             Some(0) => Some("connected to no peers"),
@@ -58,14 +64,17 @@ impl Session {
         // The embedded node is offline by design.
         let allow_offline = publish.allow_offline || self.node.is_embedded();
         match alone {
-            Some(why) if !allow_offline => Err(PublicationError::Offline(why).into()),
-            _ => Ok(Site {
-                node: &self.node,
-                key,
-                record_lifetime: publish.record_lifetime.clone(),
-                allow_offline,
-            }),
+            Some(why) if !allow_offline => return Err(PublicationError::Offline(why).into()),
+            _ => {}
         }
+        let (key, key_state) = self.key_or_new(key)?;
+        let site = Site {
+            node: &self.node,
+            key,
+            record_lifetime: publish.record_lifetime.clone(),
+            allow_offline,
+        };
+        Ok((site, key_state))
     }
 
     /// The site of a run that will not publish.

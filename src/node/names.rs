@@ -48,6 +48,15 @@ impl Node {
             .json()
     }
 
+    /// Gives a key another name on the node. Its IPNS name stays.
+    pub fn key_rename(&self, key: &Key, name: &str) -> Result<(), NodeError> {
+        self.call("key/rename", format!("name the new key {name:?}"))
+            .arg(&key.name)
+            .arg(name)
+            .json::<serde::de::IgnoredAny>()
+            .map(|_| ())
+    }
+
     /// What a name points to, past all caches. `None` when the node cannot say,
     /// which never proves that nothing was published.
     pub fn name_resolve(&self, id: &str) -> Result<Option<String>, NodeError> {

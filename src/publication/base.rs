@@ -8,6 +8,9 @@ use crate::node::Node;
 /// The first root's one file. Nix and older Guix ask for it.
 const CACHE_INFO: &[u8] = b"StoreDir: /gnu/store\nWantMassQuery: 0\nPriority: 100\n";
 
+/// What the name of a key ends with until its first journal is pinned.
+const NEW: &str = ".new";
+
 /// What is known of a name before a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -34,7 +37,9 @@ pub struct Base {
 pub enum KeyState {
     /// It was there before this run, so its name may have been published.
     Old,
-    /// This run made it, so nothing can have been published under it.
+    /// It has not got its name on the node yet, which comes after its first
+    /// journal and before its first publication. So nothing can have been
+    /// published under it, and a run that is killed until then is begun again.
     New,
 }
 
@@ -83,37 +88,65 @@ pub fn chosen(site: &Site, found: &Found, word: Option<Cid>) -> Result<Cid, Publ
     }
 }
 
+/// What the node calls a new key that is to be `name`.
+pub fn name_of_new_key(name: &str) -> String {
+    format!("{name}{NEW}")
+}
+
 /// Goes on from the chosen root and makes sure that a journal holds it. Under a
 /// new key there is nothing to go on from: a first root is made.
 pub fn adopt(
-    site: &Site,
+    site: &mut Site,
     found: Found,
     key_state: KeyState,
     word: Option<Cid>,
 ) -> Result<Base, PublicationError> {
     if key_state == KeyState::New && word.is_none() {
-        return begin(site, CidVersion::V0);
+        return begin(site, found, key_state, CidVersion::V0);
     }
     let base = Base {
         root: chosen(site, &found, word)?,
         published: found.published,
         journals: found.journals,
     };
-    match base.journals.first() {
-        Some(journal) if journal.root == base.root => Ok(base),
-        _ => pin_adopted(site, base),
-    }
+    let base = match base.journals.first() {
+        Some(journal) if journal.root == base.root => base,
+        _ => pin_adopted(site, base)?,
+    };
+    name_new_key(site, key_state)?;
+    Ok(base)
 }
 
 /// Makes the first root, with `nix-cache-info` alone. It is not published yet.
-pub fn begin(site: &Site, version: CidVersion) -> Result<Base, PublicationError> {
+pub fn begin(
+    site: &mut Site,
+    mut found: Found,
+    key_state: KeyState,
+    version: CidVersion,
+) -> Result<Base, PublicationError> {
     let root = first_root(site.node, version)?;
-    let journal = Journal::write(site, root, None, None)?;
+    // A run that was killed may have come so far.
+    if found.journals.first().map(|journal| journal.root) != Some(root) {
+        let journal = Journal::write(site, root, None, found.journals.first())?;
+        found.journals.insert(0, journal);
+    }
+    name_new_key(site, key_state)?;
     Ok(Base {
         root,
         published: None,
-        journals: vec![journal],
+        journals: found.journals,
     })
+}
+
+fn name_new_key(site: &mut Site, key_state: KeyState) -> Result<(), PublicationError> {
+    if key_state == KeyState::New
+        && let Some(name) = site.key.name.strip_suffix(NEW)
+    {
+        let name = name.to_owned();
+        site.node.key_rename(&site.key, &name)?;
+        site.key.name = name;
+    }
+    Ok(())
 }
 
 fn first_root(node: &Node, version: CidVersion) -> Result<Cid, PublicationError> {

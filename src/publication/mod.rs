@@ -17,7 +17,7 @@ mod segment;
 mod stage;
 mod tree;
 
-pub use base::{Base, Found, KeyState, adopt, begin, chosen, find};
+pub use base::{Base, Found, KeyState, adopt, begin, chosen, find, name_of_new_key};
 pub use commit::{Committed, commit, republish};
 pub use error::PublicationError;
 pub use journal::Journal;

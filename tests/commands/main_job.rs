@@ -1,7 +1,7 @@
 //! init, sync, add, resolve: the same roots as `ipfs add -r`, whatever the node
 //! and however the files are grafted.
 
-use crate::support::{Mirror, TestNode, Upstream, fixture_roots};
+use crate::support::{Mirror, TestNode, Upstream, fixture_roots, run};
 
 on_both_nodes!(
     every_command_gives_the_known_root_with_add_link,
@@ -12,6 +12,7 @@ on_both_nodes!(
     sync_from_a_list_takes_what_it_names,
     an_init_refuses_a_name_that_is_in_use,
     resolve_shows_names_keys_and_roots,
+    offline_is_said_before_a_key_is_made,
 );
 
 const REST: &str = "add ifcypyirz39fix6ji7mblpsp5nfhmm7k j27dn2bh38aqgg30cc6qhdhdik1gzpr6";
@@ -153,4 +154,20 @@ fn resolve_shows_names_keys_and_roots(node: &TestNode) {
     let json: serde_json::Value =
         serde_json::from_str(&mirror.run("resolve --json").exits(0).out).unwrap();
     assert_eq!(json["root"], fixture_roots(0)[2]);
+}
+
+fn offline_is_said_before_a_key_is_made(node: &TestNode) {
+    if !node.is_kubo() {
+        // The embedded node is offline by design, and nobody minds.
+        return;
+    }
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    for command in ["init", "sync"] {
+        let mut command = mirror.command(command);
+        let run = run(command.env_remove("GUIX_IPFS_ALLOW_OFFLINE"));
+        run.exits(1).says("--allow-offline");
+    }
+    assert_eq!(node.json("key/list")["Keys"].as_array().unwrap().len(), 1);
+    mirror.run("sync").silently();
 }

@@ -6,7 +6,7 @@ mod program;
 mod upstream;
 
 pub use node::TestNode;
-pub use program::Mirror;
+pub use program::{Mirror, run};
 pub use upstream::Upstream;
 
 use serde_json::Value;
