@@ -57,7 +57,7 @@ pub enum Command {
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// The node's RPC: a URL, a multiaddr, or embedded[:DIR] for the node inside this program
+    /// The node's RPC: a URL, a multiaddr, or `embedded` (or `embedded:DIR`) for the node inside this program
     /// [default: $IPFS_PATH/api, then http://127.0.0.1:5001]
     #[arg(long, value_name = "ADDRESS", env = "GUIX_IPFS_API", global = true)]
     pub api: Option<Api>,

@@ -106,7 +106,7 @@ impl<'n> Tree<'n> {
         }
     }
 
-    /// The content of a small file, at most [`MAX_FILE_BYTES`] long.
+    /// The content of a small file, at most `MAX_FILE_BYTES` long.
     pub fn read(&self, file: &Cid) -> Result<Vec<u8>, PublicationError> {
         let block = self.node.block_get(file)?;
         if file.codec() != DAG_PB {
