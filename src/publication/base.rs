@@ -1,9 +1,11 @@
 //! The root to go on from, found by what the name and the journal say.
 
+use super::journal::Blocks;
 use super::{Journal, PublicationError, Site, Tree};
 use crate::ipfs::cid::{Cid, CidVersion};
-use crate::ipfs::directory::{Directory, Entry, empty};
-use crate::node::Node;
+use crate::ipfs::dag_pb::Node;
+use crate::ipfs::directory::{Directory, Entry};
+use crate::ipfs::file::add_file;
 
 /// The first root's one file. Nix and older Guix ask for it.
 const CACHE_INFO: &[u8] = b"StoreDir: /gnu/store\nWantMassQuery: 0\nPriority: 100\n";
@@ -124,15 +126,15 @@ pub fn begin(
     key_state: KeyState,
     version: CidVersion,
 ) -> Result<Base, PublicationError> {
-    let root = first_root(site.node, version)?;
+    let (root, blocks) = first_root(version);
     // A run that was killed may have come so far.
-    if found.journals.first().map(|journal| journal.root) != Some(root) {
-        let journal = Journal::write(site, root, None, found.journals.first())?;
+    if found.journals.first().map(|journal| journal.root) != Some(root.cid) {
+        let journal = Journal::write(site, &root, blocks, None, found.journals.first())?;
         found.journals.insert(0, journal);
     }
     name_new_key(site, key_state)?;
     Ok(Base {
-        root,
+        root: root.cid,
         published: None,
         journals: found.journals,
     })
@@ -149,32 +151,39 @@ fn name_new_key(site: &mut Site, key_state: KeyState) -> Result<(), PublicationE
     Ok(())
 }
 
-fn first_root(node: &Node, version: CidVersion) -> Result<Cid, PublicationError> {
-    let added = node.add(version, &mut &CACHE_INFO[..])?;
-    let (block, directory) = empty(version);
-    node.block_put(&directory.cid, &block)?;
-    let root = node.add_link(&directory.cid, "nix-cache-info", &added.cid)?;
-    let entry = Entry {
-        cid: added.cid,
-        size: added.cumulative,
+/// The first root with its blocks.
+fn first_root(version: CidVersion) -> (Entry, Blocks) {
+    let mut blocks = Blocks::new();
+    let mut put = |cid, block| {
+        blocks.push((cid, block));
+        Ok(())
     };
-    let ours = Directory {
-        entries: [("nix-cache-info".to_owned(), entry)].into(),
-    };
-    let ours = ours.encode(version).1.cid;
-    match root == ours {
-        true => Ok(root),
-        false => Err(PublicationError::Disagreement {
-            node: Box::new(root),
-            ours: Box::new(ours),
-        }),
-    }
+    // Reading from memory does not fail, and neither does `put`.
+    let added = add_file(version, &mut &CACHE_INFO[..], &mut put);
+    let entries = added.map(|added| {
+        let entry = Entry {
+            cid: added.cid,
+            size: added.cumulative,
+        };
+        ("nix-cache-info".to_owned(), entry)
+    });
+    let entries = entries.into_iter().collect();
+    let (block, root) = Directory { entries }.encode(version);
+    blocks.push((root.cid, block));
+    (root, blocks)
 }
 
 /// A root that no journal holds is pinned through a new one, which also proves
 /// that it is whole here.
 fn pin_adopted(site: &Site, mut base: Base) -> Result<Base, PublicationError> {
-    let written = Journal::write(site, base.root, base.published, base.journals.first());
+    let block = site.node.block_get(&base.root)?;
+    let size = Node::decode(&block).map_or(0, |node| node.cumulative_size(block.len()));
+    let root = Entry {
+        cid: base.root,
+        size,
+    };
+    let newest = base.journals.first();
+    let written = Journal::write(site, &root, Blocks::new(), base.published, newest);
     let journal = written.map_err(|error| match error {
         PublicationError::Node(source) => PublicationError::NotWhole {
             root: Box::new(base.root),

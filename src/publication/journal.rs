@@ -2,11 +2,14 @@
 //! name `guix-ipfs/KEYID`. It lives where the data lives, and a kill between
 //! pinning and publishing loses nothing.
 
+use super::segment::Segment;
 use super::{PublicationError, Site};
 use crate::ipfs::cid::{Cid, CidVersion, RAW, cid_of};
-use crate::ipfs::dag_pb::Node as DagNode;
 use crate::ipfs::directory::{Directory, Entry};
 use serde::{Deserialize, Serialize};
+
+/// Blocks that are stored nowhere yet.
+pub type Blocks = Vec<(Cid, Vec<u8>)>;
 
 /// What was to be published, and what had been before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +77,7 @@ impl Journal {
         root: &Entry,
         previous: Option<Cid>,
         older: Option<&Self>,
-    ) -> (Self, Vec<(Cid, Vec<u8>)>) {
+    ) -> (Self, Blocks) {
         let number = older.map_or(1, |journal| journal.number + 1);
         let state = State {
             key: key_id.to_owned(),
@@ -115,23 +118,24 @@ impl Journal {
         Ok(())
     }
 
-    /// Composes, stores and pins the journal of a root that the node holds.
+    /// Composes, stores and pins the journal of a root, of which the node lacks
+    /// no more than `blocks`.
     pub fn write(
         site: &Site,
-        root: Cid,
+        root: &Entry,
+        mut blocks: Blocks,
         previous: Option<Cid>,
         older: Option<&Self>,
     ) -> Result<Self, PublicationError> {
-        let block = site.node.block_get(&root)?;
-        let size = DagNode::decode(&block)
-            .map(|node| node.cumulative_size(block.len()))
-            .unwrap_or(block.len() as u64);
-        let root = Entry { cid: root, size };
-        let (journal, blocks) = Self::compose(&site.key.id, &root, previous, older);
-        for (cid, block) in blocks {
-            site.node.block_put(&cid, &block)?;
+        let (journal, own) = Self::compose(&site.key.id, root, previous, older);
+        blocks.extend(own);
+        let mut segment = Segment::default();
+        for (cid, block) in &blocks {
+            segment.push(cid, block);
         }
-        journal.pin(site, older)?;
-        Ok(journal)
+        let staging = segment.send(site.node)?;
+        let pinned = journal.pin(site, older);
+        site.node.pin_rm(&staging)?;
+        pinned.map(|()| journal)
     }
 }

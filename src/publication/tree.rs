@@ -71,10 +71,7 @@ impl<'n> Tree<'n> {
 
     /// What stands under `name` in a directory.
     pub fn entry(&self, directory: &Cid, name: &str) -> Result<Option<Entry>, PublicationError> {
-        match &*self.top(directory)? {
-            Top::Plain(plain) => Ok(plain.entries.get(name).copied()),
-            Top::Sharded(_) => Ok(directory::lookup(self, directory, name)?),
-        }
+        Ok(self.top(directory)?.lookup(self, name)?)
     }
 
     /// The first block of a directory.

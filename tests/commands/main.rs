@@ -10,3 +10,4 @@ mod embedded_node;
 mod gateway;
 mod main_job;
 mod prototype;
+mod sharded;

@@ -14,18 +14,20 @@ use std::ops::ControlFlow;
 /// What stands under `name` in the directory whose root shard is `shard`.
 pub fn lookup<B: Blocks>(
     blocks: &B,
-    root: &Cid,
-    mut shard: Shard,
+    shard: &Shard,
     name: &str,
 ) -> Result<Option<Entry>, TreeError<B::Error>> {
+    let mut below: Option<(Cid, Shard)> = None;
     for byte in hash(name) {
+        let shard = below.as_ref().map_or(shard, |(_, shard)| shard);
         match shard.children.get(&byte) {
             None => return Ok(None),
             Some(Child::Entry(found, entry)) => return Ok((found == name).then_some(*entry)),
-            Some(Child::Shard(below)) => shard = read(blocks, &below.cid)?,
+            Some(Child::Shard(link)) => below = Some((link.cid, read(blocks, &link.cid)?)),
         }
     }
-    Err(malformed(root, DirectoryError::TooDeep))
+    let deepest = below.map(|(cid, _)| cid).unwrap_or_default();
+    Err(malformed(&deepest, DirectoryError::TooDeep))
 }
 
 /// Calls `visit` with every entry until it breaks.
@@ -186,6 +188,7 @@ impl<B: Blocks, P: FnMut(Cid, Vec<u8>) -> Result<(), B::Error>> Patcher<'_, B, P
                 return Err(malformed(&link.cid, DirectoryError::TooDeep));
             }
             other => {
+                check_place(&other, depth, &changes)?;
                 let entries = merge(other, changes);
                 if entries.len() <= 1 {
                     let only = entries.into_iter().next();
@@ -208,6 +211,24 @@ impl<B: Blocks, P: FnMut(Cid, Vec<u8>) -> Result<(), B::Error>> Patcher<'_, B, P
                 Ok(Some(Child::Shard(entry)))
             }
         }
+    }
+}
+
+/// An entry that a change meets must stand where its name's hash leads, as the
+/// change's does; moved further down, it would be lost.
+fn check_place<E>(
+    child: &Option<Child>,
+    depth: usize,
+    changes: &[Change],
+) -> Result<(), TreeError<E>> {
+    match (child, changes.first()) {
+        (Some(Child::Entry(name, _)), Some(change))
+            if hash(name)[..=depth] != change.0[..=depth] =>
+        {
+            let reason = DirectoryError::Misplaced(name.clone());
+            Err(malformed(&Cid::default(), reason))
+        }
+        _ => Ok(()),
     }
 }
 

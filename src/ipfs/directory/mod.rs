@@ -8,6 +8,8 @@
 mod hamt;
 mod plain;
 mod shard;
+#[cfg(test)]
+mod tests;
 
 pub use plain::{Directory, SHARDING_BYTES, empty, entry_bytes};
 pub use shard::{Child, Shard};
@@ -127,6 +129,18 @@ impl Top {
         let block = blocks.get(cid).map_err(TreeError::Blocks)?;
         Self::decode(cid, &block).map_err(|reason| malformed(cid, reason))
     }
+
+    /// What stands under `name` in the directory that begins so.
+    pub fn lookup<B: Blocks>(
+        &self,
+        blocks: &B,
+        name: &str,
+    ) -> Result<Option<Entry>, TreeError<B::Error>> {
+        match self {
+            Self::Plain(plain) => Ok(plain.entries.get(name).copied()),
+            Self::Sharded(shard) => hamt::lookup(blocks, shard, name),
+        }
+    }
 }
 
 /// What stands under `name`, found by one path through the shards.
@@ -135,10 +149,7 @@ pub fn lookup<B: Blocks>(
     directory: &Cid,
     name: &str,
 ) -> Result<Option<Entry>, TreeError<B::Error>> {
-    match Top::read(blocks, directory)? {
-        Top::Plain(plain) => Ok(plain.entries.get(name).copied()),
-        Top::Sharded(shard) => hamt::lookup(blocks, directory, shard, name),
-    }
+    Top::read(blocks, directory)?.lookup(blocks, name)
 }
 
 /// Calls `visit` with every entry until it breaks. In the order of the names

@@ -17,7 +17,8 @@ pub struct Kubo {
     pub api: String,
     pub gateway: String,
     daemon: Child,
-    _repo: TempDir,
+    program: PathBuf,
+    repo: TempDir,
 }
 
 impl Kubo {
@@ -42,10 +43,19 @@ impl Kubo {
             api: format!("http://127.0.0.1:{api}"),
             gateway: format!("http://127.0.0.1:{gateway}"),
             daemon: daemon.unwrap(),
-            _repo: repo,
+            program,
+            repo,
         };
         kubo.wait();
         Some(kubo)
+    }
+
+    pub fn ipfs(&self, command: &str, arguments: &[&str]) -> String {
+        let mut ipfs = ipfs(&self.program, self.repo.path());
+        let ipfs = ipfs.args(command.split_whitespace()).args(arguments);
+        let output = ipfs.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     fn wait(&self) {

@@ -1,10 +1,12 @@
 //! What the tests run against: a substitute server, a node, the program itself.
 
+mod items;
 mod kubo;
 mod node;
 mod program;
 mod upstream;
 
+pub use items::{Files, Item, item, root_of, tree_of};
 pub use node::TestNode;
 pub use program::{Mirror, run};
 pub use upstream::Upstream;

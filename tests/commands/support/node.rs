@@ -17,7 +17,7 @@ pub struct TestNode {
 enum Kind {
     // The node ends before its folder goes.
     Embedded(#[allow(dead_code)] Running, #[allow(dead_code)] TempDir),
-    Kubo(#[allow(dead_code)] Kubo),
+    Kubo(Kubo),
 }
 
 /// What an HTTP request was answered.
@@ -62,6 +62,15 @@ impl TestNode {
 
     pub fn is_kubo(&self) -> bool {
         matches!(self.kind, Kind::Kubo(_))
+    }
+
+    /// Runs Kubo's own program beside its daemon: a command and its options,
+    /// separated by spaces, then arguments as they are.
+    pub fn ipfs(&self, command: &str, arguments: &[&str]) -> String {
+        match &self.kind {
+            Kind::Kubo(kubo) => kubo.ipfs(command, arguments),
+            Kind::Embedded(..) => panic!("this is not Kubo"),
+        }
     }
 
     /// Calls the RPC; `call` is a command with its query.

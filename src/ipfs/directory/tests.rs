@@ -1,0 +1,190 @@
+//! Sharded directories that are not what they say. (Sound ones are compared with
+//! a real Kubo's in `tests/known_answers.rs`.)
+
+use super::*;
+use crate::ipfs::cid::{RAW, cid_of};
+use crate::ipfs::dag_pb::Link;
+use std::cell::RefCell;
+
+#[derive(Default)]
+struct Memory(RefCell<HashMap<Cid, Vec<u8>>>);
+
+impl Blocks for Memory {
+    type Error = String;
+
+    fn get(&self, cid: &Cid) -> Result<Vec<u8>, String> {
+        let blocks = self.0.borrow();
+        blocks
+            .get(cid)
+            .cloned()
+            .ok_or_else(|| format!("{cid} is missing"))
+    }
+}
+
+impl Memory {
+    fn put(&self, node: &Node) -> Cid {
+        let block = node.encode();
+        let cid = cid_of(CidVersion::V0, DAG_PB, &block);
+        self.0.borrow_mut().insert(cid, block);
+        cid
+    }
+}
+
+fn entry() -> Entry {
+    Entry {
+        cid: cid_of(CidVersion::V1, RAW, b"file"),
+        size: 4,
+    }
+}
+
+/// A directory of `count` entries, its blocks, and its root shard.
+fn sharded(count: usize) -> (Memory, Cid, Node) {
+    let blocks = Memory::default();
+    let changes: Changes = (0..count)
+        .map(|i| (format!("{i:060}"), Some(entry())))
+        .collect();
+    let mut put = |cid, block| {
+        blocks.0.borrow_mut().insert(cid, block);
+        Ok(())
+    };
+    let root = patch(&Memory::default(), None, changes, CidVersion::V0, &mut put).unwrap();
+    let node = Node::decode(&blocks.get(&root.cid).unwrap()).unwrap();
+    (blocks, root.cid, node)
+}
+
+/// The root shard with its message changed.
+fn with_message(node: &Node, change: impl FnOnce(&mut UnixFs)) -> Node {
+    let mut message = UnixFs::decode(node.data.as_ref().unwrap()).unwrap();
+    change(&mut message);
+    Node {
+        data: Some(message.encode()),
+        ..node.clone()
+    }
+}
+
+/// What reading all of a directory fails with.
+fn refusal(blocks: &Memory, node: &Node) -> String {
+    let root = blocks.put(node);
+    let mut count = |_: &str, _: &Entry| ControlFlow::<()>::Continue(());
+    for_each(blocks, &root, &mut count).unwrap_err().to_string()
+}
+
+#[test]
+fn a_shard_that_lies_about_itself_is_refused_by_name() {
+    let (blocks, _, node) = sharded(4000);
+    let field = with_message(&node, |message| {
+        message.data.as_mut().unwrap()[0] ^= 0x10;
+    });
+    assert!(refusal(&blocks, &field).contains("bitfield"));
+    let width = with_message(&node, |message| message.fanout = Some(512));
+    assert!(refusal(&blocks, &width).contains("512 slots"));
+    let function = with_message(&node, |message| message.hash_type = Some(0x12));
+    assert!(refusal(&blocks, &function).contains("hash function 0x12"));
+    let mut name = node.clone();
+    name.links[3].name = "xy".to_owned();
+    assert!(refusal(&blocks, &name).contains("malformed link \"xy\""));
+    let mut order = node.clone();
+    order.links.swap(0, 1);
+    assert!(refusal(&blocks, &order).contains("malformed link"));
+}
+
+#[test]
+fn a_shard_in_anothers_place_is_refused_when_read_and_when_patched() {
+    let (blocks, _, mut node) = sharded(4000);
+    let (first, second) = (node.links[0].cid, node.links[1].cid);
+    node.links[0].cid = second;
+    node.links[1].cid = first;
+    assert!(refusal(&blocks, &node).contains("hash does not lead"));
+    let root = blocks.put(&node);
+    let everywhere: Changes = (0..4000)
+        .map(|i| (format!("new-{i}"), Some(entry())))
+        .collect();
+    let mut drop_block = |_, _| Ok(());
+    let patched = patch(
+        &blocks,
+        Some(&root),
+        everywhere,
+        CidVersion::V0,
+        &mut drop_block,
+    );
+    let error = patched.unwrap_err().to_string();
+    assert!(error.contains("hash does not lead"), "{error}");
+}
+
+#[test]
+fn what_stands_in_a_shards_place_must_be_a_shard() {
+    let (blocks, _, mut node) = sharded(4000);
+    let (block, plain) = empty(CidVersion::V0);
+    blocks.0.borrow_mut().insert(plain.cid, block);
+    let shard = node.links[0].cid;
+    node.links[0].cid = plain.cid;
+    assert!(refusal(&blocks, &node).contains("plain directory in a shard's place"));
+    node.links[0].cid = Cid::new_v1(RAW, *shard.hash());
+    let raw = blocks.get(&shard).unwrap();
+    blocks.0.borrow_mut().insert(node.links[0].cid, raw);
+    assert!(refusal(&blocks, &node).contains("codec is not dag-pb"));
+}
+
+/// A cycle cannot be made without breaking the hash; a chain as long as one
+/// likes can.
+#[test]
+fn shards_deeper_than_a_hash_is_long_are_refused() {
+    let blocks = Memory::default();
+    let name = "x";
+    let slots = shard::hash(name);
+    let mut below = Link {
+        cid: entry().cid,
+        name: String::new(),
+        size: 4,
+    };
+    for depth in (0..10).rev() {
+        let slot = slots[depth % 8];
+        let rest = if depth == 9 { name } else { "" };
+        below.name = format!("{slot:02X}{rest}");
+        let children = [(slot, Child::Shard(entry()))].into();
+        let (block, _) = Shard { children }.encode(CidVersion::V0);
+        let mut node = Node::decode(&block).unwrap();
+        node.links = vec![below.clone()];
+        below.cid = blocks.put(&node);
+    }
+    let error = lookup(&blocks, &below.cid, name).unwrap_err().to_string();
+    assert!(error.contains("nested too deeply"), "{error}");
+    let changes = Changes::from([(name.to_owned(), Some(entry()))]);
+    let mut drop_block = |_, _| Ok(());
+    let patched = patch(
+        &blocks,
+        Some(&below.cid),
+        changes,
+        CidVersion::V0,
+        &mut drop_block,
+    );
+    let error = patched.unwrap_err().to_string();
+    assert!(error.contains("nested too deeply"), "{error}");
+}
+
+/// Other implementations leave leading zeros in the bitfield, say more about
+/// themselves, or keep a shard for one entry.
+#[test]
+fn a_shard_written_otherwise_is_read_all_the_same() {
+    let (blocks, root, node) = sharded(4000);
+    let mut padded = with_message(&node, |message| {
+        let field = message.data.take().unwrap();
+        message.data = Some([vec![0; 32 - field.len()], field].concat());
+    });
+    // A mode of 0755, which other writers spell out.
+    padded.data.as_mut().unwrap().extend([0x38, 0xed, 0x03]);
+    let written = blocks.put(&padded);
+    for i in [0, 17, 3999] {
+        let name = format!("{i:060}");
+        assert_eq!(lookup(&blocks, &written, &name).unwrap(), Some(entry()));
+    }
+    assert_eq!(lookup(&blocks, &written, "nothing").unwrap(), None);
+    // Patched, it is what `ipfs add -r` gives.
+    let mut put = |cid, block| {
+        blocks.0.borrow_mut().insert(cid, block);
+        Ok(())
+    };
+    let again = Changes::from([(format!("{:060}", 17), Some(entry()))]);
+    let patched = patch(&blocks, Some(&written), again, CidVersion::V0, &mut put).unwrap();
+    assert_eq!(patched.cid, root);
+}

@@ -1,0 +1,192 @@
+//! Mirrors that grow past what one block holds.
+
+use crate::support::{Files, Item, Mirror, TestNode, Upstream, item, root_of, tree_of};
+use guix_ipfs::ipfs::cid::CidVersion;
+use sha2::{Digest, Sha256};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+on_both_nodes!(
+    the_root_is_that_of_ipfs_add_on_both_sides_of_the_limit,
+    a_sharded_child_is_grafted_into_and_add_link_refuses_it,
+    whatever_the_runs_and_engines_the_tree_is_that_of_ipfs_add,
+    a_collector_that_never_rests_takes_nothing_from_a_car_run,
+);
+
+/// The most narinfos that a plain root holds beside nix-cache-info and nar with
+/// CIDv0: 74 bytes each, 48 and 37 for the others, of 262,144.
+const MOST_IN_A_PLAIN_ROOT: usize = 3541;
+
+fn items(numbers: std::ops::Range<u64>, name: &str) -> Vec<Item> {
+    numbers.map(|number| item(number, name, 40)).collect()
+}
+
+/// Mirrors these items with one `sync --from`.
+#[track_caller]
+fn sync(mirror: &Mirror, items: &[Item], options: &str) {
+    let list = mirror.home().join("list");
+    let hashes: Vec<&str> = items.iter().map(|item| item.hash.as_str()).collect();
+    std::fs::write(&list, hashes.join("\n")).unwrap();
+    mirror
+        .run(&format!("sync --from {} {options}", list.display()))
+        .silently();
+}
+
+/// The root that a real `ipfs add -r` gives where there is one, or the same tree
+/// made at once.
+fn add_r(node: &TestNode, tree: &Files, version: CidVersion) -> String {
+    let made = root_of(tree, version);
+    if node.is_kubo() {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, content) in tree {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        let version = version.number();
+        let options = format!("add -r -Q --pin=false --cid-version={version}");
+        let added = node.ipfs(&options, &[folder.path().to_str().unwrap()]);
+        assert_eq!(added.trim(), made);
+    }
+    made
+}
+
+fn the_root_is_that_of_ipfs_add_on_both_sides_of_the_limit(node: &TestNode) {
+    let upstream = Upstream::empty();
+    let items = items(0..MOST_IN_A_PLAIN_ROOT as u64 + 3, "x");
+    upstream.add_items(&items);
+    let mirror = Mirror::new(node, &upstream);
+    let mut there = MOST_IN_A_PLAIN_ROOT - 1;
+    sync(&mirror, &items[..there], "--graft car");
+    // The last one that fits, the first that does not, and one more.
+    for options in ["--graft add-link", "", ""] {
+        sync(&mirror, &items[there..there + 1], options);
+        there += 1;
+        let tree = tree_of(&items[..there]);
+        assert_eq!(mirror.root(), add_r(node, &tree, CidVersion::V0), "{there}");
+        let is_sharded = there > MOST_IN_A_PLAIN_ROOT;
+        let add_link = "object/patch/add-link?allow-big-block=true";
+        let root = mirror.root();
+        let refused = node.rpc(&format!("{add_link}&arg={root}&arg=x&arg={root}"));
+        assert_eq!(refused.text().contains("HAMTShard"), is_sharded);
+    }
+    assert_eq!(mirror.list().len(), there);
+}
+
+fn a_sharded_child_is_grafted_into_and_add_link_refuses_it(node: &TestNode) {
+    let upstream = Upstream::empty();
+    let long_name = "n".repeat(200);
+    // 267 bytes an entry of nar/gzip, 74 of the root.
+    let items = items(0..1000, &long_name);
+    upstream.add_items(&items);
+    let mirror = Mirror::new(node, &upstream);
+    sync(&mirror, &items[..990], "--graft car");
+    let root = mirror.root();
+    let listed = node.rpc(&format!(
+        "object/patch/add-link?arg={root}&arg=x&arg={root}"
+    ));
+    assert!(!listed.text().contains("HAMTShard"), "the root is plain");
+
+    upstream.asked();
+    let one = &items[990].hash;
+    let run = mirror.run(&format!("add {one} --graft add-link"));
+    run.exits(1).says("nar/gzip").says("nothing was changed");
+    assert!(!upstream.asked().iter().any(|path| path.starts_with("nar/")));
+    assert_eq!(mirror.root(), root);
+
+    sync(&mirror, &items[990..], "");
+    let tree = tree_of(&items);
+    assert_eq!(mirror.root(), add_r(node, &tree, CidVersion::V0));
+    let nar = format!("nar/gzip/{one}-{long_name}");
+    let read = node.get(&format!("/ipfs/{}/{nar}", mirror.root()));
+    assert_eq!(read.body, tree[&nar]);
+}
+
+fn whatever_the_runs_and_engines_the_tree_is_that_of_ipfs_add(node: &TestNode) {
+    // The same runs every time: what fails can be run again.
+    let mut drawn = 0u64;
+    let mut below = |most: u32| {
+        drawn += 1;
+        let random = Sha256::digest(drawn.to_be_bytes());
+        (u32::from_be_bytes(*random.first_chunk().unwrap()) % most) as usize
+    };
+    for version in [CidVersion::V0, CidVersion::V1] {
+        let upstream = Upstream::empty();
+        // Long enough that nar/gzip is sharded on the way, and the root is not.
+        let items = items(0..1300, &"long-package-name-".repeat(9));
+        upstream.add_items(&items);
+        let mirror = Mirror::new(node, &upstream);
+        let key = format!("--key random-{}", version.number());
+        let init = format!("init {key} --cid-version {}", version.number());
+        mirror.run(&init).silently();
+        let mut there = 0;
+        while there < items.len() {
+            let count = match below(3) {
+                0 => 1 + below(4),
+                1 => 20 + below(60),
+                _ => 200 + below(300),
+            };
+            let next = items.len().min(there + count);
+            sync(&mirror, &items[there..next], &format!("{key} --jobs 3"));
+            there = next;
+        }
+        let tree = tree_of(&items);
+        let resolved = mirror.run(&format!("resolve {key}")).exits(0).out;
+        let root = resolved.trim().strip_prefix("/ipfs/").unwrap().to_owned();
+        assert_eq!(root, add_r(node, &tree, version));
+
+        let listed = node.json(&format!(
+            "ls?arg={root}/nar/gzip&resolve-type=false&size=false"
+        ));
+        assert_eq!(
+            listed["Objects"][0]["Links"].as_array().unwrap().len(),
+            1300
+        );
+        for at in [0, 1, 640, 1299] {
+            for (path, content) in &items[at].files {
+                assert_eq!(node.get(&format!("/ipfs/{root}/{path}")).body, *content);
+            }
+        }
+        if node.is_kubo() {
+            let copy = format!("/copy-{}", version.number());
+            node.ipfs("files cp", &[&format!("/ipfs/{root}"), &copy]);
+            let names = node.ipfs("files ls", &[&format!("{copy}/nar/gzip")]);
+            assert_eq!(names.lines().count(), 1300);
+            let path = items[5].files.keys().last().unwrap();
+            let read = node.ipfs("files stat", &[&format!("{copy}/{path}")]);
+            assert!(read.contains("Type: file"), "{read}");
+        }
+    }
+}
+
+fn a_collector_that_never_rests_takes_nothing_from_a_car_run(node: &TestNode) {
+    let upstream = Upstream::empty();
+    // Two segments and more: 300 nars of 40 kB.
+    let items: Vec<Item> = (0..300).map(|number| item(number, "x", 40_000)).collect();
+    upstream.add_items(&items);
+    let mirror = Mirror::new(node, &upstream);
+    let done = AtomicBool::new(false);
+    let collections = std::thread::scope(|scope| {
+        let collector = scope.spawn(|| {
+            let mut collections = 0;
+            while !done.load(Ordering::Relaxed) {
+                assert_eq!(node.rpc("repo/gc").status, 200);
+                collections += 1;
+            }
+            collections
+        });
+        let runs = std::panic::catch_unwind(|| {
+            for items in items.chunks(100) {
+                sync(&mirror, items, "--graft car");
+            }
+        });
+        done.store(true, Ordering::Relaxed);
+        runs.unwrap();
+        collector.join().unwrap()
+    });
+    assert!(collections > 3, "the collector ran {collections} times");
+    let root = mirror.root();
+    assert_eq!(root, root_of(&tree_of(&items), CidVersion::V0));
+    for (path, content) in items.iter().flat_map(|item| &item.files) {
+        assert_eq!(node.get(&format!("/ipfs/{root}/{path}")).body, *content);
+    }
+}

@@ -1,0 +1,113 @@
+//! Items made up by number, as many as a test wants, and the trees they make.
+
+use super::Upstream;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use guix_ipfs::guix::base32;
+use guix_ipfs::ipfs::cid::{Cid, CidVersion};
+use guix_ipfs::ipfs::directory::{Blocks, Changes, Entry, patch};
+use guix_ipfs::ipfs::file::add_file;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::io::Write;
+
+/// A tree: decoded path to content.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// What the first root holds.
+pub const CACHE_INFO: &[u8] = b"StoreDir: /gnu/store\nWantMassQuery: 0\nPriority: 100\n";
+
+pub struct Item {
+    pub hash: String,
+    /// Its narinfo and its nar.
+    pub files: Files,
+}
+
+/// Item `number`; its nar has `nar_bytes` bytes, and `name` is its package's.
+pub fn item(number: u64, name: &str, nar_bytes: usize) -> Item {
+    let seed = Sha256::digest(number.to_be_bytes());
+    let hash = base32::encode(&seed[..20]);
+    let nar: Vec<u8> = (0u64..)
+        .flat_map(|block| Sha256::digest([seed.as_slice(), &block.to_be_bytes()].concat()))
+        .take(nar_bytes)
+        .collect();
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(&nar).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let narinfo = format!(
+        "StorePath: /gnu/store/{hash}-{name}\nURL: nar/gzip/{hash}-{name}\nCompression: gzip\n\
+         FileSize: {}\nNarHash: sha256:{}\nNarSize: {nar_bytes}\nReferences: \n",
+        gzip.len(),
+        base32::encode(&Sha256::digest(&nar)),
+    );
+    Item {
+        files: Files::from([
+            (format!("{hash}.narinfo"), narinfo.into_bytes()),
+            (format!("nar/gzip/{hash}-{name}"), gzip),
+        ]),
+        hash,
+    }
+}
+
+impl Upstream {
+    /// Serves these items from now on.
+    pub fn add_items<'i>(&self, items: impl IntoIterator<Item = &'i Item>) {
+        for (path, content) in items.into_iter().flat_map(|item| &item.files) {
+            self.set(path, content.clone());
+        }
+    }
+}
+
+/// The tree of a mirror of these items.
+pub fn tree_of<'i>(items: impl IntoIterator<Item = &'i Item>) -> Files {
+    let mut tree = Files::from([("nix-cache-info".to_owned(), CACHE_INFO.to_vec())]);
+    for item in items {
+        tree.extend(item.files.clone());
+    }
+    tree
+}
+
+/// The root of a tree when each of its directories is made at once.
+pub fn root_of(tree: &Files, version: CidVersion) -> String {
+    directory(tree, "", version).cid.to_string()
+}
+
+fn directory(tree: &Files, prefix: &str, version: CidVersion) -> Entry {
+    let mut changes = Changes::new();
+    for (path, content) in tree.range(prefix.to_owned()..) {
+        let Some(rest) = path.strip_prefix(prefix) else {
+            break;
+        };
+        let (name, is_file) = match rest.split_once('/') {
+            Some((name, _)) => (name, false),
+            None => (rest, true),
+        };
+        if changes.contains_key(name) {
+            continue;
+        }
+        let entry = match is_file {
+            true => file(content, version),
+            false => directory(tree, &format!("{prefix}{name}/"), version),
+        };
+        changes.insert(name.to_owned(), Some(entry));
+    }
+    patch(&Nothing, None, changes, version, &mut |_, _| Ok(())).unwrap()
+}
+
+fn file(content: &[u8], version: CidVersion) -> Entry {
+    let added = add_file(version, &mut &content[..], &mut |_, _| Ok(())).unwrap();
+    Entry {
+        cid: added.cid,
+        size: added.cumulative,
+    }
+}
+
+struct Nothing;
+
+impl Blocks for Nothing {
+    type Error = String;
+
+    fn get(&self, cid: &Cid) -> Result<Vec<u8>, String> {
+        Err(format!("{cid} is not here"))
+    }
+}
