@@ -86,16 +86,43 @@ pub fn run(
     let planner = planner(told, &tree, upstreams);
     let mut plan = planner.plan(wanted(&tree)?)?;
     say_plan(told.report, &plan);
-    let engine = engine(told.mirror.graft.0, &tree, &plan)?;
+    let wish = told.mirror.graft.0;
+    let engine = engine(wish, &tree, &plan)?;
+    let mut done = mirror_with(engine, told, &site, &mut base, &planner, &mut plan);
+    if engine == Engine::AddLink && wish.is_none() && base.root == tree.root {
+        // Nothing is pinned: the collector was quicker, or the node does not
+        // know add-link any more. CAR has neither problem.
+        if let Err(error @ (Failure::Node(_) | Failure::Publication(_))) = &done
+            && error.exit() == Exit::Failed
+        {
+            told.report
+                .detail(&format!("{error}; once more with --graft car"));
+            done = mirror_with(Engine::Car, told, &site, &mut base, &planner, &mut plan);
+        }
+    }
+    let (files, committed) = done?;
+    Ok(finish(told, &site, &base, before, committed, &plan, &files))
+}
+
+/// Stages, grafts and commits what is planned.
+fn mirror_with(
+    engine: Engine,
+    told: &Told,
+    site: &Site,
+    base: &mut Base,
+    planner: &Planner,
+    plan: &mut Plan,
+) -> Result<(Vec<NewFile>, Committed), Failure> {
+    let tree = planner.tree;
     let version = CidVersion::of(&tree.root);
     let ((files, journal), staged) = staging(site.node, version, engine, |stage| {
-        let files = stage_items(told, stage, &planner, &mut plan)?;
+        let files = stage_items(told, stage, planner, plan)?;
         if files.is_empty() {
             return Ok((files, None));
         }
         let root = match engine {
-            Engine::AddLink => graft::add_link(site.node, &tree, &files)?,
-            Engine::Car => graft::car(&tree, &files, &mut |cid, block| stage.block(&cid, &block))?,
+            Engine::AddLink => graft::add_link(site.node, tree, &files)?,
+            Engine::Car => graft::car(tree, &files, &mut |cid, block| stage.block(&cid, &block))?,
         };
         let newest = base.journals.first();
         let (journal, blocks) = Journal::compose(&site.key.id, &root, base.published, newest);
@@ -105,13 +132,13 @@ pub fn run(
         Ok::<_, Failure>((files, Some(journal)))
     })?;
     let committed = match journal {
-        Some(journal) => commit(&site, &mut base, journal)?,
-        None => republish(&site, &mut base)?,
+        Some(journal) => commit(site, base, journal)?,
+        None => republish(site, base)?,
     };
     for directory in &staged.staging {
         site.node.pin_rm(directory)?;
     }
-    Ok(finish(told, &site, &base, before, committed, &plan, &files))
+    Ok((files, committed))
 }
 
 /// How to graft what is planned. A wish for add-link that cannot be fulfilled is

@@ -10,6 +10,7 @@ on_both_nodes!(
     a_sharded_child_is_grafted_into_and_add_link_refuses_it,
     whatever_the_runs_and_engines_the_tree_is_that_of_ipfs_add,
     a_collector_that_never_rests_takes_nothing_from_a_car_run,
+    beside_a_collector_a_small_run_goes_over_to_car,
 );
 
 /// The most narinfos that a plain root holds beside nix-cache-info and nar with
@@ -159,9 +160,18 @@ fn whatever_the_runs_and_engines_the_tree_is_that_of_ipfs_add(node: &TestNode) {
 }
 
 fn a_collector_that_never_rests_takes_nothing_from_a_car_run(node: &TestNode) {
-    let upstream = Upstream::empty();
     // Two segments and more: 300 nars of 40 kB.
-    let items: Vec<Item> = (0..300).map(|number| item(number, "x", 40_000)).collect();
+    beside_a_collector(node, 300, "--graft car");
+}
+
+/// What add-link makes is not pinned until the end, and the collector takes it.
+fn beside_a_collector_a_small_run_goes_over_to_car(node: &TestNode) {
+    beside_a_collector(node, 24, "");
+}
+
+fn beside_a_collector(node: &TestNode, count: u64, options: &str) {
+    let upstream = Upstream::empty();
+    let items: Vec<Item> = (0..count).map(|number| item(number, "x", 40_000)).collect();
     upstream.add_items(&items);
     let mirror = Mirror::new(node, &upstream);
     let done = AtomicBool::new(false);
@@ -175,8 +185,8 @@ fn a_collector_that_never_rests_takes_nothing_from_a_car_run(node: &TestNode) {
             collections
         });
         let runs = std::panic::catch_unwind(|| {
-            for items in items.chunks(100) {
-                sync(&mirror, items, "--graft car");
+            for items in items.chunks(items.len() / 3) {
+                sync(&mirror, items, options);
             }
         });
         done.store(true, Ordering::Relaxed);
