@@ -1,7 +1,7 @@
 //! init, sync, add, resolve: the same roots as `ipfs add -r`, whatever the node
 //! and however the files are grafted.
 
-use crate::support::{Mirror, TestNode, Upstream, fixture_roots, run};
+use crate::support::{Mirror, Proxy, TestNode, Upstream, fixture_roots, run};
 
 on_both_nodes!(
     every_command_gives_the_known_root_with_add_link,
@@ -12,6 +12,7 @@ on_both_nodes!(
     sync_from_a_list_takes_what_it_names,
     an_init_refuses_a_name_that_is_in_use,
     resolve_shows_names_keys_and_roots,
+    a_run_with_nothing_new_makes_few_calls,
     offline_is_said_before_a_key_is_made,
 );
 
@@ -170,4 +171,22 @@ fn offline_is_said_before_a_key_is_made(node: &TestNode) {
     }
     assert_eq!(node.json("key/list")["Keys"].as_array().unwrap().len(), 1);
     mirror.run("sync").silently();
+}
+
+fn a_run_with_nothing_new_makes_few_calls(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let proxy = Proxy::new(&node.api);
+    let mirror = Mirror::at(&proxy.url, &upstream);
+    mirror.run("sync").silently();
+    proxy.calls();
+    mirror.run("sync").silently();
+    let calls = proxy.calls();
+    // The journal's two blocks, the root, and a narinfo for each of seven builds.
+    let reads = calls.iter().filter(|call| *call == "block/get").count();
+    let others = calls.len() - reads + 2;
+    assert!(others < 10 && reads <= 2 + 2 + 7, "{calls:?}");
+    assert!(
+        !calls.iter().any(|call| call.contains("publish")),
+        "{calls:?}"
+    );
 }

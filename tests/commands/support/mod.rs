@@ -4,11 +4,13 @@ mod items;
 mod kubo;
 mod node;
 mod program;
+mod proxy;
 mod upstream;
 
 pub use items::{Files, Item, item, root_of, tree_of};
 pub use node::TestNode;
 pub use program::{Mirror, run};
+pub use proxy::Proxy;
 pub use upstream::Upstream;
 
 use serde_json::Value;

@@ -1,0 +1,257 @@
+//! (a) and (d): 30 new items, two files each, beside mirrors of every size.
+
+use crate::measure::{self, Cost, median, time};
+use crate::mirror_of;
+use crate::plot::{Plot, Series};
+use crate::support::{Item, Mirror, Proxy, TestNode, Upstream, item, tree_of};
+use crate::table::{Table, mebibytes, ratio, seconds};
+use std::cell::Cell;
+
+const NEW_ITEMS: u64 = 30;
+const RUNS: u64 = 5;
+/// Bytes of a new nar, where nothing else is said.
+const NAR_BYTES: usize = 2000;
+/// The largest mirror that the prototype's recipe is tried on: it takes minutes.
+const MOST_FOR_RECIPE: u64 = 50_000;
+/// The largest whose directories are plain, as the shell loop needs.
+const MOST_FOR_LINKS: u64 = 1000;
+
+/// A kind of node and how to start one; none where there is no Kubo.
+pub type Start = (&'static str, fn() -> Option<TestNode>);
+
+pub const NODES: [Start; 2] = [
+    ("the embedded node", || Some(TestNode::embedded())),
+    ("Kubo", TestNode::kubo),
+];
+
+/// The tables, and the plot as SVG.
+pub fn run(largest: u64) -> (Vec<Table>, String) {
+    let mut plot = Plot::new("30 new items beside M others", "M, items", "seconds");
+    let mut tables = Vec::new();
+    for (name, start) in NODES {
+        if start().is_some() {
+            tables.extend(on(name, start, largest, &mut plot));
+        }
+    }
+    (tables, plot.svg())
+}
+
+fn on(name: &str, start: fn() -> Option<TestNode>, largest: u64, plot: &mut Plot) -> [Table; 2] {
+    let mut times = Table::new(
+        &format!("30 new items beside M others, on {name}"),
+        &[
+            "M",
+            "car",
+            "× M = 1,000",
+            "add-link",
+            "`ipfs add -r`",
+            "× car",
+            "shell loop",
+            "× car",
+        ],
+    );
+    let mut costs = Table::new(
+        &format!("What 30 new items cost, on {name}"),
+        &[
+            "M",
+            "stored / new, 2 KB nars",
+            "200 KB nars",
+            "peak memory",
+            "RPC calls",
+            "with nothing new",
+            "of these lookups",
+        ],
+    );
+    let mut lines = ["car", "add-link", "ipfs add -r", "shell loop"]
+        .map(|way| Series::new(&format!("{way}, {name}")));
+    let mut first = None;
+    for size in [1000, 10_000, 50_000, 100_000, 1_000_000] {
+        if size > largest {
+            break;
+        }
+        let Some(node) = start() else { break };
+        let bench = Bench::new(&node, size);
+        let car = bench.median("car");
+        let link = (size <= MOST_FOR_LINKS).then(|| bench.median("add-link"));
+        let recipe = (node.is_kubo() && size <= MOST_FOR_RECIPE).then(|| recipe(&node, size));
+        let looped = (node.is_kubo() && size <= MOST_FOR_LINKS).then(|| bench.shell_loop());
+        let base = *first.get_or_insert(car);
+        let show = |time: Option<f64>| time.map_or("–".to_owned(), seconds);
+        let times_car = |time: Option<f64>| time.map_or("–".to_owned(), |time| ratio(time, car));
+        times.row(&[
+            grouped(size),
+            seconds(car),
+            ratio(car, base),
+            show(link),
+            show(recipe),
+            times_car(recipe),
+            show(looped),
+            times_car(looped),
+        ]);
+        for (line, time) in lines.iter_mut().zip([Some(car), link, recipe, looped]) {
+            line.push(size, time);
+        }
+        costs.row(&bench.costs());
+    }
+    plot.lines.extend(lines);
+    times.notes.push(format!(
+        "Median of {RUNS} whole commands. The prototype's recipe (`ipfs add -r` of all files and \
+         `name publish`, median of 3) and the shell loop of its README (`ipfs add` and \
+         `ipfs object patch add-link` for each file, once) are tried as far as they go: the loop \
+         ends where directories are sharded."
+    ));
+    [times, costs]
+}
+
+/// A node with a mirror of so many items.
+struct Bench<'n> {
+    node: &'n TestNode,
+    size: u64,
+    upstream: Upstream,
+    mirror: Mirror,
+    next: Cell<u64>,
+}
+
+impl<'n> Bench<'n> {
+    fn new(node: &'n TestNode, size: u64) -> Self {
+        let upstream = Upstream::empty();
+        let mirror = mirror_of::publish(node, &upstream, size);
+        Self {
+            node,
+            size,
+            upstream,
+            mirror,
+            next: Cell::new(1 << 40),
+        }
+    }
+
+    /// 30 items that nobody has seen.
+    fn items(&self, nar_bytes: usize) -> Vec<Item> {
+        let first = self.next.replace(self.next.get() + NEW_ITEMS);
+        let items = (first..first + NEW_ITEMS).map(|number| item(number, "new", nar_bytes));
+        let items: Vec<Item> = items.collect();
+        self.upstream.add_items(&items);
+        items
+    }
+
+    fn add(&self, items: &[Item], options: &str) -> Cost {
+        let hashes: Vec<&str> = items.iter().map(|item| item.hash.as_str()).collect();
+        measure::run(
+            &mut self
+                .mirror
+                .command(&format!("add {} {options}", hashes.join(" "))),
+        )
+    }
+
+    fn median(&self, graft: &str) -> f64 {
+        let options = format!("--graft {graft}");
+        let times = (0..RUNS).map(|_| self.add(&self.items(NAR_BYTES), &options).seconds);
+        median(times.collect())
+    }
+
+    /// The loop of the prototype's README, without publishing.
+    fn shell_loop(&self) -> f64 {
+        let folder = tempfile::tempdir().unwrap();
+        let items = self.items(NAR_BYTES);
+        time(|| {
+            let mut root = self.mirror.root();
+            for (path, content) in items.iter().flat_map(|item| &item.files) {
+                let file = folder.path().join("file");
+                std::fs::write(&file, content).unwrap();
+                let cid = self.node.ipfs("add -Q", &[file.to_str().unwrap()]);
+                let link = "object patch add-link --allow-big-block";
+                root = self
+                    .node
+                    .ipfs(link, &[&root, path, cid.trim()])
+                    .trim()
+                    .to_owned();
+            }
+        })
+    }
+
+    fn costs(&self) -> Vec<String> {
+        let [small, large] = [NAR_BYTES, 100 * NAR_BYTES].map(|bytes| {
+            let items = self.items(bytes);
+            let files = items.iter().flat_map(|item| item.files.values());
+            let new: usize = files.map(Vec::len).sum();
+            let before = self.stored();
+            self.add(&items, "--graft car");
+            (self.stored() - before) / new as f64
+        });
+        let items = self.items(NAR_BYTES);
+        let peak = self.add(&items, "--graft car").peak;
+        let proxy = Proxy::new(&self.node.api);
+        let counted = |items: &[Item]| {
+            let hashes: Vec<&str> = items.iter().map(|item| item.hash.as_str()).collect();
+            let mut command = self
+                .mirror
+                .command(&format!("add {} --graft car", hashes.join(" ")));
+            measure::run(command.env("GUIX_IPFS_API", &proxy.url));
+            proxy.calls()
+        };
+        let with_new = counted(&self.items(NAR_BYTES));
+        let with_nothing = counted(&items);
+        let lookups = with_nothing
+            .iter()
+            .filter(|call| *call == "block/get")
+            .count();
+        vec![
+            grouped(self.size),
+            format!("{small:.2}"),
+            format!("{large:.2}"),
+            mebibytes(peak),
+            with_new.len().to_string(),
+            with_nothing.len().to_string(),
+            lookups.to_string(),
+        ]
+    }
+
+    /// What the node's repository takes, in bytes.
+    fn stored(&self) -> f64 {
+        self.node.json("repo/stat?size-only=true")["RepoSize"]
+            .as_f64()
+            .unwrap()
+    }
+}
+
+/// Files on disk, all of them added again, and the root published.
+fn recipe(node: &TestNode, size: u64) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let mut written = 0;
+    let mut write = |count: u64| {
+        let items: Vec<Item> = (written..written + count)
+            .map(|number| item((1 << 41) + number, "package", NAR_BYTES))
+            .collect();
+        for (path, content) in tree_of(&items) {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        written += count;
+    };
+    let publish = || {
+        let root = node.ipfs("add -r -Q", &[folder.path().to_str().unwrap()]);
+        let path = format!("/ipfs/{}", root.trim());
+        node.ipfs("name publish --allow-offline --resolve=false", &[&path]);
+    };
+    write(size);
+    publish();
+    let times = (0..3).map(|_| {
+        write(NEW_ITEMS);
+        time(publish)
+    });
+    median(times.collect())
+}
+
+/// A number with its thousands set apart.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

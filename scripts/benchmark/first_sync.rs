@@ -1,0 +1,106 @@
+//! (b): the first sync of many small items, beside `ipfs add -r` of the same
+//! files on disk and beside a ready CAR of the same blocks.
+
+use crate::export::export;
+use crate::measure::{self, median, time};
+use crate::support::{Files, Item, Mirror, TestNode, Upstream, item, tree_of};
+use crate::table::{Table, mebibytes, ratio, seconds};
+use std::path::Path;
+
+const NAR_BYTES: usize = 2000;
+const RUNS: usize = 3;
+
+fn on(
+    items: &[Item],
+    tree: &Files,
+    name: &str,
+    start: fn() -> Option<TestNode>,
+    table: &mut Table,
+) {
+    let upstream = Upstream::empty();
+    upstream.add_items(items);
+    let mut peak = 0;
+    let mut car = None;
+    let synced: Vec<f64> = (0..RUNS)
+        .filter_map(|_| {
+            let node = start()?;
+            let mirror = Mirror::new(&node, &upstream);
+            let list = mirror.home().join("list");
+            let hashes: Vec<&str> = items.iter().map(|item| item.hash.as_str()).collect();
+            std::fs::write(&list, hashes.join("\n")).unwrap();
+            mirror.run("init").exits(0);
+            let cost =
+                measure::run(&mut mirror.command(&format!("sync --from {}", list.display())));
+            peak = cost.peak.max(peak);
+            car = Some(export(&node, &mirror.root()));
+            Some(cost.seconds)
+        })
+        .collect();
+    let Some(car) = car else { return };
+    let floor: Vec<f64> = (0..RUNS)
+        .filter_map(|_| {
+            let node = start()?;
+            Some(time(|| {
+                let answer = node.upload("dag/import?pin-roots=true&stats=true", &car);
+                assert!(answer.text().contains("Stats"), "{}", answer.text());
+            }))
+        })
+        .collect();
+    let added: Vec<f64> = (0..RUNS)
+        .filter_map(|_| {
+            let node = start().filter(TestNode::is_kubo)?;
+            let folder = tempfile::tempdir().unwrap();
+            write(tree, folder.path());
+            Some(time(|| {
+                node.ipfs("add -r -Q", &[folder.path().to_str().unwrap()]);
+            }))
+        })
+        .collect();
+    let (sync, floor) = (median(synced), median(floor));
+    let add = (!added.is_empty()).then(|| median(added));
+    table.row(&[
+        name.to_owned(),
+        seconds(sync),
+        add.map_or("–".to_owned(), seconds),
+        add.map_or("–".to_owned(), |add| ratio(sync, add)),
+        seconds(floor),
+        ratio(sync, floor),
+        mebibytes(peak),
+    ]);
+}
+
+fn write(tree: &Files, folder: &Path) {
+    for (path, content) in tree {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+}
+
+pub fn run(count: u64) -> Table {
+    let mut table = Table::new(
+        &format!("First sync of {count} items of 2 KB"),
+        &[
+            "node",
+            "sync",
+            "`ipfs add -r`",
+            "sync / add",
+            "`dag/import`",
+            "sync / import",
+            "peak memory",
+        ],
+    );
+    let items: Vec<Item> = (0..count)
+        .map(|number| item(number, "small", NAR_BYTES))
+        .collect();
+    let tree = tree_of(&items);
+    for (name, start) in crate::beside::NODES {
+        on(&items, &tree, name, start, &mut table);
+    }
+    table.notes.push(
+        "Median of 3, each on a fresh node. `ipfs add -r` reads the files from disk; `dag/import` \
+         takes one ready CAR of the same blocks; sync fetches every file over HTTP and checks it."
+            .to_owned(),
+    );
+    table
+}
