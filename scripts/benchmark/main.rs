@@ -18,24 +18,39 @@ mod table;
 use std::path::Path;
 use table::Table;
 
+/// What can be asked for alone, by name; only a whole run is kept.
+const PARTS: [&str; 3] = ["beside", "first-sync", "large-nar"];
+
 fn main() {
     let largest = std::env::args()
         .skip(1)
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(1_000_000);
+    let parts: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|part| PARTS.contains(&&**part))
+        .collect();
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     let mut tables = Vec::new();
-    let (beside, plot) = beside::run(largest);
-    tables.extend(beside);
-    tables.push(first_sync::run((largest / 10).clamp(100, 10_000)));
-    tables.push(large_nar::run(if largest < 100_000 {
-        64 << 20
-    } else {
-        1 << 30
-    }));
+    let mut picture = None;
+    if wanted("beside") {
+        let (beside, plot) = beside::run(largest);
+        tables.extend(beside);
+        picture = Some(plot);
+    }
+    if wanted("first-sync") {
+        tables.push(first_sync::run((largest / 10).clamp(100, 10_000)));
+    }
+    if wanted("large-nar") {
+        let bytes = if largest < 100_000 { 64 << 20 } else { 1 << 30 };
+        tables.push(large_nar::run(bytes));
+    }
     let text: String = tables.iter().map(Table::markdown).collect();
     println!("{text}");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/bench-results");
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("bench.md"), text).unwrap();
-    std::fs::write(folder.join("bench.svg"), plot).unwrap();
+    if let (Some(plot), true) = (picture, parts.is_empty()) {
+        std::fs::write(folder.join("bench.md"), text).unwrap();
+        std::fs::write(folder.join("bench.svg"), plot).unwrap();
+    }
 }

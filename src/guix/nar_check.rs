@@ -10,7 +10,7 @@ use std::io::{self, Read};
 
 use super::compression::Compression;
 use super::decompress::MAX_WINDOW_BYTES;
-use super::nar_judge::{CHUNK_BYTES, Judge};
+use super::nar_judge::{CHUNK_BYTES, Judge, Promise};
 use super::narinfo::{Narinfo, Variant};
 
 /// What a nar must turn out to be.
@@ -51,7 +51,9 @@ pub struct CheckedNar<R> {
     file_size: Option<u64>,
     passed: u64,
     pending: Vec<u8>,
-    judge: Judge,
+    promise: Promise,
+    /// Started with the first whole chunk: most nars end before that.
+    judge: Option<Judge>,
     verdict: Option<Result<(), NarError>>,
 }
 
@@ -60,14 +62,15 @@ impl<R: Read> CheckedNar<R> {
     ///
     /// # Errors
     ///
-    /// When the compression cannot be checked, or no thread can be started.
+    /// When the compression cannot be checked.
     pub fn new(reader: R, expect: Expect<'_>) -> Result<Self, NarError> {
         Ok(Self {
             reader,
             file_size: expect.file_size,
             passed: 0,
             pending: Vec::with_capacity(CHUNK_BYTES),
-            judge: Judge::start(&expect)?,
+            promise: Promise::of(&expect)?,
+            judge: None,
             verdict: None,
         })
     }
@@ -93,7 +96,11 @@ impl<R: Read> CheckedNar<R> {
 
     fn hand_over(&mut self) -> Result<(), NarError> {
         let chunk = std::mem::replace(&mut self.pending, Vec::with_capacity(CHUNK_BYTES));
-        self.judge.take(chunk)
+        let judge = match self.judge.take() {
+            Some(judge) => judge,
+            None => Judge::start(&self.promise)?,
+        };
+        self.judge.insert(judge).take(chunk)
     }
 
     fn end(&mut self) -> Result<(), NarError> {
@@ -103,8 +110,13 @@ impl<R: Read> CheckedNar<R> {
                 got: self.passed,
             });
         }
-        self.hand_over()?;
-        self.judge.verdict()
+        if self.judge.is_some() {
+            self.hand_over()?;
+        }
+        match &mut self.judge {
+            Some(judge) => judge.verdict(),
+            None => self.promise.judge(&self.pending),
+        }
     }
 }
 
@@ -123,7 +135,7 @@ impl<R: Read> Read for CheckedNar<R> {
             _ => self.pass(&buf[..count]),
         };
         if count == 0 || outcome.is_err() {
-            self.judge.abandon();
+            self.judge = None;
             self.verdict = Some(outcome.clone());
         }
         outcome.map(|()| count).map_err(NarError::into_io)

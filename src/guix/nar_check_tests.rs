@@ -272,7 +272,7 @@ fn a_nar_dropped_half_way_takes_its_thread_along() -> Outcome {
     let mut checked = CheckedNar::new(io::repeat(7), expect)?;
     let mut buf = vec![0; 3 * CHUNK_BYTES];
     checked.read_exact(&mut buf)?;
-    let abandoned = Arc::downgrade(&checked.judge.abandoned);
+    let abandoned = Arc::downgrade(&checked.judge.as_ref().unwrap().abandoned);
     drop(checked);
     // The thread held the other reference.
     assert!(abandoned.upgrade().is_none());

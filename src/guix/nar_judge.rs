@@ -1,5 +1,5 @@
-//! The thread behind a checked nar: it decompresses and hashes the chunks that
-//! it is given, and comes to a verdict when they end.
+//! The judge of a nar: it decompresses and hashes the chunks that it is given,
+//! in a thread, and comes to a verdict when they end.
 
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
@@ -20,6 +20,42 @@ pub const CHUNK_BYTES: usize = 64 << 10;
 /// Chunks that may wait for the thread.
 const CHUNKS_IN_FLIGHT: usize = 16;
 
+/// What a nar must decompress to.
+#[derive(Clone, Debug)]
+pub struct Promise {
+    compression: Compression,
+    nar_hash: [u8; 32],
+    nar_size: u64,
+}
+
+impl Promise {
+    /// What can be judged of `expect`.
+    ///
+    /// # Errors
+    ///
+    /// [`NarError::Compression`].
+    pub fn of(expect: &Expect<'_>) -> Result<Self, NarError> {
+        let compression = expect.compression.clone();
+        if let Compression::Other(name) = compression {
+            return Err(NarError::Compression(name));
+        }
+        Ok(Self {
+            compression,
+            nar_hash: expect.nar_hash,
+            nar_size: expect.nar_size,
+        })
+    }
+
+    /// Judges a whole file at once, without a thread.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the nar.
+    pub fn judge(&self, file: &[u8]) -> Result<(), NarError> {
+        judge(file, self)
+    }
+}
+
 /// A running check. Dropping it ends its thread.
 #[derive(Debug)]
 pub struct Judge {
@@ -34,12 +70,8 @@ impl Judge {
     ///
     /// # Errors
     ///
-    /// [`NarError::Compression`] and [`NarError::Thread`].
-    pub fn start(expect: &Expect<'_>) -> Result<Self, NarError> {
-        let compression = expect.compression.clone();
-        if let Compression::Other(name) = compression {
-            return Err(NarError::Compression(name));
-        }
+    /// [`NarError::Thread`].
+    pub fn start(promise: &Promise) -> Result<Self, NarError> {
         let (chunks, received) = sync_channel(CHUNKS_IN_FLIGHT);
         let abandoned = Arc::new(AtomicBool::new(false));
         let source = Chunks {
@@ -48,17 +80,16 @@ impl Judge {
             chunk: Vec::new(),
             used: 0,
         };
-        let (nar_hash, nar_size) = (expect.nar_hash, expect.nar_size);
-        let name = compression.clone();
+        let kept = promise.clone();
         let thread = thread::Builder::new()
             .name("nar-check".to_owned())
-            .spawn(move || judge(source, &name, nar_hash, nar_size))
+            .spawn(move || judge(source, &kept))
             .map_err(|error| NarError::Thread(error.to_string()))?;
         Ok(Self {
             chunks: Some(chunks),
             abandoned,
             thread: Some(thread),
-            compression,
+            compression: promise.compression.clone(),
         })
     }
 
@@ -113,12 +144,13 @@ impl Drop for Judge {
 }
 
 /// Reads a nar to its end; `source` is only left unread after an error.
-fn judge(
-    source: Chunks,
-    compression: &Compression,
-    nar_hash: [u8; 32],
-    nar_size: u64,
-) -> Result<(), NarError> {
+fn judge(source: impl BufRead, promise: &Promise) -> Result<(), NarError> {
+    let Promise {
+        compression,
+        nar_hash,
+        nar_size,
+    } = promise;
+    let nar_size = *nar_size;
     let mut nar = decompress(compression, source)
         .ok_or_else(|| NarError::Compression(compression.to_string()))?;
     let mut buf = vec![0; CHUNK_BYTES];
@@ -152,9 +184,9 @@ fn judge(
         });
     }
     let hash: [u8; 32] = hasher.finalize().into();
-    if hash != nar_hash {
+    if hash != *nar_hash {
         return Err(NarError::Hash {
-            expected: base32::encode(&nar_hash),
+            expected: base32::encode(nar_hash),
             got: base32::encode(&hash),
         });
     }

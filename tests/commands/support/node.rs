@@ -11,6 +11,7 @@ pub struct TestNode {
     pub api: String,
     /// The gateway, likewise.
     pub gateway: String,
+    agent: ureq::Agent,
     kind: Kind,
 }
 
@@ -46,6 +47,7 @@ impl TestNode {
         Self {
             api: running.rpc_url(),
             gateway: running.gateway_url().unwrap(),
+            agent: agent(),
             kind: Kind::Embedded(running, folder),
         }
     }
@@ -56,6 +58,7 @@ impl TestNode {
         Some(Self {
             api: kubo.api.clone(),
             gateway: kubo.gateway.clone(),
+            agent: agent(),
             kind: Kind::Kubo(kubo),
         })
     }
@@ -89,7 +92,7 @@ impl TestNode {
             .to_vec();
         form.extend_from_slice(content);
         form.extend_from_slice(b"\r\n--frontier--\r\n");
-        let request = agent().post(format!("{}/api/v0/{call}", self.api));
+        let request = self.agent.post(format!("{}/api/v0/{call}", self.api));
         let request = request.content_type("multipart/form-data; boundary=frontier");
         answer(request.send(&form[..]))
     }
@@ -103,7 +106,7 @@ impl TestNode {
 
     /// Asks the gateway.
     pub fn get(&self, path: &str) -> Answer {
-        answer(agent().get(format!("{}{path}", self.gateway)).call())
+        answer(self.agent.get(format!("{}{path}", self.gateway)).call())
     }
 
     /// Adds a file, as `ipfs add --pin=false` does, and gives its CID.
