@@ -230,6 +230,7 @@ fn stage_items(
         (item.narinfo.store_path.hash(), stager.item(item))
     });
 
+    look_ahead(planner, &staged);
     let mut failed = HashMap::new();
     let mut whole: HashMap<HashPart, Vec<NewFile>> = HashMap::new();
     let mut taken: BTreeMap<Vec<String>, Entry> = BTreeMap::new();
@@ -268,6 +269,17 @@ fn stage_items(
         files.extend(whole.remove(&store_path.hash()).unwrap_or_default());
     }
     Ok(files)
+}
+
+/// Looks for the new files in the root, several at a time, so that the shards on
+/// the way to each are at hand when it is compared and grafted.
+fn look_ahead(planner: &Planner, staged: &[(HashPart, Result<Vec<NewFile>, StageError>)]) {
+    let items = staged.iter().flat_map(|(_, staged)| staged);
+    let paths = items.flatten().map(|file| &file.path).collect();
+    // What fails here fails again where it matters.
+    parallel::map(planner.jobs, paths, |path: &Vec<String>| {
+        planner.tree.find(path).is_ok()
+    });
 }
 
 /// Why these files cannot be linked: something else, here or in the root, has

@@ -70,21 +70,18 @@ impl Planner<'_> {
         let mut seen: HashSet<HashPart> = HashSet::new();
         let mut unpublished = Vec::new();
         let mut references = Vec::new();
-        for item in wanted {
-            if !seen.insert(item.hash) {
-                continue;
-            }
-            match self.tree.find(&[narinfo_name(&item.hash)])? {
-                None => unpublished.push(item),
-                Some(entry) => {
+        let wanted = wanted.into_iter().filter(|item| seen.insert(item.hash));
+        for looked_up in self.look_up(wanted.collect(), self.closure) {
+            match looked_up? {
+                (item, None) => unpublished.push(item),
+                (_, Some(below)) => {
                     plan.already += 1;
-                    if self.closure {
-                        references.extend(self.references_of(&item, &entry.cid)?);
-                    }
+                    references.extend(below);
                 }
             }
         }
-        self.keep_unpublished(references, &mut seen, &mut unpublished)?;
+        let below = std::mem::take(&mut references);
+        self.keep_unpublished(below, &mut seen, &mut unpublished)?;
         while !unpublished.is_empty() {
             let source = &self.source;
             let fetched = parallel::map(self.jobs, unpublished, |item| {
@@ -100,7 +97,7 @@ impl Planner<'_> {
                             label: path.to_string(),
                         });
                         if self.closure {
-                            self.keep_unpublished(below, &mut seen, &mut unpublished)?;
+                            references.extend(below);
                         }
                         plan.items.push(found);
                     }
@@ -115,6 +112,8 @@ impl Planner<'_> {
                     Err(Absent::NoUpstream(error)) => return Err(error.into()),
                 }
             }
+            let below = std::mem::take(&mut references);
+            self.keep_unpublished(below, &mut seen, &mut unpublished)?;
         }
         if self.closure {
             self.hold_back(&mut plan)?;
@@ -160,16 +159,30 @@ impl Planner<'_> {
 
     fn keep_unpublished(
         &self,
-        items: impl IntoIterator<Item = Wanted>,
+        items: Vec<Wanted>,
         seen: &mut HashSet<HashPart>,
         unpublished: &mut Vec<Wanted>,
     ) -> Result<(), Failure> {
-        for item in items {
-            if seen.insert(item.hash) && self.tree.find(&[narinfo_name(&item.hash)])?.is_none() {
+        let items = items.into_iter().filter(|item| seen.insert(item.hash));
+        for looked_up in self.look_up(items.collect(), false) {
+            if let (item, None) = looked_up? {
                 unpublished.push(item);
             }
         }
         Ok(())
+    }
+
+    /// Looks each item up in the root, several at a time because each takes a
+    /// few calls to the node.
+    fn look_up(&self, items: Vec<Wanted>, references: bool) -> Vec<Result<LookedUp, Failure>> {
+        parallel::map(self.jobs, items, |item| {
+            let below = match self.tree.find(&[narinfo_name(&item.hash)])? {
+                None => None,
+                Some(entry) if references => Some(self.references_of(&item, &entry.cid)?),
+                Some(_) => Some(Vec::new()),
+            };
+            Ok((item, below))
+        })
     }
 
     /// What a published item refers to. An unreadable narinfo of the root is
@@ -240,6 +253,10 @@ impl Source<'_> {
         }
     }
 }
+
+/// `None` for an item that is not in the root; for one that is, what it refers
+/// to, if that is wanted.
+type LookedUp = (Wanted, Option<Vec<Wanted>>);
 
 enum Absent {
     Missing,

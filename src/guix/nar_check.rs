@@ -68,7 +68,7 @@ impl<R: Read> CheckedNar<R> {
             reader,
             file_size: expect.file_size,
             passed: 0,
-            pending: Vec::with_capacity(CHUNK_BYTES),
+            pending: Vec::new(),
             promise: Promise::of(&expect)?,
             judge: None,
             verdict: None,

@@ -153,7 +153,9 @@ fn judge(source: impl BufRead, promise: &Promise) -> Result<(), NarError> {
     let nar_size = *nar_size;
     let mut nar = decompress(compression, source)
         .ok_or_else(|| NarError::Compression(compression.to_string()))?;
-    let mut buf = vec![0; CHUNK_BYTES];
+    // On the stack: between the small things that a run keeps, many large ones
+    // that come and go would leave holes in the heap.
+    let mut buf = [0; 16 << 10];
     let mut hasher = Sha256::new();
     let mut got: u64 = 0;
     loop {

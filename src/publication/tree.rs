@@ -6,11 +6,10 @@ use crate::ipfs::dag_pb::Node as DagNode;
 use crate::ipfs::directory::{self, Blocks, Entry, Top, TreeError};
 use crate::ipfs::unixfs::UnixFs;
 use crate::node::{Node, NodeError};
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::Read;
 use std::ops::ControlFlow;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The longest file that [`Tree::read`] reads, in bytes: a narinfo's limit.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -19,13 +18,13 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// lie in 113 shards, 0.7 MB.
 const MAX_CACHE_BYTES: usize = 16 << 20;
 
-/// A tree on a node.
+/// A tree on a node. Threads may share it, and so read several blocks at once.
 #[derive(Debug)]
 pub struct Tree<'n> {
     node: &'n Node,
     /// The directory at its top.
     pub root: Cid,
-    cache: RefCell<Cache>,
+    cache: Mutex<Cache>,
 }
 
 /// Blocks of directories that were read, and those read as a whole.
@@ -33,7 +32,7 @@ pub struct Tree<'n> {
 struct Cache {
     blocks: HashMap<Cid, Vec<u8>>,
     bytes: usize,
-    tops: HashMap<Cid, Rc<Top>>,
+    tops: HashMap<Cid, Arc<Top>>,
 }
 
 impl<'n> Tree<'n> {
@@ -42,7 +41,7 @@ impl<'n> Tree<'n> {
         Self {
             node,
             root,
-            cache: RefCell::default(),
+            cache: Mutex::default(),
         }
     }
 
@@ -50,8 +49,12 @@ impl<'n> Tree<'n> {
     pub fn empty(node: &'n Node, version: CidVersion) -> Self {
         let (block, entry) = directory::empty(version);
         let tree = Self::new(node, entry.cid);
-        tree.cache.borrow_mut().blocks.insert(entry.cid, block);
+        tree.cache().blocks.insert(entry.cid, block);
         tree
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What stands at `path`, or `None` when it or a directory on the way is missing.
@@ -75,13 +78,13 @@ impl<'n> Tree<'n> {
     }
 
     /// The first block of a directory.
-    pub fn top(&self, cid: &Cid) -> Result<Rc<Top>, PublicationError> {
-        if let Some(top) = self.cache.borrow().tops.get(cid) {
-            return Ok(Rc::clone(top));
+    pub fn top(&self, cid: &Cid) -> Result<Arc<Top>, PublicationError> {
+        if let Some(top) = self.cache().tops.get(cid) {
+            return Ok(Arc::clone(top));
         }
         let top = directory::Top::read(self, cid)?;
-        let top = Rc::new(top);
-        self.cache.borrow_mut().tops.insert(*cid, Rc::clone(&top));
+        let top = Arc::new(top);
+        self.cache().tops.insert(*cid, Arc::clone(&top));
         Ok(top)
     }
 
@@ -154,11 +157,11 @@ impl Blocks for Tree<'_> {
     type Error = NodeError;
 
     fn get(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
-        if let Some(block) = self.cache.borrow().blocks.get(cid) {
+        if let Some(block) = self.cache().blocks.get(cid) {
             return Ok(block.clone());
         }
         let block = self.node.block_get(cid)?;
-        let mut cache = self.cache.borrow_mut();
+        let mut cache = self.cache();
         if cache.bytes + block.len() > MAX_CACHE_BYTES {
             cache.blocks.clear();
             cache.bytes = 0;
