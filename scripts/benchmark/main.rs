@@ -16,6 +16,7 @@ mod plot;
 mod table;
 
 use std::path::Path;
+use support::TestNode;
 use table::Table;
 
 /// What can be asked for alone, by name; only a whole run is kept.
@@ -45,7 +46,17 @@ fn main() {
         let bytes = if largest < 100_000 { 64 << 20 } else { 1 << 30 };
         tables.push(large_nar::run(bytes));
     }
-    let text: String = tables.iter().map(Table::markdown).collect();
+    let head = format!(
+        "{} cores; Kubo {}; every figure is a median, see scripts/benchmark/.\n\n",
+        std::thread::available_parallelism().map_or(0, usize::from),
+        TestNode::kubo().map_or("not found".to_owned(), |node| {
+            node.json("version")["Version"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        }),
+    );
+    let text = head + &tables.iter().map(Table::markdown).collect::<String>();
     println!("{text}");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/bench-results");
     std::fs::create_dir_all(&folder).unwrap();

@@ -175,6 +175,8 @@ impl Planner<'_> {
     /// Looks each item up in the root, several at a time because each takes a
     /// few calls to the node.
     fn look_up(&self, items: Vec<Wanted>, references: bool) -> Vec<Result<LookedUp, Failure>> {
+        // All threads begin with the root's first block; what fails here fails there.
+        let _ = self.tree.top(&self.tree.root);
         parallel::map(self.jobs, items, |item| {
             let below = match self.tree.find(&[narinfo_name(&item.hash)])? {
                 None => None,

@@ -38,6 +38,8 @@ const LONG: Duration = Duration::from_secs(1800);
 /// How long an answer may pause, or come after an upload: a node that is
 /// collecting garbage answers when it is done.
 const STALL: Duration = Duration::from_secs(300);
+/// Connections kept for the next call: as many as there may be jobs.
+const IDLE_CONNECTIONS: usize = 64;
 /// How much longer than the node the client waits, so that the node's own
 /// message arrives.
 const GRACE: Duration = Duration::from_secs(10);
@@ -77,6 +79,8 @@ impl Node {
             .proxy(None)
             .http_status_as_error(false)
             .max_redirects(0)
+            .max_idle_connections(IDLE_CONNECTIONS)
+            .max_idle_connections_per_host(IDLE_CONNECTIONS)
             .timeout_connect(Some(limits.connect))
             .timeout_per_write(Some(limits.read))
             .user_agent(concat!("guix-ipfs/", env!("CARGO_PKG_VERSION")))

@@ -2,9 +2,10 @@
 //! replaced file by file, and it counts what it is asked for.
 
 use super::fixture;
-use guix_ipfs::embedded::http::{Request, Response, Server};
+use guix_ipfs::embedded::http::{Content, Request, Response, Server};
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::sync::{Arc, Mutex};
 
 pub struct Upstream {
@@ -15,7 +16,7 @@ pub struct Upstream {
 #[derive(Default)]
 struct Shared {
     /// Decoded path, without its first slash, to content; `None` is a 404.
-    files: BTreeMap<String, Option<Vec<u8>>>,
+    files: BTreeMap<String, Option<Arc<[u8]>>>,
     asked: Vec<String>,
 }
 
@@ -49,7 +50,11 @@ impl Upstream {
             let file = shared.files.get(&path).cloned().flatten();
             shared.asked.push(path);
             match file {
-                Some(file) => Response::new(200, "application/octet-stream", file),
+                Some(file) => Response {
+                    status: 200,
+                    headers: vec![("Content-Type", "application/octet-stream".to_owned())],
+                    content: Content::Sized(file.len() as u64, Box::new(Cursor::new(file))),
+                },
                 None => Response::text(404, "not found"),
             }
         });
@@ -66,7 +71,9 @@ impl Upstream {
     /// Serves `content` under `path` from now on.
     pub fn set(&self, path: &str, content: impl Into<Vec<u8>>) {
         let mut shared = self.shared.lock().unwrap();
-        shared.files.insert(path.to_owned(), Some(content.into()));
+        shared
+            .files
+            .insert(path.to_owned(), Some(content.into().into()));
     }
 
     /// Answers 404 for `path` from now on.
@@ -96,7 +103,7 @@ impl Upstream {
     /// What it serves under `path`.
     pub fn get(&self, path: &str) -> Vec<u8> {
         let shared = self.shared.lock().unwrap();
-        shared.files[path].clone().unwrap()
+        shared.files[path].as_ref().unwrap().to_vec()
     }
 
     /// What was asked for since this was last called.
