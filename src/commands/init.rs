@@ -12,7 +12,6 @@ use serde_json::json;
 pub fn run(global: &Global, args: &Init, report: &Report) -> Result<Exit, Failure> {
     let session = Session::open(global)?;
     let (mut site, key_state) = session.site(&global.key, &args.publish)?;
-    let _lock = session.lock(&site.key)?;
     let found = find(&site)?;
     let name = site.key.id.clone();
     if let Some(root) = found.published {

@@ -73,7 +73,6 @@ pub fn run(
         session.refuse_beside_self(&told.global.key)?;
     }
     let (mut site, key_state) = session.site(&told.global.key, told.publish)?;
-    let _lock = session.lock(&site.key)?;
     let found = find(&site)?;
     let mut base = adopt(&mut site, found, key_state, told.mirror.base)?;
     if key_state == KeyState::New {
@@ -115,7 +114,7 @@ fn mirror_with(
 ) -> Result<(Vec<NewFile>, Committed), Failure> {
     let tree = planner.tree;
     let version = CidVersion::of(&tree.root);
-    let ((files, journal), staged) = staging(site.node, version, engine, |stage| {
+    let ((files, journal), staged) = staging(site, version, engine, |stage| {
         let files = stage_items(told, stage, planner, plan)?;
         if files.is_empty() {
             return Ok((files, None));
@@ -132,13 +131,11 @@ fn mirror_with(
         Ok::<_, Failure>((files, Some(journal)))
     })?;
     let committed = match journal {
-        Some(journal) => commit(site, base, journal)?,
-        None => republish(site, base)?,
+        Some(journal) => commit(site, base, journal),
+        None => republish(site, base),
     };
-    for directory in &staged.staging {
-        site.node.pin_rm(directory)?;
-    }
-    Ok((files, committed))
+    site.drop_staging(&staged.staging)?;
+    Ok((files, committed?))
 }
 
 /// How to graft what is planned. A wish for add-link that cannot be fulfilled is

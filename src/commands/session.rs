@@ -53,8 +53,8 @@ impl Session {
         Ok((key, KeyState::New))
     }
 
-    /// Where to publish, and whether under a new key. Fails, before a key is
-    /// made, where a publication could reach nobody.
+    /// Where to publish, with the right to, and whether under a new key. Fails,
+    /// before a key is made, where a publication could reach nobody.
     pub fn site(&self, key: &str, publish: &Publish) -> Result<(Site<'_>, KeyState), Failure> {
         let alone = match self.node.peers()? {
             None => Some("offline"),
@@ -68,18 +68,22 @@ impl Session {
             _ => {}
         }
         let (key, key_state) = self.key_or_new(key)?;
+        let lock = Some(self.lock(&key)?);
         let site = Site {
+            lock,
             node: &self.node,
             key,
             record_lifetime: publish.record_lifetime.clone(),
             allow_offline,
         };
+        site.drop_left_staging()?;
         Ok((site, key_state))
     }
 
     /// The site of a run that will not publish.
     pub fn site_without_publishing(&self, key: Key) -> Site<'_> {
         Site {
+            lock: None,
             node: &self.node,
             key,
             record_lifetime: String::new(),
@@ -88,7 +92,7 @@ impl Session {
     }
 
     /// The right to write under a key.
-    pub fn lock(&self, key: &Key) -> Result<Lock, Failure> {
+    fn lock(&self, key: &Key) -> Result<Lock, Failure> {
         let state = folder("XDG_STATE_HOME", ".local/state", "the lock")?;
         Ok(Lock::take(&state, &self.node.identity.peer_id, &key.id)?)
     }

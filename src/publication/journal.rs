@@ -133,9 +133,9 @@ impl Journal {
         for (cid, block) in &blocks {
             segment.push(cid, block);
         }
-        let staging = segment.send(site.node)?;
+        let staging = segment.send(site)?;
         let pinned = journal.pin(site, older);
-        site.node.pin_rm(&staging)?;
+        site.drop_staging(&[staging])?;
         pinned.map(|()| journal)
     }
 }

@@ -1,15 +1,23 @@
 //! One writer per node and key. The lock is the system's own on an open file,
 //! so one left by a dead process does not hold.
+//!
+//! The file holds the process, and then the staging directories that its run
+//! pins: `dag/import` cannot name a pin, so this is how the next run finds what
+//! a killed one left.
 
+use crate::ipfs::cid::Cid;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use thiserror::Error;
 
 /// The right to write; given back when dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: Mutex<File>,
+    /// The staging directories that the run before this one listed.
+    pub left: Vec<Cid>,
 }
 
 /// Why the lock was not had.
@@ -54,14 +62,39 @@ impl Lock {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 file.read_to_string(&mut holder)?;
-                return Err(Failure::Held(holder.trim().to_owned()));
+                let holder = holder.lines().next().unwrap_or_default();
+                return Err(Failure::Held(holder.to_owned()));
             }
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        let left = text.lines().skip(1).filter_map(|line| line.parse().ok());
+        let left = left.collect();
+        Self::begin(&mut file)?;
+        for cid in &left {
+            writeln!(file, "{cid}")?;
+        }
+        let file = Mutex::new(file);
+        Ok(Self { file, left })
+    }
+
+    /// Lists a staging directory that is about to be pinned.
+    pub fn list(&self, staging: &Cid) -> io::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(file, "{staging}")
+    }
+
+    /// Forgets what was listed, once none of it is pinned any more.
+    pub fn forget(&self) -> io::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::begin(&mut file)
+    }
+
+    fn begin(file: &mut File) -> io::Result<()> {
         file.set_len(0)?;
         file.rewind()?;
-        writeln!(file, "{}", std::process::id())?;
-        Ok(Self { _file: file })
+        writeln!(file, "{}", std::process::id())
     }
 }
 

@@ -25,10 +25,11 @@ pub use lock::{Lock, LockError};
 pub use stage::{Stage, Staged, staging};
 pub use tree::{Tree, join};
 
-use crate::node::{Key, Node};
+use crate::ipfs::cid::Cid;
+use crate::node::{Key, Node, NodeError, Problem};
 
 /// Where a publication takes place: a node and one of its keys.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Site<'n> {
     /// The node that holds the blocks.
     pub node: &'n Node,
@@ -38,11 +39,42 @@ pub struct Site<'n> {
     pub record_lifetime: String,
     /// Whether a node without a network may publish, for itself alone.
     pub allow_offline: bool,
+    /// The right to write; `None` where nothing will be written.
+    pub lock: Option<Lock>,
 }
 
 impl Site<'_> {
+    /// Unpins the staging directories that a killed run left.
+    pub fn drop_left_staging(&self) -> Result<(), PublicationError> {
+        let Some(lock) = self.lock.as_ref().filter(|lock| !lock.left.is_empty()) else {
+            return Ok(());
+        };
+        self.drop_staging(&lock.left)
+    }
+
+    /// Unpins the staging directories of this run, when something better keeps
+    /// what they kept, or nothing needs it.
+    pub fn drop_staging(&self, staging: &[Cid]) -> Result<(), PublicationError> {
+        for directory in staging {
+            self.node.pin_rm(directory)?;
+        }
+        // That they stay listed costs the next run a call each, no more.
+        let _ = self.lock.as_ref().map(Lock::forget);
+        Ok(())
+    }
+
+    /// Lists a staging directory before it is pinned, so that it is found again
+    /// even when this run is killed.
+    fn list_staging(&self, directory: &Cid) -> Result<(), NodeError> {
+        let listed = self.lock.as_ref().map(|lock| lock.list(directory));
+        listed.unwrap_or(Ok(())).map_err(|error| NodeError {
+            doing: "note in the lock file what is about to be pinned".to_owned(),
+            problem: Problem::Source(error),
+        })
+    }
+
     /// What the name points to now, past all caches.
-    fn resolve(&self) -> Result<Option<crate::ipfs::cid::Cid>, PublicationError> {
+    fn resolve(&self) -> Result<Option<Cid>, PublicationError> {
         let Some(path) = self.node.name_resolve(&self.key.id)? else {
             return Ok(None);
         };

@@ -8,7 +8,8 @@
 use crate::ipfs::car;
 use crate::ipfs::cid::{Cid, CidVersion, RAW};
 use crate::ipfs::directory::{Directory, Entry};
-use crate::node::{Node, NodeError};
+use crate::node::NodeError;
+use crate::publication::Site;
 use std::io::Read;
 
 /// When a segment is sent, in bytes of blocks.
@@ -47,13 +48,14 @@ impl Segment {
 
     /// Sends it, and gives the pinned staging directory, to be unpinned when
     /// something better keeps the blocks.
-    pub fn send(self, node: &Node) -> Result<Cid, NodeError> {
+    pub fn send(self, site: &Site) -> Result<Cid, NodeError> {
         let (block, Entry { cid, .. }) = self.staging.encode(CidVersion::V1);
         let mut head = car::header(&[cid]);
         car::write_block(&mut head, &cid, &block);
         let count = self.staging.entries.len() as u64 + 1;
         let mut car = head.as_slice().chain(self.blocks.as_slice());
-        node.dag_import(&mut car, count, true)?;
+        site.list_staging(&cid)?;
+        site.node.dag_import(&mut car, count, true)?;
         Ok(cid)
     }
 }

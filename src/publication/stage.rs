@@ -1,5 +1,6 @@
 //! New files, on the node but in no directory yet.
 
+use super::Site;
 use super::graft::Engine;
 use super::segment::Segment;
 use crate::ipfs::cid::{Cid, CidVersion};
@@ -39,12 +40,17 @@ pub struct Staged {
 
 /// Lets `work` stage files, and sees to it that all blocks have reached the
 /// node when it returns.
+///
+/// # Errors
+/// What `work` says, or why the node took no more. No staging directory is then
+/// left pinned, as far as the node can be reached.
 pub fn staging<T, E: From<NodeError>>(
-    node: &Node,
+    site: &Site,
     version: CidVersion,
     engine: Engine,
     work: impl FnOnce(&Stage) -> Result<T, E>,
 ) -> Result<(T, Staged), E> {
+    let node = site.node;
     if engine == Engine::AddLink {
         let way = Way::AddLink;
         let done = work(&Stage { node, version, way })?;
@@ -52,7 +58,7 @@ pub fn staging<T, E: From<NodeError>>(
     }
     let (outbox, inbox) = sync_channel(1);
     thread::scope(|scope| {
-        let sender = scope.spawn(move || send_all(node, &inbox));
+        let sender = scope.spawn(move || send_all(site, &inbox));
         let stage = Stage {
             node,
             version,
@@ -64,10 +70,16 @@ pub fn staging<T, E: From<NodeError>>(
         let done = work(&stage);
         stage.close();
         // A panic of the sender is passed on by the scope.
-        let sent = sender.join().unwrap_or_else(|_| Ok(Vec::new()));
+        let (staging, sent) = sender.join().unwrap_or_else(|_| (Vec::new(), Ok(())));
         // Why sending failed says more than that a file could not be sent.
-        let staging = sent?;
-        Ok((done?, Staged { staging }))
+        match sent.map_err(E::from).and(done) {
+            Ok(done) => Ok((done, Staged { staging })),
+            Err(error) => {
+                // The lock file lists what stays pinned, for the next run.
+                let _ = site.drop_staging(&staging);
+                Err(error)
+            }
+        }
     })
 }
 
@@ -132,6 +144,14 @@ impl Segments {
     }
 }
 
-fn send_all(node: &Node, inbox: &Receiver<Segment>) -> Result<Vec<Cid>, NodeError> {
-    inbox.iter().map(|segment| segment.send(node)).collect()
+/// Sends what comes, until it ends or the node refuses; gives what is pinned.
+fn send_all(site: &Site, inbox: &Receiver<Segment>) -> (Vec<Cid>, Result<(), NodeError>) {
+    let mut staging = Vec::new();
+    for segment in inbox {
+        match segment.send(site) {
+            Ok(directory) => staging.push(directory),
+            Err(error) => return (staging, Err(error)),
+        }
+    }
+    (staging, Ok(()))
 }

@@ -8,6 +8,7 @@ mod bad_items;
 mod conformance;
 mod embedded_node;
 mod gateway;
+mod killed;
 mod main_job;
 mod prototype;
 mod sharded;

@@ -38,6 +38,11 @@ impl Proxy {
         Self { url, calls }
     }
 
+    /// How many calls it has seen since [`Proxy::calls`] was last asked.
+    pub fn seen(&self) -> usize {
+        self.calls.lock().unwrap().len()
+    }
+
     /// The commands that were called since this was last asked.
     pub fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.calls.lock().unwrap())
