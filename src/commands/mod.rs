@@ -10,6 +10,7 @@ mod resolve;
 mod session;
 mod shell;
 mod sync;
+mod transfer;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Exit;
