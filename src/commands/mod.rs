@@ -7,6 +7,7 @@ mod node;
 mod parallel;
 mod plan;
 mod resolve;
+mod retry;
 mod session;
 mod shell;
 mod sync;

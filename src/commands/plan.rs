@@ -2,6 +2,7 @@
 //! the published root has. Reads narinfos only.
 
 use super::parallel;
+use super::retry::retry;
 use crate::cli::Wanted;
 use crate::failure::Failure;
 use crate::guix::{HashPart, HttpError, Narinfo, Upstream};
@@ -215,7 +216,9 @@ impl Source<'_> {
     fn fetch(&self, item: &Wanted) -> Result<Item, Absent> {
         let mut absent = Absent::Missing;
         for (at, upstream) in self.upstreams.iter().enumerate() {
-            match upstream.narinfo(&item.hash) {
+            // One that cannot be reached will not be in a second.
+            let busy = |error: &HttpError| error.is_transient() && !error.is_unreachable();
+            match retry(busy, || upstream.narinfo(&item.hash)) {
                 Ok(Some(bytes)) => match self.read(item, &bytes) {
                     Ok(narinfo) => {
                         return Ok(Item {

@@ -4,14 +4,16 @@
 use super::mirror::Told;
 use super::parallel;
 use super::plan::{Item, LeftOut, Plan, Planner, narinfo_name};
+use super::retry::retry;
 use crate::failure::Failure;
-use crate::guix::{CheckedNar, Expect, HashPart, NarError, Upstream};
+use crate::guix::{CheckedNar, Expect, HashPart, NarError, Upstream, Variant};
 use crate::ipfs::directory::{DirectoryError, Entry, TreeError};
 use crate::node::{NodeError, Problem};
 use crate::publication::graft::NewFile;
 use crate::publication::{PublicationError, Stage, Tree, join};
 use crate::report::Report;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::io;
 use std::ops::Bound;
 
@@ -40,7 +42,7 @@ pub fn stage_items(
     for (hash, outcome) in staged {
         let checked = match outcome {
             Ok(files) => occupied(planner.tree, &mut taken, &files)?.map_or(Ok(files), Err),
-            Err(StageError::Refused(reason)) => Err(reason),
+            Err(StageError::Refused(reason) | StageError::Broken(reason)) => Err(reason),
             Err(StageError::Node(error)) => return Err(error.into()),
         };
         match checked {
@@ -130,8 +132,25 @@ struct Stager<'a> {
 enum StageError {
     /// This item cannot be mirrored; others can.
     Refused(String),
+    /// The network or a busy server spoiled it; it may well succeed.
+    Broken(String),
     /// The node fails, so nothing can.
     Node(NodeError),
+}
+
+impl StageError {
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Broken(_))
+    }
+
+    /// Says which file it was.
+    fn about(self, url: &str) -> Self {
+        match self {
+            Self::Refused(reason) => Self::Refused(format!("{url}: {reason}")),
+            Self::Broken(reason) => Self::Broken(format!("{url}: {reason}")),
+            node => node,
+        }
+    }
 }
 
 impl Stager<'_> {
@@ -141,29 +160,33 @@ impl Stager<'_> {
         let narinfo = &item.narinfo;
         let mut files = Vec::new();
         for variant in &narinfo.variants {
-            let refused =
-                |reason: String| StageError::Refused(format!("{}: {reason}", variant.url));
-            let path = variant.path().map_err(|error| refused(error.to_string()))?;
-            let download = self.upstreams[item.upstream]
-                .nar(&variant.url)
-                .map_err(|error| refused(error.to_string()))?;
-            let expect = Expect::of(narinfo, variant);
-            let bar = self.report.bar(
-                narinfo.store_path.name(),
-                variant.file_size.or(download.length),
-            );
-            let mut checked = CheckedNar::new(bar.wrap_read(download.reader), expect)
-                .map_err(|error| refused(error.to_string()))?;
-            let staged = self.file(path.components().to_vec(), &mut checked);
-            bar.finish_and_clear();
-            files.push(staged.map_err(|error| match error {
-                StageError::Refused(reason) => refused(reason),
-                node => node,
-            })?);
+            let staged = retry(StageError::is_transient, || self.nar(item, variant));
+            files.push(staged.map_err(|error| error.about(&variant.url))?);
         }
         let name = narinfo_name(&narinfo.store_path.hash());
         files.push(self.file(vec![name], &mut narinfo.bytes())?);
         Ok(files)
+    }
+
+    fn nar(&self, item: &Item, variant: &Variant) -> Result<NewFile, StageError> {
+        let narinfo = &item.narinfo;
+        let refused = |error: &dyn Display| StageError::Refused(error.to_string());
+        let path = variant.path().map_err(|error| refused(&error))?;
+        let download = self.upstreams[item.upstream].nar(&variant.url);
+        let download = download.map_err(|error| match error.is_transient() {
+            true => StageError::Broken(error.to_string()),
+            false => refused(&error),
+        })?;
+        let expect = Expect::of(narinfo, variant);
+        let bar = self.report.bar(
+            narinfo.store_path.name(),
+            variant.file_size.or(download.length),
+        );
+        let checked = CheckedNar::new(bar.wrap_read(download.reader), expect);
+        let mut checked = checked.map_err(|error| refused(&error))?;
+        let staged = self.file(path.components().to_vec(), &mut checked);
+        bar.finish_and_clear();
+        staged
     }
 
     fn file(&self, path: Vec<String>, content: &mut dyn io::Read) -> Result<NewFile, StageError> {
@@ -178,10 +201,10 @@ impl Stager<'_> {
             Err(NodeError {
                 problem: Problem::Source(error),
                 ..
-            }) => Err(StageError::Refused(match NarError::from_io(&error) {
-                Some(nar_error) => nar_error.to_string(),
-                None => format!("the download broke off: {error}"),
-            })),
+            }) => Err(match NarError::from_io(&error) {
+                Some(nar_error) => StageError::Refused(nar_error.to_string()),
+                None => StageError::Broken(format!("the download broke off: {error}")),
+            }),
             Err(error) => Err(StageError::Node(error)),
         }
     }

@@ -1,11 +1,13 @@
 //! What is broken upstream is refused and named, and the rest is mirrored.
 
-use crate::support::{Mirror, TestNode, Upstream};
+use crate::support::{Fault, Mirror, TestNode, Upstream, fixture_roots};
 
 on_both_nodes!(
     a_bad_item_is_refused_and_the_others_are_mirrored,
     what_refers_to_a_bad_item_waits_for_it,
     an_unreachable_upstream_is_for_another_time,
+    what_the_network_spoils_is_asked_for_again,
+    what_stays_broken_is_named_in_the_end,
     words_that_name_nothing_are_a_usage_error,
 );
 
@@ -121,4 +123,32 @@ fn words_that_name_nothing_are_a_usage_error(node: &TestNode) {
     mirror.run("sync --no-such-option").exits(2);
     mirror.run("sync --graft by-hand").exits(2);
     assert!(upstream.asked().is_empty());
+}
+
+fn what_the_network_spoils_is_asked_for_again(node: &TestNode) {
+    for graft in ["add-link", "car"] {
+        let upstream = Upstream::of_fixtures();
+        upstream.spoil(&narinfo(HELLO), &[Fault::Status(503)]);
+        upstream.spoil(&nar("gzip"), &[Fault::Status(500), Fault::Cut]);
+        upstream.spoil(&nar("zstd"), &[Fault::Cut]);
+        let mirror = Mirror::new(node, &upstream);
+        let key = format!("--key spoiled-{graft}");
+        mirror
+            .run(&format!("sync {key} --graft {graft}"))
+            .silently();
+        let root = mirror.run(&format!("resolve {key}")).exits(0).out;
+        assert_eq!(root, format!("/ipfs/{}\n", fixture_roots(0)[2]));
+    }
+}
+
+fn what_stays_broken_is_named_in_the_end(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    upstream.spoil(&nar("lzip"), &[Fault::Status(503); 20]);
+    let mirror = Mirror::new(node, &upstream);
+    let run = mirror.run(&format!("add {HELLO} {EMPTY}"));
+    run.exits(3).says(HELLO).says("503");
+    let asked = upstream.asked();
+    let tries = asked.iter().filter(|path| **path == nar("lzip")).count();
+    assert_eq!(tries, 3);
+    assert_eq!(mirror.list().len(), 1);
 }

@@ -11,7 +11,7 @@ pub use items::{Files, Item, item, root_of, tree_of};
 pub use node::TestNode;
 pub use program::{Mirror, run};
 pub use proxy::Proxy;
-pub use upstream::Upstream;
+pub use upstream::{Fault, Upstream};
 
 use serde_json::Value;
 use std::path::PathBuf;

@@ -17,7 +17,18 @@ pub struct Upstream {
 struct Shared {
     /// Decoded path, without its first slash, to content; `None` is a 404.
     files: BTreeMap<String, Option<Arc<[u8]>>>,
+    /// What goes wrong with the next requests for a path, the last one first.
+    faults: BTreeMap<String, Vec<Fault>>,
     asked: Vec<String>,
+}
+
+/// What goes wrong with one request.
+#[derive(Clone, Copy)]
+pub enum Fault {
+    /// It is answered with this status.
+    Status(u16),
+    /// The connection ends half-way through the file.
+    Cut,
 }
 
 impl Upstream {
@@ -48,12 +59,22 @@ impl Upstream {
             let path = path.trim_start_matches('/').to_owned();
             let mut shared = answers.lock().unwrap();
             let file = shared.files.get(&path).cloned().flatten();
+            let fault = shared.faults.get_mut(&path).and_then(Vec::pop);
             shared.asked.push(path);
+            if let Some(Fault::Status(status)) = fault {
+                return Response::text(status, "not now");
+            }
             match file {
                 Some(file) => Response {
                     status: 200,
                     headers: vec![("Content-Type", "application/octet-stream".to_owned())],
-                    content: Content::Sized(file.len() as u64, Box::new(Cursor::new(file))),
+                    content: Content::Sized(
+                        file.len() as u64,
+                        match fault {
+                            Some(_) => Box::new(Cursor::new(file[..file.len() / 2].to_vec())),
+                            None => Box::new(Cursor::new(file)),
+                        },
+                    ),
                 },
                 None => Response::text(404, "not found"),
             }
@@ -98,6 +119,12 @@ impl Upstream {
             assert!(narinfo.contains(from), "{narinfo}");
             narinfo.replace(from, to).into_bytes()
         });
+    }
+
+    /// Spoils the next requests for `path`.
+    pub fn spoil(&self, path: &str, faults: &[Fault]) {
+        let mut shared = self.shared.lock().unwrap();
+        shared.faults.insert(path.to_owned(), faults.to_vec());
     }
 
     /// What it serves under `path`.
