@@ -3,7 +3,7 @@
 use crate::measure::{self, Cost, median, time};
 use crate::mirror_of;
 use crate::plot::{Plot, Series};
-use crate::support::{Item, Mirror, Proxy, TestNode, Upstream, item, tree_of};
+use crate::support::{Item, Mirror, Proxy, TestNode, Upstream, item, tree_of, write_tree};
 use crate::table::{Table, mebibytes, ratio, seconds};
 use std::cell::Cell;
 
@@ -222,11 +222,7 @@ fn recipe(node: &TestNode, size: u64) -> f64 {
         let items: Vec<Item> = (written..written + count)
             .map(|number| item((1 << 41) + number, "package", NAR_BYTES))
             .collect();
-        for (path, content) in tree_of(&items) {
-            let path = folder.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, content).unwrap();
-        }
+        write_tree(&tree_of(&items), folder.path());
         written += count;
     };
     let publish = || {

@@ -3,9 +3,8 @@
 
 use crate::export::export;
 use crate::measure::{self, median, time};
-use crate::support::{Files, Item, Mirror, TestNode, Upstream, item, tree_of};
+use crate::support::{Files, Item, Mirror, TestNode, Upstream, item, tree_of, write_tree};
 use crate::table::{Table, mebibytes, ratio, seconds};
-use std::path::Path;
 
 const NAR_BYTES: usize = 2000;
 const RUNS: usize = 3;
@@ -50,7 +49,7 @@ fn on(
         .filter_map(|_| {
             let node = start().filter(TestNode::is_kubo)?;
             let folder = tempfile::tempdir().unwrap();
-            write(tree, folder.path());
+            write_tree(tree, folder.path());
             Some(time(|| {
                 node.ipfs("add -r -Q", &[folder.path().to_str().unwrap()]);
             }))
@@ -67,14 +66,6 @@ fn on(
         ratio(sync, floor),
         mebibytes(peak),
     ]);
-}
-
-fn write(tree: &Files, folder: &Path) {
-    for (path, content) in tree {
-        let path = folder.join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
-    }
 }
 
 pub fn run(count: u64) -> Table {

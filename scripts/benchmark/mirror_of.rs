@@ -1,11 +1,11 @@
 //! A published mirror of so many items, made without mirroring them: its
 //! entries share one narinfo and one nar, because only directories matter.
 
-use crate::support::{Mirror, TestNode, Upstream, item, tree_of};
+use crate::support::{Mirror, Nothing, TestNode, Upstream, item, tree_of};
 use guix_ipfs::guix::base32;
 use guix_ipfs::ipfs::car::{header, write_block};
 use guix_ipfs::ipfs::cid::{Cid, CidVersion};
-use guix_ipfs::ipfs::directory::{Blocks, Changes, Entry, patch};
+use guix_ipfs::ipfs::directory::{Changes, Entry, patch};
 use guix_ipfs::ipfs::file::add_file;
 use sha2::{Digest, Sha256};
 
@@ -101,15 +101,5 @@ impl Car<'_> {
             Ok(())
         };
         patch(&Nothing, None, changes, CidVersion::V0, &mut put).unwrap()
-    }
-}
-
-struct Nothing;
-
-impl Blocks for Nothing {
-    type Error = String;
-
-    fn get(&self, cid: &Cid) -> Result<Vec<u8>, String> {
-        Err(format!("{cid} is not here"))
     }
 }

@@ -4,13 +4,11 @@
 //! `fixtures/kubo-answers.json` holds what a real Kubo said. With a Kubo at hand
 //! it is asked again, and `GUIX_IPFS_TEST_RECORD=1` writes the file anew.
 
-use crate::support::{TestNode, fixture};
+use crate::support::{Nothing, TestNode, fixture};
 use guix_ipfs::ipfs::car::{header, write_block};
 use guix_ipfs::ipfs::cid::{CidVersion, DAG_PB, RAW, cid_of};
-use guix_ipfs::ipfs::directory::{Blocks, Changes, Entry, patch};
+use guix_ipfs::ipfs::directory::{Changes, Entry, patch};
 use serde_json::{Value, json};
-use std::cell::RefCell;
-use std::collections::HashMap;
 
 on_both_nodes!(every_answer_is_the_one_that_kubo_gave);
 
@@ -261,21 +259,6 @@ fn section(named: &[u8], content: &[u8]) -> Vec<u8> {
     car
 }
 
-#[derive(Default)]
-struct Memory(RefCell<HashMap<String, Vec<u8>>>);
-
-impl Blocks for Memory {
-    type Error = String;
-
-    fn get(&self, cid: &guix_ipfs::ipfs::cid::Cid) -> Result<Vec<u8>, String> {
-        let blocks = self.0.borrow();
-        blocks
-            .get(&cid.to_string())
-            .cloned()
-            .ok_or("missing".to_owned())
-    }
-}
-
 /// The root of a directory with 4,000 entries that are all one file, and a CAR
 /// of its shards and the file.
 fn sharded_directory() -> (String, Vec<u8>) {
@@ -295,6 +278,6 @@ fn sharded_directory() -> (String, Vec<u8>) {
         write_block(&mut car, &cid, &block);
         Ok(())
     };
-    let root = patch(&Memory::default(), None, changes, CidVersion::V0, &mut put).unwrap();
+    let root = patch(&Nothing, None, changes, CidVersion::V0, &mut put).unwrap();
     (root.cid.to_string(), car)
 }

@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The most new files for which `auto` takes add-link: each costs two calls and
 /// rewrites its directory, where CAR costs a few calls for all. Measured on
-/// Kubo 0.44: 14 ms a link beside 1,000 entries, 35 beside 3,000.
+/// Kubo 0.44 beside 1,000 items: 60 files in 0.38 s, against 0.03 s with CAR. It
+/// is the node's own everyday way, and this bounds what it may cost.
 const MAX_ADD_LINK_FILES: usize = 64;
 
 /// How files are staged and grafted.

@@ -10,6 +10,7 @@ use guix_ipfs::ipfs::file::add_file;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 
 /// A tree: decoded path to content.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -67,6 +68,15 @@ pub fn tree_of<'i>(items: impl IntoIterator<Item = &'i Item>) -> Files {
     tree
 }
 
+/// Writes a tree into a folder on disk.
+pub fn write_tree(tree: &Files, folder: &Path) {
+    for (path, content) in tree {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+}
+
 /// The root of a tree when each of its directories is made at once.
 pub fn root_of(tree: &Files, version: CidVersion) -> String {
     directory(tree, "", version).cid.to_string()
@@ -102,7 +112,8 @@ fn file(content: &[u8], version: CidVersion) -> Entry {
     }
 }
 
-struct Nothing;
+/// Where no block is, for directories that are made at once.
+pub struct Nothing;
 
 impl Blocks for Nothing {
     type Error = String;

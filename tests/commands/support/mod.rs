@@ -7,7 +7,7 @@ mod program;
 mod proxy;
 mod upstream;
 
-pub use items::{Files, Item, item, root_of, tree_of};
+pub use items::{Files, Item, Nothing, item, root_of, tree_of, write_tree};
 pub use node::TestNode;
 pub use program::{Mirror, run};
 pub use proxy::Proxy;
