@@ -43,6 +43,10 @@ pub enum Command {
     Resolve(Resolve),
     /// Publish the first root under a name that was never published
     Init(Init),
+    /// Take items out again, with the nars that nobody else lists
+    Remove(Remove),
+    /// Look whether every published narinfo and nar is there and whole
+    Verify(Verify),
     /// Run the embedded node, with its gateway, in the foreground
     Node(NodeArgs),
     /// Print shell completions
@@ -206,6 +210,34 @@ pub struct Init {
     pub publish: Publish,
 }
 
+/// `remove`.
+#[derive(Clone, Debug, Args)]
+pub struct Remove {
+    /// Store hashes (32 characters) or store paths
+    #[arg(required = true, value_name = "HASH|STORE-PATH")]
+    pub items: Vec<Wanted>,
+    /// Remove also what published items refer to
+    #[arg(long)]
+    pub force: bool,
+    /// How it is published.
+    #[command(flatten)]
+    pub publish: Publish,
+}
+
+/// `verify`.
+#[derive(Clone, Debug, Args)]
+pub struct Verify {
+    /// Read every nar and compare it with its NarHash, NarSize and FileSize
+    #[arg(long, env = "GUIX_IPFS_DEEP", value_parser = FalseyValueParser::new())]
+    pub deep: bool,
+    /// Fetch what is broken again, and publish
+    #[arg(long, env = "GUIX_IPFS_REPAIR", value_parser = FalseyValueParser::new())]
+    pub repair: bool,
+    /// How it is published.
+    #[command(flatten)]
+    pub publish: Publish,
+}
+
 /// `node`.
 #[derive(Clone, Debug, Args)]
 pub struct NodeArgs {
@@ -248,6 +280,21 @@ pub struct Mirror {
     /// Refuse items whose unpacked nar is larger, in bytes or with K, M, G (powers of 1024)
     #[arg(long, value_name = "SIZE", env = "GUIX_IPFS_MAX_NAR_SIZE", value_parser = size)]
     pub max_nar_size: Option<u64>,
+    /// Begin no other item when nars of so many bytes were begun; K, M, G are powers of 1024
+    #[arg(long, value_name = "SIZE", env = "GUIX_IPFS_MAX_BYTES", value_parser = size)]
+    pub max_bytes: Option<u64>,
+    /// Begin no other item after so long, such as 50m; what is whole is published
+    #[arg(long, value_name = "DURATION", env = "GUIX_IPFS_MAX_TIME", value_parser = duration)]
+    pub max_time: Option<Duration>,
+    /// Publish what is whole after every N items of a long run
+    #[arg(
+        long,
+        value_name = "N",
+        env = "GUIX_IPFS_CHECKPOINT",
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub checkpoint: u32,
     /// Go on from this root, whatever the name and the journal say
     #[arg(long, value_name = "CID")]
     pub base: Option<Cid>,
@@ -360,18 +407,26 @@ fn size(text: &str) -> Result<u64, String> {
 
 /// A duration as Kubo (Go) reads it, in hours, minutes and seconds.
 fn lifetime(text: &str) -> Result<String, String> {
+    duration(text).map(|_| text.to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
     let mut rest = text;
-    let mut parts = 0;
+    let mut seconds = Some(0u64);
     while let Some(at) = rest.find(['h', 'm', 's']) {
-        if at == 0 || !rest[..at].bytes().all(|byte| byte.is_ascii_digit()) {
-            break;
-        }
+        let unit = match rest.as_bytes()[at] {
+            b'h' => 3600,
+            b'm' => 60,
+            _ => 1,
+        };
+        let number = rest[..at].parse::<u64>().ok();
+        let part = number.and_then(|number| number.checked_mul(unit));
+        seconds = seconds.and_then(|sum| sum.checked_add(part?));
         rest = &rest[at + 1..];
-        parts += 1;
     }
-    match rest.is_empty() && parts > 0 {
-        true => Ok(text.to_owned()),
-        false => Err("a duration such as 48h or 1h30m".to_owned()),
+    match seconds {
+        Some(seconds) if rest.is_empty() && !text.is_empty() => Ok(Duration::from_secs(seconds)),
+        _ => Err("a duration such as 48h or 1h30m".to_owned()),
     }
 }
 
@@ -389,7 +444,9 @@ mod tests {
     fn every_option_that_shapes_a_cron_job_has_a_variable() {
         let command = Cli::command();
         // These are one person's word about one run.
-        let only_by_hand = ["help", "version", "dry-run", "base", "long", "list"];
+        let only_by_hand = [
+            "help", "version", "dry-run", "base", "long", "list", "force",
+        ];
         for sub in command.get_subcommands() {
             let options = sub.get_arguments().chain(command.get_arguments());
             for long in options.filter(|arg| arg.get_env().is_none()) {
@@ -404,7 +461,8 @@ mod tests {
         assert_eq!(size("2G"), Ok(2 << 30));
         assert_eq!(size("17"), Ok(17));
         assert!(size("G").is_err() && size("-1").is_err() && size("99999999999G").is_err());
-        assert!(lifetime("1h30m").is_ok() && lifetime("48h").is_ok());
+        assert_eq!(lifetime("48h"), Ok("48h".to_owned()));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
         assert!(lifetime("48").is_err() && lifetime("h").is_err() && lifetime("2 days").is_err());
     }
 }

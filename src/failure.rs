@@ -21,6 +21,10 @@ pub enum Exit {
     Partly = 3,
     /// Another run holds the lock, or the node or the upstream is not reachable.
     TryLater = 75,
+    /// Ended by SIGINT; what was whole is published.
+    Interrupted = 130,
+    /// Ended by SIGTERM; what was whole is published.
+    Terminated = 143,
 }
 
 /// A run that stopped.
@@ -74,6 +78,20 @@ pub enum Failure {
         wanted: String,
         /// What `self` points to.
         root: String,
+    },
+    /// An item that published items refer to.
+    #[error(
+        "{item} is referred to by {by}{}, which clients could no longer substitute; nothing was \
+         removed. Remove those too, or say --force",
+        match others { 0 => String::new(), others => format!(" and {others} more") }
+    )]
+    InUse {
+        /// The store path to be removed.
+        item: String,
+        /// One that refers to it.
+        by: String,
+        /// How many others do.
+        others: usize,
     },
     /// Standard output is closed, or a signal cannot be waited for.
     #[error("{0}")]

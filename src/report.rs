@@ -62,6 +62,13 @@ impl Report {
         }
     }
 
+    /// What a person should look at, though the run goes on.
+    pub fn warn(&self, line: &str) {
+        if !self.quiet {
+            self.eprint(&format!("guix-ipfs: warning: {line}"));
+        }
+    }
+
     /// What went wrong with an item, or stopped the run.
     pub fn error(&self, line: &str) {
         self.eprint(&format!("guix-ipfs: {line}"));

@@ -1,19 +1,22 @@
-//! What `sync` and `add` do once they know what is wanted: plan, stage each
-//! file through the nar check, graft what is whole and closed, commit.
+//! What `sync` and `add` do once they know what is wanted: plan, mirror what is
+//! new batch by batch, and sum up.
 
-use super::plan::{Item, LeftOut, Plan, Planner, Source, narinfo_name};
-use super::session::Session;
-use super::transfer::stage_items;
+use super::batch::{Budget, in_order};
+use super::mirroring::{Done, Mirroring, engine, without_refused};
+use super::plan::{Item, LeftOut, Plan, Planner, Source};
+use super::refusals::Refusals;
+use super::session::{Session, cache_folder};
+use super::stop::Stop;
+use super::transfer::Transfer;
 use crate::cli::{Global, Mirror, Publish, Wanted};
 use crate::failure::{Exit, Failure};
 use crate::guix::Upstream;
-use crate::ipfs::cid::CidVersion;
-use crate::publication::graft::{self, Engine, NewFile};
-use crate::publication::{
-    Base, Committed, Journal, KeyState, Site, Tree, adopt, chosen, commit, find, republish, staging,
-};
+use crate::ipfs::cid::{Cid, CidVersion};
+use crate::publication::{Base, Committed, KeyState, Site, Tree, adopt, chosen, find, republish};
 use crate::report::{Report, bytes};
 use serde_json::json;
+use std::collections::HashSet;
+use std::time::Instant;
 
 /// The verb that mirrors, which decides how absent items count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,13 +62,19 @@ pub fn run(
     upstreams: &[Upstream],
     wanted: impl FnOnce(&Tree) -> Result<Vec<Wanted>, Failure>,
 ) -> Result<Exit, Failure> {
+    let begun = Instant::now();
     let session = Session::open(told.global)?;
+    let stop = match told.mirror.dry_run {
+        true => Stop::default(),
+        false => Stop::on_signals(upstreams)?,
+    };
     if told.mirror.dry_run {
-        return dry_run(told, &session, upstreams, wanted);
+        return dry_run(told, &session, upstreams, &stop, wanted);
     }
     if session.key(&told.global.key)?.is_none() {
         session.refuse_beside_self(&told.global.key)?;
     }
+    let budget = Budget::new(stop.clone(), told.mirror.max_bytes, told.mirror.max_time);
     let (mut site, key_state) = session.site(&told.global.key, told.publish)?;
     let found = find(&site)?;
     let mut base = adopt(&mut site, found, key_state, told.mirror.base)?;
@@ -76,88 +85,69 @@ pub fn run(
     let before = base.published;
 
     let tree = Tree::new(site.node, base.root);
-    let planner = planner(told, &tree, upstreams);
-    let mut plan = planner.plan(wanted(&tree)?)?;
+    let planner = planner(told, &tree, upstreams, &stop);
+    let planned = wanted(&tree).and_then(|wanted| planner.plan(wanted));
+    let mut plan = match planned {
+        // What the signal broke off says nothing about the upstream.
+        _ if stop.is_asked() => Plan::default(),
+        planned => planned?,
+    };
+    if !plan.items.is_empty() {
+        session.warn_if_full(told.report)?;
+    }
     say_plan(told.report, &plan);
     let wish = told.mirror.graft.0;
-    let engine = engine(wish, &tree, &plan)?;
-    let mut done = mirror_with(engine, told, &site, &mut base, &planner, &mut plan);
-    if engine == Engine::AddLink && wish.is_none() && base.root == tree.root {
-        // Nothing is pinned: the collector was quicker, or the node does not
-        // know add-link any more. CAR has neither problem.
-        if let Err(error @ (Failure::Node(_) | Failure::Publication(_))) = &done
-            && error.exit() == Exit::Failed
-        {
-            told.report
-                .detail(&format!("{error}; once more with --graft car"));
-            done = mirror_with(Engine::Car, told, &site, &mut base, &planner, &mut plan);
-        }
-    }
-    let (files, committed) = done?;
-    Ok(finish(told, &site, &base, before, committed, &plan, &files))
-}
-
-/// Stages, grafts and commits what is planned.
-fn mirror_with(
-    engine: Engine,
-    told: &Told,
-    site: &Site,
-    base: &mut Base,
-    planner: &Planner,
-    plan: &mut Plan,
-) -> Result<(Vec<NewFile>, Committed), Failure> {
-    let tree = planner.tree;
-    let version = CidVersion::of(&tree.root);
-    let ((files, journal), staged) = staging(site, version, engine, |stage| {
-        let files = stage_items(told, stage, planner, plan)?;
-        if files.is_empty() {
-            return Ok((files, None));
-        }
-        let root = match engine {
-            Engine::AddLink => graft::add_link(site.node, tree, &files)?,
-            Engine::Car => graft::car(tree, &files, &mut |cid, block| stage.block(&cid, &block))?,
-        };
-        let newest = base.journals.first();
-        let (journal, blocks) = Journal::compose(&site.key.id, &root, base.published, newest);
-        for (cid, block) in blocks {
-            stage.block(&cid, &block)?;
-        }
-        Ok::<_, Failure>((files, Some(journal)))
-    })?;
-    let committed = match journal {
-        Some(journal) => commit(site, base, journal),
-        None => republish(site, base),
+    let mut mirroring = Mirroring {
+        site: &site,
+        transfer: Transfer {
+            upstreams,
+            jobs: told.global.jobs,
+            report: told.report,
+            stop: &stop,
+        },
+        budget,
+        refusals: &Refusals::open(cache_folder()),
+        engine: engine(wish, &tree, &plan)?,
+        may_change_engine: wish.is_none(),
+        closure: !told.mirror.no_closure,
+        overwrite: false,
+        batch_items: told.mirror.checkpoint as usize,
+        gone: HashSet::new(),
+        done: Done::default(),
     };
-    site.drop_staging(&staged.staging)?;
-    Ok((files, committed?))
-}
-
-/// How to graft what is planned. A wish for add-link that cannot be fulfilled is
-/// found out here, before anything is fetched.
-fn engine(wish: Option<Engine>, tree: &Tree, plan: &Plan) -> Result<Engine, Failure> {
-    let mut paths = Vec::new();
-    for item in &plan.items {
-        paths.push(vec![narinfo_name(&item.narinfo.store_path.hash())]);
-        for variant in &item.narinfo.variants {
-            // Planned items have only valid paths.
-            paths.extend(variant.path().map(|path| path.components().to_vec()));
-        }
+    let mut queue = in_order(std::mem::take(&mut plan.items));
+    if told.verb == Verb::Sync {
+        let Mirroring {
+            refusals,
+            transfer,
+            gone,
+            ..
+        } = &mut mirroring;
+        queue = without_refused(queue, refusals, transfer, gone, &mut plan);
     }
-    let paths = paths.iter().map(Vec::as_slice);
-    match wish {
-        None => Ok(graft::choose(tree, paths)?),
-        Some(Engine::Car) => Ok(Engine::Car),
-        Some(Engine::AddLink) => {
-            graft::require_plain(tree, paths)?;
-            Ok(Engine::AddLink)
-        }
+    mirroring.run(&mut base, queue, &mut plan)?;
+    let committed = republish(&site, &mut base)?;
+    mirroring.done.published |= committed == Committed::Published;
+    if mirroring.done.published {
+        session.announce(&site, &base.root, told.report);
     }
+    let run = Run {
+        told,
+        site: &site,
+        base: &base,
+        before,
+        done: &mirroring.done,
+        seconds: begun.elapsed().as_secs_f64(),
+    };
+    let exit = run.finish(&plan, mirroring.refusals);
+    Ok(stop.exit().unwrap_or(exit))
 }
 
 fn dry_run(
     told: &Told,
     session: &Session,
     upstreams: &[Upstream],
+    stop: &Stop,
     wanted: impl FnOnce(&Tree) -> Result<Vec<Wanted>, Failure>,
 ) -> Result<Exit, Failure> {
     let tree = match session.key(&told.global.key)? {
@@ -168,7 +158,7 @@ fn dry_run(
             Tree::new(&session.node, chosen(&site, &found, told.mirror.base)?)
         }
     };
-    let plan = planner(told, &tree, upstreams).plan(wanted(&tree)?)?;
+    let plan = planner(told, &tree, upstreams, stop).plan(wanted(&tree)?)?;
     for item in &plan.items {
         let line = match file_bytes(item) {
             Some(size) => format!("{} {}", item.narinfo.store_path, bytes(size)),
@@ -177,7 +167,7 @@ fn dry_run(
         told.report.result(&line);
     }
     say_plan(told.report, &plan);
-    let left_out = say_left_out(told, &plan);
+    let left_out = say_left_out(told, &plan, |_| false);
     told.report.sum(&json!({
         "command": name_of(told.verb),
         "dry_run": true,
@@ -187,16 +177,23 @@ fn dry_run(
         "missing": plan.missing,
         "waiting": plan.waiting,
         "refused": plan.refused,
+        "broken": plan.broken,
     }));
     Ok(left_out)
 }
 
-fn planner<'a>(told: &Told, tree: &'a Tree<'a>, upstreams: &'a [Upstream]) -> Planner<'a> {
+fn planner<'a>(
+    told: &Told,
+    tree: &'a Tree<'a>,
+    upstreams: &'a [Upstream],
+    stop: &'a Stop,
+) -> Planner<'a> {
     Planner {
         tree,
         source: Source {
             upstreams,
             max_nar_size: told.mirror.max_nar_size,
+            stop,
         },
         jobs: told.global.jobs,
         closure: !told.mirror.no_closure,
@@ -229,65 +226,90 @@ fn file_bytes(item: &Item) -> Option<u64> {
         .sum()
 }
 
-/// Names what was left out, as loudly as the verb requires.
-fn say_left_out(told: &Told, plan: &Plan) -> Exit {
+/// Names what was left out, as loudly as the verb requires. What `was_said`
+/// knows is not said again.
+fn say_left_out(told: &Told, plan: &Plan, was_said: impl Fn(&LeftOut) -> bool) -> Exit {
     let report = told.report;
-    for LeftOut { item, reason } in &plan.refused {
-        report.error(&format!("{item}: {reason}"));
-    }
-    for LeftOut { item, reason } in plan.missing.iter().chain(&plan.waiting) {
-        match told.verb {
-            Verb::Add => report.error(&format!("{item}: {reason}")),
-            Verb::Sync => report.detail(&format!("{item}: {reason}")),
+    let mut exit = Exit::Done;
+    let mut say = |left_out: &LeftOut, loudly: bool| {
+        let line = format!("{}: {}", left_out.item, left_out.reason);
+        match loudly {
+            true => {
+                report.error(&line);
+                exit = Exit::Partly;
+            }
+            false => report.detail(&line),
         }
+    };
+    for refused in &plan.refused {
+        say(refused, told.verb == Verb::Add || !was_said(refused));
     }
-    let absent = told.verb == Verb::Add && !(plan.missing.is_empty() && plan.waiting.is_empty());
-    match absent || !plan.refused.is_empty() {
-        true => Exit::Partly,
-        false => Exit::Done,
+    for broken in &plan.broken {
+        say(broken, true);
     }
+    for absent in plan.missing.iter().chain(&plan.waiting) {
+        say(absent, told.verb == Verb::Add);
+    }
+    exit
 }
 
-fn finish(
-    told: &Told,
-    site: &Site,
-    base: &Base,
-    before: Option<crate::ipfs::cid::Cid>,
-    committed: Committed,
-    plan: &Plan,
-    files: &[NewFile],
-) -> Exit {
-    let size: u64 = files.iter().map(|file| file.entry.size).sum();
-    told.report.say(&match committed {
-        Committed::Published => format!(
-            "mirrored {} items, {}; /ipns/{} points to /ipfs/{}",
-            plan.items.len(),
-            bytes(size),
-            site.key.id,
-            base.root
-        ),
-        Committed::Unchanged => format!(
-            "nothing new; /ipns/{} points to /ipfs/{}",
-            site.key.id, base.root
-        ),
-    });
-    let exit = say_left_out(told, plan);
-    told.report.sum(&json!({
-        "command": name_of(told.verb),
-        "key": site.key.name,
-        "name": site.key.id,
-        "root": base.root.to_string(),
-        "before": before.map(|root| root.to_string()),
-        "published": committed == Committed::Published,
-        "mirrored": plan.items.iter().map(|item| item.narinfo.store_path.to_string()).collect::<Vec<_>>(),
-        "files": files.len(),
-        "bytes": size,
-        "already": plan.already,
-        "missing": plan.missing,
-        "waiting": plan.waiting,
-        "refused": plan.refused,
-    }));
-    exit
+/// A run that is done.
+struct Run<'a> {
+    told: &'a Told<'a>,
+    site: &'a Site<'a>,
+    base: &'a Base,
+    before: Option<Cid>,
+    done: &'a Done,
+    seconds: f64,
+}
+
+impl Run<'_> {
+    /// Sums it up.
+    fn finish(&self, plan: &Plan, refusals: &Refusals) -> Exit {
+        let Self {
+            told,
+            site,
+            base,
+            done,
+            ..
+        } = self;
+        let name = &site.key.id;
+        told.report.say(&match done.published {
+            true => format!(
+                "mirrored {} items, {}; /ipns/{name} points to /ipfs/{}",
+                done.mirrored.len(),
+                bytes(done.bytes),
+                base.root
+            ),
+            false => format!("nothing new; /ipns/{name} points to /ipfs/{}", base.root),
+        });
+        if done.left > 0 {
+            let line = format!("{} items are left for another run", done.left);
+            told.report.say(&line);
+        }
+        let exit = say_left_out(told, plan, |left_out| {
+            refusals.was_said(&left_out.item, &left_out.reason)
+        });
+        told.report.sum(&json!({
+            "command": name_of(told.verb),
+            "key": site.key.name,
+            "name": name,
+            "root": base.root.to_string(),
+            "before": self.before.map(|root| root.to_string()),
+            "published": done.published,
+            "mirrored": done.mirrored,
+            "files": done.files,
+            "bytes": done.bytes,
+            "left": done.left,
+            "seconds": self.seconds,
+            "already": plan.already,
+            "missing": plan.missing,
+            "waiting": plan.waiting,
+            "refused": plan.refused,
+            "broken": plan.broken,
+        }));
+        exit
+    }
 }
 
 fn name_of(verb: Verb) -> &'static str {

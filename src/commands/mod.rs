@@ -1,17 +1,25 @@
 //! One file a verb; the only room that sees all others.
 
 mod add;
+mod batch;
 mod init;
 mod mirror;
+mod mirroring;
 mod node;
 mod parallel;
 mod plan;
+mod refusals;
+mod remove;
 mod resolve;
 mod retry;
+mod scan;
 mod session;
+mod settle;
 mod shell;
+mod stop;
 mod sync;
 mod transfer;
+mod verify;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Exit;
@@ -27,6 +35,8 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Add(args) => add::run(global, args, &report),
         Command::Resolve(args) => resolve::run(global, args, &report),
         Command::Init(args) => init::run(global, args, &report),
+        Command::Remove(args) => remove::run(global, args, &report),
+        Command::Verify(args) => verify::run(global, args, &report),
         Command::Node(args) => node::run(global, args, &report),
         Command::Completions { shell } => shell::completions(*shell),
         Command::Man => shell::man(),

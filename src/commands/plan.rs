@@ -2,7 +2,8 @@
 //! the published root has. Reads narinfos only.
 
 use super::parallel;
-use super::retry::retry;
+use super::retry::{Again, retry};
+use super::stop::Stop;
 use crate::cli::Wanted;
 use crate::failure::Failure;
 use crate::guix::{HashPart, HttpError, Narinfo, Upstream};
@@ -38,8 +39,10 @@ pub struct Plan {
     pub missing: Vec<LeftOut>,
     /// What depends on something that is left out.
     pub waiting: Vec<LeftOut>,
-    /// What is broken, or could not be asked for.
+    /// What is not what it should be, and will be the same the next time.
     pub refused: Vec<LeftOut>,
+    /// What the network, or something else that may change, has spoiled.
+    pub broken: Vec<LeftOut>,
 }
 
 /// How to plan.
@@ -60,6 +63,8 @@ pub struct Source<'a> {
     pub upstreams: &'a [Upstream],
     /// The largest unpacked nar to take, in bytes.
     pub max_nar_size: Option<u64>,
+    /// Whether to end.
+    pub stop: &'a Stop,
 }
 
 impl Planner<'_> {
@@ -84,35 +89,17 @@ impl Planner<'_> {
         let below = std::mem::take(&mut references);
         self.keep_unpublished(below, &mut seen, &mut unpublished)?;
         while !unpublished.is_empty() {
+            let wanted = std::mem::take(&mut unpublished);
             let source = &self.source;
-            let fetched = parallel::map(self.jobs, unpublished, |item| {
-                let answer = source.fetch(&item);
-                (item, answer)
-            });
-            unpublished = Vec::new();
-            for (item, answer) in fetched {
-                match answer {
-                    Ok(found) => {
-                        let below = found.narinfo.references.iter().map(|path| Wanted {
-                            hash: path.hash(),
-                            label: path.to_string(),
-                        });
-                        if self.closure {
-                            references.extend(below);
-                        }
-                        plan.items.push(found);
-                    }
-                    Err(Absent::Missing) => plan.missing.push(LeftOut {
-                        item: item.label,
-                        reason: "no upstream has it (yet)".to_owned(),
-                    }),
-                    Err(Absent::Refused(reason)) => plan.refused.push(LeftOut {
-                        item: item.label,
-                        reason,
-                    }),
-                    Err(Absent::NoUpstream(error)) => return Err(error.into()),
+            source.fetch_into(&mut plan, self.jobs, wanted, |found| {
+                let below = found.narinfo.references.iter().map(|path| Wanted {
+                    hash: path.hash(),
+                    label: path.to_string(),
+                });
+                if self.closure {
+                    references.extend(below);
                 }
-            }
+            })?;
             let below = std::mem::take(&mut references);
             self.keep_unpublished(below, &mut seen, &mut unpublished)?;
         }
@@ -212,13 +199,56 @@ impl Planner<'_> {
 }
 
 impl Source<'_> {
+    /// A plan of just these items, whatever is published and whatever they refer to.
+    pub fn plan_of(&self, jobs: u16, wanted: Vec<Wanted>) -> Result<Plan, Failure> {
+        let mut plan = Plan::default();
+        self.fetch_into(&mut plan, jobs, wanted, |_| {})?;
+        Ok(plan)
+    }
+
+    /// Asks for the narinfos of `wanted`, several at once, and sorts the answers.
+    fn fetch_into(
+        &self,
+        plan: &mut Plan,
+        jobs: u16,
+        wanted: Vec<Wanted>,
+        mut found_one: impl FnMut(&Item),
+    ) -> Result<(), Failure> {
+        let fetched = parallel::map(jobs, wanted, |item| {
+            let answer = self.fetch(&item);
+            (item, answer)
+        });
+        for (item, answer) in fetched {
+            let left_out = |reason| LeftOut {
+                item: item.label,
+                reason,
+            };
+            match answer {
+                Ok(found) => {
+                    found_one(&found);
+                    plan.items.push(found);
+                }
+                Err(Absent::Missing) => plan
+                    .missing
+                    .push(left_out("no upstream has it (yet)".to_owned())),
+                Err(Absent::Refused(reason)) => plan.refused.push(left_out(reason)),
+                Err(Absent::Broken(reason)) => plan.broken.push(left_out(reason)),
+                Err(Absent::NoUpstream(error)) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     /// Asks one upstream after the other.
     fn fetch(&self, item: &Wanted) -> Result<Item, Absent> {
         let mut absent = Absent::Missing;
         for (at, upstream) in self.upstreams.iter().enumerate() {
             // One that cannot be reached will not be in a second.
-            let busy = |error: &HttpError| error.is_transient() && !error.is_unreachable();
-            match retry(busy, || upstream.narinfo(&item.hash)) {
+            let again = |error: &HttpError| match error.is_unreachable() {
+                true => Again::No,
+                false => error.into(),
+            };
+            match retry(self.stop, again, || upstream.narinfo(&item.hash)) {
                 Ok(Some(bytes)) => match self.read(item, &bytes) {
                     Ok(narinfo) => {
                         return Ok(Item {
@@ -232,7 +262,7 @@ impl Source<'_> {
                 Err(error) if error.is_unreachable() && self.upstreams.len() == 1 => {
                     return Err(Absent::NoUpstream(error));
                 }
-                Err(error) => absent = Absent::Refused(error.to_string()),
+                Err(error) => absent = Absent::Broken(error.to_string()),
             }
         }
         Err(absent)
@@ -266,6 +296,7 @@ type LookedUp = (Wanted, Option<Vec<Wanted>>);
 enum Absent {
     Missing,
     Refused(String),
+    Broken(String),
     NoUpstream(HttpError),
 }
 

@@ -1,28 +1,58 @@
 //! The one place that retries: what the network or a busy server spoiled is
 //! asked for again, a few times and not at once.
 
-use std::thread;
+use super::stop::Stop;
+use crate::guix::HttpError;
 use std::time::Duration;
 
 /// How often one file is asked for.
 const ATTEMPTS: u32 = 3;
 /// The pause before the second attempt; the next is four times as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause that a server may ask for. Beyond it the next run is soon
+/// enough.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Whether to ask again after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It failed for good.
+    No,
+    /// It may well succeed.
+    Soon,
+    /// Not before so long: the server's `Retry-After`.
+    After(Duration),
+}
+
+impl From<&HttpError> for Again {
+    fn from(error: &HttpError) -> Self {
+        match error.retry_after() {
+            _ if !error.is_transient() => Self::No,
+            Some(time) => Self::After(time),
+            None => Self::Soon,
+        }
+    }
+}
 
 /// Does `work` until it succeeds, fails for good, or has failed often enough.
 pub fn retry<T, E>(
-    is_transient: impl Fn(&E) -> bool,
+    stop: &Stop,
+    again: impl Fn(&E) -> Again,
     mut work: impl FnMut() -> Result<T, E>,
 ) -> Result<T, E> {
     let mut pause = FIRST_PAUSE;
     for _ in 1..ATTEMPTS {
-        match work() {
-            Err(error) if is_transient(&error) => {
-                thread::sleep(jittered(pause));
-                pause *= 4;
-            }
-            done => return done,
+        let failed = match work() {
+            Ok(done) => return Ok(done),
+            Err(error) if stop.is_asked() => return Err(error),
+            Err(error) => error,
+        };
+        match again(&failed) {
+            Again::Soon => stop.pause(jittered(pause)),
+            Again::After(time) if time <= LONGEST_PAUSE => stop.pause(time.max(jittered(pause))),
+            _ => return Err(failed),
         }
+        pause *= 4;
     }
     work()
 }
@@ -42,13 +72,23 @@ mod tests {
 
     #[test]
     fn what_fails_for_good_is_tried_once_and_what_does_not_three_times() {
-        let mut tries = 0;
-        let mut fail = |_: ()| {
-            tries += 1;
-            Err::<(), _>("broken")
+        let stop = Stop::default();
+        let tries = |again: Again| {
+            let mut tries = 0;
+            let failed = retry(
+                &stop,
+                |_| again,
+                || {
+                    tries += 1;
+                    Err::<(), _>("broken")
+                },
+            );
+            assert!(failed.is_err());
+            tries
         };
-        assert!(retry(|_| false, || fail(())).is_err());
-        assert!(retry(|_| true, || fail(())).is_err());
-        assert_eq!(tries, 1 + 3);
+        assert_eq!(tries(Again::No), 1);
+        assert_eq!(tries(Again::Soon), 3);
+        assert_eq!(tries(Again::After(Duration::ZERO)), 3);
+        assert_eq!(tries(Again::After(Duration::from_secs(3600))), 1);
     }
 }

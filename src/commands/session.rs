@@ -3,8 +3,10 @@
 use crate::cli::{Api, Global, Publish};
 use crate::embedded::{self, Running};
 use crate::failure::Failure;
+use crate::ipfs::cid::Cid;
 use crate::node::{Address, Key, Node, TimeLimits};
 use crate::publication::{KeyState, Lock, PublicationError, Site, Tree, name_of_new_key};
+use crate::report::{Report, bytes};
 use std::path::PathBuf;
 
 /// A connection to a node.
@@ -75,6 +77,7 @@ impl Session {
             key,
             record_lifetime: publish.record_lifetime.clone(),
             allow_offline,
+            online: alone.is_none(),
         };
         site.drop_left_staging()?;
         Ok((site, key_state))
@@ -88,12 +91,35 @@ impl Session {
             key,
             record_lifetime: String::new(),
             allow_offline: false,
+            online: false,
         }
+    }
+
+    /// Tells the network of a root that was published. Nobody needs that to
+    /// find it in the end, so a failure is only a warning.
+    pub fn announce(&self, site: &Site, root: &Cid, report: &Report) {
+        if let Err(error) = site.announce(root) {
+            report.warn(&format!("{error}; others may take longer to find it"));
+        }
+    }
+
+    /// Warns of a node that is nearly full: it refuses nothing, but its collector
+    /// will run ever more often.
+    pub fn warn_if_full(&self, report: &Report) -> Result<(), Failure> {
+        let stat = self.node.repo_stat()?;
+        if stat.repo_size / 9 >= stat.storage_max / 10 {
+            report.warn(&format!(
+                "the node's repository holds {} of {}; raise Datastore.StorageMax or remove items",
+                bytes(stat.repo_size),
+                bytes(stat.storage_max)
+            ));
+        }
+        Ok(())
     }
 
     /// The right to write under a key.
     fn lock(&self, key: &Key) -> Result<Lock, Failure> {
-        let state = folder("XDG_STATE_HOME", ".local/state", "the lock")?;
+        let state = state_folder()?;
         Ok(Lock::take(&state, &self.node.identity.peer_id, &key.id)?)
     }
 
@@ -128,6 +154,16 @@ pub fn embedded_folder(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
             "the embedded node's blocks",
         ),
     }
+}
+
+/// Where refusals are remembered; `None` where there is no home.
+pub fn cache_folder() -> Option<PathBuf> {
+    let cache = folder("XDG_CACHE_HOME", ".cache", "refusals");
+    cache.ok().map(|cache| cache.join("refused"))
+}
+
+fn state_folder() -> Result<PathBuf, Failure> {
+    folder("XDG_STATE_HOME", ".local/state", "the lock")
 }
 
 fn start_embedded(named: Option<PathBuf>) -> Result<(Address, Option<Running>), Failure> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ureq::Agent;
 use ureq::Body;
@@ -33,7 +33,7 @@ const IDLE_CONNECTIONS: usize = 32;
 /// A substitute server, such as `https://ci.guix.gnu.org`. Threads may share it.
 ///
 /// The environment's proxy is used, except towards this machine.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Upstream {
     base: String,
     proxied: Agent,
@@ -117,7 +117,7 @@ impl Upstream {
                 location: location(&response),
                 url,
             }),
-            status => Err(HttpError::Status { url, status }),
+            _ => Err(refusal(url, &response)),
         }
     }
 
@@ -144,7 +144,7 @@ impl Upstream {
                 drain(response);
                 Err(HttpError::Missing { url, status })
             }
-            status => Err(HttpError::Status { url, status }),
+            _ => Err(refusal(url, &response)),
         }
     }
 
@@ -188,6 +188,12 @@ impl Upstream {
         ])
     }
 
+    /// Breaks off all downloads, also those of clones, and begins no other.
+    pub fn break_off(self) {
+        self.proxied.shutdown();
+        self.direct.shutdown();
+    }
+
     fn builds(&self, parameters: &[(&str, Option<&str>)]) -> Result<Vec<Build>, HttpError> {
         let query = url::query(parameters);
         let url = format!("{}/api/latestbuilds{query}", self.base);
@@ -198,7 +204,7 @@ impl Upstream {
                 parse_latest_builds(&bytes).map_err(|source| HttpError::BuildList { url, source })
             }
             404 => Err(HttpError::NoBuildList { url }),
-            status => Err(HttpError::Status { url, status }),
+            _ => Err(refusal(url, &response)),
         }
     }
 
@@ -292,6 +298,23 @@ fn drain(response: Response<Body>) {
     let mut body = response.into_body().into_reader().take(MAX_DRAINED_BYTES);
     // Only a courtesy to the connection, which is closed where this fails.
     let _ = io::copy(&mut body, &mut io::sink());
+}
+
+/// An answer with a status that is none of those expected.
+fn refusal(url: String, response: &Response<Body>) -> HttpError {
+    let value = response.headers().get(header::RETRY_AFTER);
+    let retry_after = value.and_then(|value| {
+        let value = value.to_str().ok()?.trim();
+        let seconds = value.parse().map(Duration::from_secs).ok();
+        // What has passed already is no time at all.
+        let until = |date: SystemTime| date.duration_since(SystemTime::now()).unwrap_or_default();
+        seconds.or_else(|| httpdate::parse_http_date(value).ok().map(until))
+    });
+    HttpError::Status {
+        url,
+        status: response.status().as_u16(),
+        retry_after,
+    }
 }
 
 /// The `Location` as written, empty where there is none.

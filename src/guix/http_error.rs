@@ -1,6 +1,7 @@
 //! The ways in which a substitute server can fail an HTTP request.
 
 use std::io;
+use std::time::Duration;
 
 use super::cuirass::CuirassError;
 
@@ -75,6 +76,8 @@ pub enum HttpError {
         url: String,
         /// The HTTP status.
         status: u16,
+        /// How long the server asks to wait before the next try.
+        retry_after: Option<Duration>,
     },
     /// A redirect where none is followed: clients do not follow a narinfo's.
     #[error(
@@ -135,6 +138,15 @@ impl HttpError {
                 matches!(status, 408 | 429 | 500 | 502..=504 | 506..=599)
             }
             _ => false,
+        }
+    }
+
+    /// How long the server asks to wait before the same request, if it says so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 

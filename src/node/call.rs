@@ -1,7 +1,7 @@
 //! One call of the RPC: its arguments, its limits, and what became of it.
 
 use super::error::{NodeError, Problem};
-use super::{GRACE, Node, SHORT, STALL};
+use super::{GRACE, Node, STALL};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -38,7 +38,7 @@ impl Node {
             command,
             query: String::new(),
             doing: doing.into(),
-            limit: SHORT,
+            limit: self.short,
         }
     }
 }

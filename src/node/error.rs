@@ -61,6 +61,19 @@ impl NodeError {
         matches!(self.problem, Problem::Unreachable { .. })
     }
 
+    /// Whether the node lacks a block: it says so, or searched the network for it
+    /// until its time was over.
+    pub fn is_lacking(&self) -> bool {
+        matches!(self.problem, Problem::TimedOut(_))
+            || [
+                "could not find",
+                "not found locally",
+                "context deadline exceeded",
+            ]
+            .iter()
+            .any(|text| self.says(text))
+    }
+
     /// Whether the node's own message contains `text`.
     pub fn says(&self, text: &str) -> bool {
         matches!(&self.problem, Problem::Refused(message) if message.contains(text))

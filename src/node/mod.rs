@@ -18,7 +18,7 @@ pub use address::{Address, AddressError};
 pub use content::{Imported, Listed};
 pub use error::{NodeError, Problem};
 pub use info::{Identity, RepoStat, Version};
-pub use names::{Key, Publish};
+pub use names::{Key, Publish, Record, TELLS_RECORDS};
 pub use pins::Pin;
 
 use std::time::Duration;
@@ -30,8 +30,11 @@ pub const OLDEST: Version = Version {
     minor: 29,
 };
 
-/// How long a call may take where nothing is transferred.
+/// How long a name may be searched for on the network: as Kubo's own limit.
 const SHORT: Duration = Duration::from_secs(60);
+/// How long a pin of what was just stored may take; a node that is collecting
+/// garbage begins when it is done.
+const PIN: Duration = Duration::from_secs(300);
 /// How long a walk of the whole tree may take; a first pin of a million
 /// entries took 3 s, on a machine that did nothing else.
 const LONG: Duration = Duration::from_secs(1800);
@@ -52,6 +55,8 @@ pub struct Node {
     base: String,
     /// The `Authorization` header, where the address holds a user and password.
     authorization: Option<String>,
+    /// How long a call may take where nothing is transferred.
+    short: Duration,
     /// What the node said of itself when the connection was made.
     pub version: Version,
     /// The node's peer ID and software.
@@ -63,7 +68,8 @@ pub struct Node {
 pub struct TimeLimits {
     /// For the connection to be made.
     pub connect: Duration,
-    /// For a single read or write while data flows.
+    /// For a single read or write while data flows, and for a call that
+    /// transfers nothing.
     pub read: Duration,
 }
 
@@ -89,6 +95,7 @@ impl Node {
             agent: Agent::new_with_config(config),
             base: address.url.clone(),
             authorization: address.authorization.clone(),
+            short: limits.read,
             version: OLDEST,
             identity: Identity::default(),
         };

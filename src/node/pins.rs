@@ -2,7 +2,7 @@
 //! pin one name.
 
 use super::error::NodeError;
-use super::{LONG, Node};
+use super::{LONG, Node, PIN};
 use crate::ipfs::cid::Cid;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -35,11 +35,15 @@ impl Node {
     ///
     /// Not for a CID that may be pinned already: ended by its time limit, such a
     /// call would lose the pin. Ask [`Node::is_pinned`] first.
-    pub fn pin_add(&self, root: &Cid, name: &str) -> Result<(), NodeError> {
+    ///
+    /// Nothing but its time limit ends the search for a block that an online
+    /// node lacks. So that is long only where all is known to be there, because
+    /// something that is pinned already `holds` it.
+    pub fn pin_add(&self, root: &Cid, name: &str, holds: bool) -> Result<(), NodeError> {
         self.call("pin/add", format!("pin {root}"))
             .arg(root)
             .option("name", name)
-            .limit(LONG)
+            .limit(if holds { LONG } else { PIN })
             .json::<serde::de::IgnoredAny>()
             .map(|_| ())
     }
@@ -52,7 +56,7 @@ impl Node {
             .arg(old)
             .arg(new)
             .option("unpin", false)
-            .limit(LONG)
+            .limit(PIN)
             .json::<serde::de::IgnoredAny>()
             .map(|_| ())
     }

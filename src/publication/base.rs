@@ -6,6 +6,7 @@ use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::dag_pb::Node;
 use crate::ipfs::directory::{Directory, Entry};
 use crate::ipfs::file::add_file;
+use crate::node::NodeError;
 
 /// The first root's one file. Nix and older Guix ask for it.
 const CACHE_INFO: &[u8] = b"StoreDir: /gnu/store\nWantMassQuery: 0\nPriority: 100\n";
@@ -82,11 +83,23 @@ pub fn chosen(site: &Site, found: &Found, word: Option<Cid>) -> Result<Cid, Publ
             return Err(PublicationError::Unknown { name });
         }
     };
-    match Tree::new(site.node, root).is_mirror()? {
-        true => Ok(root),
-        false => Err(PublicationError::NotAMirror {
+    match Tree::new(site.node, root).is_mirror() {
+        Ok(true) => Ok(root),
+        Ok(false) => Err(PublicationError::NotAMirror {
             root: Box::new(root),
         }),
+        Err(PublicationError::Node(source)) if source.is_lacking() => {
+            Err(not_whole(site, root, source))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn not_whole(site: &Site, root: Cid, source: NodeError) -> PublicationError {
+    PublicationError::NotWhole {
+        root: Box::new(root),
+        name: site.key.id.clone(),
+        source,
     }
 }
 
@@ -185,11 +198,7 @@ fn pin_adopted(site: &Site, mut base: Base) -> Result<Base, PublicationError> {
     let newest = base.journals.first();
     let written = Journal::write(site, &root, Blocks::new(), base.published, newest);
     let journal = written.map_err(|error| match error {
-        PublicationError::Node(source) => PublicationError::NotWhole {
-            root: Box::new(base.root),
-            name: site.key.id.clone(),
-            source,
-        },
+        PublicationError::Node(source) if source.is_lacking() => not_whole(site, base.root, source),
         other => other,
     })?;
     base.journals.insert(0, journal);

@@ -96,21 +96,21 @@ pub enum PublicationError {
     Offline(&'static str),
     /// The name was republished by somebody else during the run.
     #[error(
-        "/ipns/{name} was moved to {now} by another writer during this run. The new root \
-         /ipfs/{root} is pinned; run again to go on"
+        "/ipns/{name} was moved to /ipfs/{now} by another writer during this run. The new root \
+         /ipfs/{root} is pinned; run again to go on, and let only one writer use a key"
     )]
     Moved {
         /// The name, `k51…`.
         name: String,
         /// Where it points.
-        now: String,
+        now: Box<Cid>,
         /// The root that was not published.
         root: Box<Cid>,
     },
     /// The node said "published", but the name does not follow.
     #[error(
         "the node says it published /ipfs/{root}, but /ipns/{name} resolves to {now}: the network \
-         holds a record with a higher sequence number. The new root is pinned"
+         holds a record with a higher sequence number. The new root is pinned. {way_out}"
     )]
     NotFollowed {
         /// The name, `k51…`.
@@ -119,6 +119,8 @@ pub enum PublicationError {
         now: String,
         /// The root that was published in vain.
         root: Box<Cid>,
+        /// What can be done.
+        way_out: &'static str,
     },
 }
 

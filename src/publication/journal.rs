@@ -109,13 +109,19 @@ impl Journal {
     /// anything below the root is missing, so it is also the proof that the
     /// root is whole.
     pub fn pin(&self, site: &Site, older: Option<&Self>) -> Result<(), PublicationError> {
-        match older {
-            Some(older) => site.node.pin_update(&older.cid, &self.cid)?,
-            None => site
-                .node
-                .pin_add(&self.cid, &Self::pin_name(&site.key.id))?,
+        let pinned = match older {
+            Some(older) => site.node.pin_update(&older.cid, &self.cid),
+            None => {
+                let holds = site.node.is_pinned(&self.root)?;
+                let name = Self::pin_name(&site.key.id);
+                site.node.pin_add(&self.cid, &name, holds)
+            }
+        };
+        match pinned {
+            // Another writer came to the same root at the same time.
+            Err(error) if error.says("already recursively pinned") => Ok(()),
+            other => Ok(other?),
         }
-        Ok(())
     }
 
     /// Composes, stores and pins the journal of a root, of which the node lacks

@@ -15,14 +15,17 @@ mod journal;
 mod lock;
 mod segment;
 mod stage;
+mod transaction;
 mod tree;
 
 pub use base::{Base, Found, KeyState, adopt, begin, chosen, find, name_of_new_key};
-pub use commit::{Committed, commit, republish};
+pub use commit::{Committed, republish};
+use commit::{commit, follow};
 pub use error::PublicationError;
 pub use journal::Journal;
 pub use lock::{Lock, LockError};
-pub use stage::{Stage, Staged, staging};
+pub use stage::Stage;
+pub use transaction::transact;
 pub use tree::{Tree, join};
 
 use crate::ipfs::cid::Cid;
@@ -39,6 +42,8 @@ pub struct Site<'n> {
     pub record_lifetime: String,
     /// Whether a node without a network may publish, for itself alone.
     pub allow_offline: bool,
+    /// Whether the node is connected to others.
+    pub online: bool,
     /// The right to write; `None` where nothing will be written.
     pub lock: Option<Lock>,
 }
@@ -71,6 +76,15 @@ impl Site<'_> {
             doing: "note in the lock file what is about to be pinned".to_owned(),
             problem: Problem::Source(error),
         })
+    }
+
+    /// Tells the network that this node has `root`. A node without a network has
+    /// nobody to tell.
+    pub fn announce(&self, root: &Cid) -> Result<(), NodeError> {
+        match self.online {
+            true => self.node.announce(root),
+            false => Ok(()),
+        }
     }
 
     /// What the name points to now, past all caches.

@@ -3,10 +3,12 @@
 //! Each segment is one CAR whose only root is a staging directory: its links
 //! point to the segment's blocks under the *raw* codec. Pinned in the same call,
 //! it keeps the collector from each block without making the node walk below
-//! any, so a segment may hold half a file.
+//! any, so a segment may hold half a file. A block of random bytes makes the
+//! directory this run's own: a CID has one pin, and another run on the node may
+//! be storing the same files.
 
 use crate::ipfs::car;
-use crate::ipfs::cid::{Cid, CidVersion, RAW};
+use crate::ipfs::cid::{Cid, CidVersion, RAW, cid_of};
 use crate::ipfs::directory::{Directory, Entry};
 use crate::node::NodeError;
 use crate::publication::Site;
@@ -48,7 +50,11 @@ impl Segment {
 
     /// Sends it, and gives the pinned staging directory, to be unpinned when
     /// something better keeps the blocks.
-    pub fn send(self, site: &Site) -> Result<Cid, NodeError> {
+    pub fn send(mut self, site: &Site) -> Result<Cid, NodeError> {
+        let mut own = [0; 16];
+        // Without randomness two runs may share a pin, which few will ever see.
+        let _ = getrandom::fill(&mut own);
+        self.push(&cid_of(CidVersion::V1, RAW, &own), &own);
         let (block, Entry { cid, .. }) = self.staging.encode(CidVersion::V1);
         let mut head = car::header(&[cid]);
         car::write_block(&mut head, &cid, &block);

@@ -131,6 +131,22 @@ impl<'n> Tree<'n> {
         }
     }
 
+    /// The size of a file's content, in bytes, as its first block tells it.
+    pub fn file_size(&self, file: &Cid) -> Result<u64, PublicationError> {
+        let unreadable = |reason: String| PublicationError::File(format!("/ipfs/{file}"), reason);
+        if file.codec() != DAG_PB {
+            let size = self.node.block_stat(file)?;
+            return size.ok_or_else(|| unreadable("its block is not on this node".to_owned()));
+        }
+        let block = self.node.block_get(file)?;
+        let node = DagNode::decode(&block).map_err(|error| unreadable(error.to_string()))?;
+        let message = UnixFs::decode(node.data.as_deref().unwrap_or_default())
+            .map_err(|error| unreadable(error.to_string()))?;
+        let inline = message.data.map(|data| data.len() as u64);
+        let size = message.filesize.or(inline);
+        size.ok_or_else(|| unreadable("it is no file".to_owned()))
+    }
+
     /// Whether anything is mirrored here yet.
     pub fn has_narinfos(&self) -> Result<bool, PublicationError> {
         Ok(self.find(&["nar"])?.is_some())

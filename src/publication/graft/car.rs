@@ -3,11 +3,13 @@
 
 use super::{Folder, version_of};
 use crate::ipfs::cid::{Cid, CidVersion};
-use crate::ipfs::directory::{Changes, Entry, patch};
+use crate::ipfs::directory::{Changes, Entry, empty, patch};
 use crate::node::NodeError;
 use crate::publication::{PublicationError, Tree};
 
-/// The root of `tree` with the files of `folder` in it.
+/// The root of `tree` with the files of `folder` in it and without those that it
+/// removes. A directory that nothing is left in goes too: it is none of those
+/// that the remaining files make.
 pub fn graft(
     tree: &Tree,
     folder: &Folder,
@@ -30,8 +32,10 @@ fn directory(
             None => None,
         };
         let entry = directory(tree, there.map(|entry| entry.cid), below, version, put)?;
-        changes.insert(name.clone(), Some(entry));
+        let is_empty = entry.cid == empty(version).1.cid;
+        changes.insert(name.clone(), (!is_empty).then_some(entry));
     }
+    changes.extend(folder.removed.iter().map(|name| (name.clone(), None)));
     for (name, entry) in &folder.files {
         changes.insert(name.clone(), Some(*entry));
     }

@@ -73,6 +73,16 @@ pub fn car(
     car::graft(tree, &Folder::of(files), put)
 }
 
+/// The root of `tree` without the files at `paths`, and without the directories
+/// that are then empty; new directory blocks go to `put`.
+pub fn remove(
+    tree: &Tree,
+    paths: &[Vec<String>],
+    put: &mut impl FnMut(Cid, Vec<u8>) -> Result<(), NodeError>,
+) -> Result<Entry, PublicationError> {
+    car::graft(tree, &Folder::without(paths), put)
+}
+
 /// The first directory that is or would become sharded with files at these paths.
 fn sharded<'p>(
     tree: &Tree,
@@ -107,10 +117,11 @@ fn sharded<'p>(
     Ok(None)
 }
 
-/// The new files of one directory and of those below it.
+/// What changes in one directory and in those below it.
 #[derive(Default)]
 struct Folder {
     files: BTreeMap<String, Entry>,
+    removed: BTreeSet<String>,
     folders: BTreeMap<String, Folder>,
 }
 
@@ -118,22 +129,31 @@ impl Folder {
     fn of(files: &[NewFile]) -> Self {
         let mut top = Self::default();
         for file in files {
-            top.insert(&file.path, file.entry);
+            if let Some((folder, name)) = top.folder_of(&file.path) {
+                folder.files.insert(name.clone(), file.entry);
+            }
         }
         top
     }
 
-    fn insert(&mut self, path: &[String], entry: Entry) {
-        match path {
-            [] => {}
-            [name] => {
-                self.files.insert(name.clone(), entry);
-            }
-            [name, below @ ..] => {
-                let folder = self.folders.entry(name.clone()).or_default();
-                folder.insert(below, entry);
+    fn without(paths: &[Vec<String>]) -> Self {
+        let mut top = Self::default();
+        for path in paths {
+            if let Some((folder, name)) = top.folder_of(path) {
+                folder.removed.insert(name.clone());
             }
         }
+        top
+    }
+
+    /// The folder of what stands at `path`, and its name there.
+    fn folder_of<'p>(&mut self, path: &'p [String]) -> Option<(&mut Self, &'p String)> {
+        let (name, above) = path.split_last()?;
+        let mut folder = self;
+        for name in above {
+            folder = folder.folders.entry(name.clone()).or_default();
+        }
+        Some((folder, name))
     }
 }
 
