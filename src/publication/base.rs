@@ -82,11 +82,20 @@ pub fn chosen(site: &Site, found: &Found, word: Option<Cid>) -> Result<Cid, Publ
             return Err(PublicationError::Unknown { name });
         }
     };
-    match Tree::new(site.node, root).is_mirror()? {
-        true => Ok(root),
-        false => Err(PublicationError::NotAMirror {
+    match Tree::new(site.node, root).is_mirror() {
+        Ok(true) => Ok(root),
+        Ok(false) => Err(PublicationError::NotAMirror {
             root: Box::new(root),
         }),
+        // As on a new machine, before anything was fetched from the network.
+        Err(PublicationError::Node(source)) if source.says("could not find") => {
+            Err(PublicationError::NotWhole {
+                root: Box::new(root),
+                name: site.key.id.clone(),
+                source,
+            })
+        }
+        Err(other) => Err(other),
     }
 }
 

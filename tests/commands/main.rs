@@ -10,5 +10,6 @@ mod embedded_node;
 mod gateway;
 mod killed;
 mod main_job;
+mod network;
 mod prototype;
 mod sharded;
