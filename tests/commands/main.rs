@@ -8,6 +8,7 @@ mod bad_items;
 mod conformance;
 mod embedded_node;
 mod gateway;
+mod import_settings;
 mod killed;
 mod main_job;
 mod network;

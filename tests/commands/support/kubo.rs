@@ -13,15 +13,26 @@ use tempfile::TempDir;
 /// How long a daemon may take to start on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
-/// How a Kubo differs from one that is offline and has the profile `test`.
-#[derive(Clone, Copy, Default)]
+/// How a Kubo is set up.
+#[derive(Clone, Copy)]
 pub struct Setup<'s> {
     /// Whether it listens for other nodes; it looks for none by itself.
     pub online: bool,
-    /// Profiles beside `test`, separated by commas.
+    /// Its profiles, separated by commas.
     pub profiles: &'s str,
     /// What else its configuration says.
-    pub configure: Option<&'s dyn Fn(&mut Value)>,
+    pub configure: &'s dyn Fn(&mut Value),
+}
+
+impl Default for Setup<'_> {
+    /// Offline, with the profile `test`.
+    fn default() -> Self {
+        Self {
+            online: false,
+            profiles: "test",
+            configure: &|_| {},
+        }
+    }
 }
 
 pub struct Kubo {
@@ -48,9 +59,8 @@ impl Kubo {
             return None;
         };
         let repo = tempfile::tempdir().unwrap();
-        let profiles = format!("--profile=test,{}", setup.profiles);
         let mut init = ipfs(&program, repo.path());
-        let made = init.args(["init", profiles.trim_end_matches(',')]);
+        let made = init.args(["init", "--profile", setup.profiles]);
         let made = made.output().unwrap();
         assert!(made.status.success(), "{made:?}");
         let (api, gateway) = (free_port(), free_port());
@@ -64,9 +74,7 @@ impl Kubo {
             config["Addresses"]["Swarm"] = json!([swarm]);
             config["Routing"]["Type"] = json!("dhtserver");
         }
-        if let Some(configure) = setup.configure {
-            configure(&mut config);
-        }
+        (setup.configure)(&mut config);
         std::fs::write(&path, config.to_string()).unwrap();
         Some(Self {
             api: format!("http://127.0.0.1:{api}"),

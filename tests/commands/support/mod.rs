@@ -9,6 +9,7 @@ mod proxy;
 mod upstream;
 
 pub use items::{Files, Item, Nothing, item, root_of, tree_of, write_tree};
+pub use kubo::Setup;
 pub use network::Network;
 pub use node::{Answer, TestNode};
 pub use program::{Mirror, run};

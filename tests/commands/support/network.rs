@@ -9,13 +9,6 @@ use std::time::{Duration, Instant};
 /// How long the nodes may take to find each other.
 const MEET: Duration = Duration::from_secs(60);
 
-/// What such a node is set up with.
-const ONLINE: Setup = Setup {
-    online: true,
-    profiles: "",
-    configure: None,
-};
-
 /// Some nodes, each connected to all others.
 pub struct Network {
     nodes: Vec<TestNode>,
@@ -24,7 +17,7 @@ pub struct Network {
 impl Network {
     /// A network of so many nodes, or `None` where no `ipfs` is found.
     pub fn start(size: usize) -> Option<Self> {
-        let kubos: Option<Vec<Kubo>> = (0..size).map(|_| Kubo::spawn(ONLINE)).collect();
+        let kubos: Option<Vec<Kubo>> = (0..size).map(|_| Kubo::spawn(online())).collect();
         let kubos = kubos?;
         kubos.iter().for_each(Kubo::wait);
         let network = Self {
@@ -44,7 +37,7 @@ impl Network {
     /// nothing but the key in this file of `ipfs key export`, so that its
     /// sequence numbers start at 0. It is not connected yet.
     pub fn rebuild(&mut self, node: usize, name: &str, key: &[u8]) {
-        let new = Kubo::start(ONLINE).unwrap();
+        let new = Kubo::start(online()).unwrap();
         self.nodes[node] = TestNode::of_kubo(new);
         self.nodes[node].import_key(name, key);
     }
@@ -82,6 +75,13 @@ impl Index<usize> for Network {
 
     fn index(&self, node: usize) -> &TestNode {
         &self.nodes[node]
+    }
+}
+
+fn online() -> Setup<'static> {
+    Setup {
+        online: true,
+        ..Setup::default()
     }
 }
 
