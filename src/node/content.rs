@@ -3,7 +3,7 @@
 use super::error::{NodeError, Problem};
 use super::{LONG, Node};
 use crate::ipfs::cid::{Cid, CidVersion, inlined, matches};
-use crate::ipfs::file::Added;
+use crate::ipfs::file::{Added, CHUNK_BYTES, MAX_LINKS};
 use serde::Deserialize;
 use std::io::{self, Read};
 use std::time::Duration;
@@ -60,8 +60,20 @@ impl Node {
         let mut content = Counted { content, bytes: 0 };
         let call = || self.call("add", "add a file to the node");
         let lines: Vec<Line> = call()
+            // Everything that shapes a file, because a node may be configured
+            // to make other ones by default (`Import.*`).
             .option("cid-version", version.number())
+            .option("raw-leaves", version == CidVersion::V1)
+            .option("hash", "sha2-256")
+            .option("chunker", format_args!("size-{CHUNK_BYTES}"))
+            .option("max-file-links", MAX_LINKS)
+            .option("trickle", false)
+            .option("inline", false)
             .option("pin", false)
+            // Nobody looks for a single file; the root is what is announced.
+            .option("fast-provide-root", false)
+            .option("fast-provide-dag", false)
+            .option("fast-provide-wait", false)
             .option("progress", false)
             .limit(UPLOAD)
             .upload(&mut content)?;
@@ -136,6 +148,8 @@ impl Node {
         let answers: Vec<Answer> = call()
             .option("cid-codec", codec)
             .option("mhtype", "sha2-256")
+            .option("mhlen", -1)
+            .option("pin", false)
             .option("allow-big-block", true)
             .upload(&mut &block[..])?;
         let stored = answers
@@ -238,6 +252,8 @@ impl Node {
             .option("stats", true)
             .option("allow-big-block", true)
             .option("fast-provide-root", false)
+            .option("fast-provide-dag", false)
+            .option("fast-provide-wait", false)
             .limit(UPLOAD)
             .upload(car)?;
         let imported = read_import(lines).map_err(|problem| call().failed(problem))?;

@@ -88,6 +88,7 @@ pub fn chosen(site: &Site, found: &Found, word: Option<Cid>) -> Result<Cid, Publ
         Ok(false) => Err(PublicationError::NotAMirror {
             root: Box::new(root),
         }),
+        // As on a new machine, before anything was fetched from the network.
         Err(PublicationError::Node(source)) if source.is_lacking() => {
             Err(not_whole(site, root, source))
         }

@@ -13,43 +13,81 @@ use tempfile::TempDir;
 /// How long a daemon may take to start on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
+/// How a Kubo is set up.
+#[derive(Clone, Copy)]
+pub struct Setup<'s> {
+    /// Whether it listens for other nodes; it looks for none by itself.
+    pub online: bool,
+    /// Its profiles, separated by commas.
+    pub profiles: &'s str,
+    /// What else its configuration says.
+    pub configure: &'s dyn Fn(&mut Value),
+}
+
+impl Default for Setup<'_> {
+    /// Offline, with the profile `test`.
+    fn default() -> Self {
+        Self {
+            online: false,
+            profiles: "test",
+            configure: &|_| {},
+        }
+    }
+}
+
 pub struct Kubo {
     pub api: String,
     pub gateway: String,
     daemon: Child,
+    online: bool,
     program: PathBuf,
     repo: TempDir,
 }
 
 impl Kubo {
-    pub fn start() -> Option<Self> {
+    /// A Kubo that answers, or `None` where no `ipfs` is found.
+    pub fn start(setup: Setup) -> Option<Self> {
+        let kubo = Self::spawn(setup)?;
+        kubo.wait();
+        Some(kubo)
+    }
+
+    /// A Kubo that may not answer yet.
+    pub fn spawn(setup: Setup) -> Option<Self> {
         let Some(program) = program() else {
             say_once();
             return None;
         };
         let repo = tempfile::tempdir().unwrap();
         let mut init = ipfs(&program, repo.path());
-        let made = init.args(["init", "--profile=test"]).output().unwrap();
+        let made = init.args(["init", "--profile", setup.profiles]);
+        let made = made.output().unwrap();
         assert!(made.status.success(), "{made:?}");
         let (api, gateway) = (free_port(), free_port());
-        configure(&repo.path().join("config"), api, gateway);
-        let mut daemon = ipfs(&program, repo.path());
-        let daemon = daemon
-            .args(["daemon", "--offline"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let kubo = Self {
+        let path = repo.path().join("config");
+        let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        config["Addresses"]["API"] = json!(format!("/ip4/127.0.0.1/tcp/{api}"));
+        config["Addresses"]["Gateway"] = json!(format!("/ip4/127.0.0.1/tcp/{gateway}"));
+        config["Addresses"]["Swarm"] = json!([]);
+        if setup.online {
+            let swarm = format!("/ip4/127.0.0.1/tcp/{}", free_port());
+            config["Addresses"]["Swarm"] = json!([swarm]);
+            config["Routing"]["Type"] = json!("dhtserver");
+        }
+        (setup.configure)(&mut config);
+        std::fs::write(&path, config.to_string()).unwrap();
+        Some(Self {
             api: format!("http://127.0.0.1:{api}"),
             gateway: format!("http://127.0.0.1:{gateway}"),
-            daemon: daemon.unwrap(),
+            daemon: daemon(&program, repo.path(), setup.online),
+            online: setup.online,
             program,
             repo,
-        };
-        kubo.wait();
-        Some(kubo)
+        })
     }
 
+    /// Runs `ipfs` beside the daemon: a command and its options, separated by
+    /// spaces, then arguments as they are.
     pub fn ipfs(&self, command: &str, arguments: &[&str]) -> String {
         let mut ipfs = ipfs(&self.program, self.repo.path());
         let ipfs = ipfs.args(command.split_whitespace()).args(arguments);
@@ -58,7 +96,26 @@ impl Kubo {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn wait(&self) {
+    /// Its repository, `$IPFS_PATH`.
+    pub fn repo(&self) -> &Path {
+        self.repo.path()
+    }
+
+    /// Ends the daemon as a crash would.
+    pub fn kill(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+
+    /// Starts the daemon anew, over the same repository and on the same ports.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.daemon = daemon(&self.program, self.repo.path(), self.online);
+        self.wait();
+    }
+
+    /// Waits until the daemon answers.
+    pub fn wait(&self) {
         let agent = super::node::agent();
         let start = Instant::now();
         let url = format!("{}/api/v0/version", self.api);
@@ -71,8 +128,7 @@ impl Kubo {
 
 impl Drop for Kubo {
     fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
+        self.kill();
     }
 }
 
@@ -80,6 +136,16 @@ fn ipfs(program: &Path, repo: &Path) -> Command {
     let mut command = Command::new(program);
     command.env("IPFS_PATH", repo);
     command
+}
+
+fn daemon(program: &Path, repo: &Path, online: bool) -> Child {
+    let mut daemon = ipfs(program, repo);
+    daemon.arg("daemon");
+    if !online {
+        daemon.arg("--offline");
+    }
+    let daemon = daemon.stdout(Stdio::null()).stderr(Stdio::null());
+    daemon.spawn().unwrap()
 }
 
 fn program() -> Option<PathBuf> {
@@ -95,20 +161,21 @@ fn program() -> Option<PathBuf> {
 fn say_once() {
     static SAID: Once = Once::new();
     SAID.call_once(|| {
-        let line = "no `ipfs` on PATH: every test on a real Kubo (on_kubo) is left out";
+        let line = "no `ipfs` on PATH: every test on a real Kubo (on_kubo) and on a network of \
+                    three is left out";
         let _ = writeln!(std::io::stderr(), "{line}");
     });
 }
 
+/// A port below those that the system gives to outgoing connections, so that a
+/// daemon finds it free again when it starts anew.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-fn configure(path: &Path, api: u16, gateway: u16) {
-    let mut config: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    config["Addresses"]["API"] = json!(format!("/ip4/127.0.0.1/tcp/{api}"));
-    config["Addresses"]["Gateway"] = json!(format!("/ip4/127.0.0.1/tcp/{gateway}"));
-    config["Addresses"]["Swarm"] = json!([]);
-    std::fs::write(path, config.to_string()).unwrap();
+    loop {
+        let mut number = [0; 2];
+        getrandom::fill(&mut number).unwrap();
+        let port = 20_000 + u16::from_le_bytes(number) % 12_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

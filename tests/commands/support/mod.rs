@@ -2,13 +2,16 @@
 
 mod items;
 mod kubo;
+mod network;
 mod node;
 mod program;
 mod proxy;
 mod upstream;
 
 pub use items::{Files, Item, Nothing, item, root_of, tree_of, write_tree};
-pub use node::TestNode;
+pub use kubo::Setup;
+pub use network::Network;
+pub use node::{Answer, TestNode};
 pub use program::{Mirror, run};
 pub use proxy::Proxy;
 pub use upstream::{Fault, Upstream};

@@ -1,6 +1,6 @@
 //! A node of either kind, with a folder of its own.
 
-use super::kubo::Kubo;
+use super::kubo::{Kubo, Setup};
 use guix_ipfs::embedded::{Running, start_foreground};
 use serde_json::Value;
 use std::io::Read;
@@ -54,26 +54,46 @@ impl TestNode {
 
     /// A new Kubo, or `None` where no `ipfs` is found.
     pub fn kubo() -> Option<Self> {
-        let kubo = Kubo::start()?;
-        Some(Self {
+        Self::kubo_with(Setup::default())
+    }
+
+    /// The same, set up as wished.
+    pub fn kubo_with(setup: Setup) -> Option<Self> {
+        Kubo::start(setup).map(Self::of_kubo)
+    }
+
+    pub(super) fn of_kubo(kubo: Kubo) -> Self {
+        Self {
             api: kubo.api.clone(),
             gateway: kubo.gateway.clone(),
             agent: agent(),
             kind: Kind::Kubo(kubo),
-        })
+        }
     }
 
     pub fn is_kubo(&self) -> bool {
         matches!(self.kind, Kind::Kubo(_))
     }
 
-    /// Runs Kubo's own program beside its daemon: a command and its options,
-    /// separated by spaces, then arguments as they are.
-    pub fn ipfs(&self, command: &str, arguments: &[&str]) -> String {
+    /// The daemon, for what only Kubo does.
+    pub fn daemon(&self) -> &Kubo {
         match &self.kind {
-            Kind::Kubo(kubo) => kubo.ipfs(command, arguments),
+            Kind::Kubo(kubo) => kubo,
             Kind::Embedded(..) => panic!("this is not Kubo"),
         }
+    }
+
+    /// The same, to stop it and start it anew.
+    pub fn daemon_mut(&mut self) -> &mut Kubo {
+        match &mut self.kind {
+            Kind::Kubo(kubo) => kubo,
+            Kind::Embedded(..) => panic!("this is not Kubo"),
+        }
+    }
+
+    /// Runs Kubo's own program beside its daemon ([`Kubo::ipfs`]).
+    pub fn ipfs(&self, command: &str, arguments: &[&str]) -> String {
+        self.daemon().ipfs(command, arguments)
     }
 
     /// Calls the RPC; `call` is a command with its query.

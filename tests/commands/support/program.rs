@@ -10,6 +10,8 @@ pub struct Mirror {
     api: String,
     upstream: String,
     home: TempDir,
+    /// Whether a publication must reach others.
+    online: bool,
 }
 
 /// How a run ended and what it said.
@@ -54,7 +56,14 @@ impl Mirror {
             api: api.to_owned(),
             upstream: upstream.url(),
             home: tempfile::tempdir().unwrap(),
+            online: false,
         }
+    }
+
+    /// The same without `--allow-offline`.
+    pub fn online(self) -> Self {
+        let online = true;
+        Self { online, ..self }
     }
 
     /// The same with another `--api`.
@@ -77,9 +86,11 @@ impl Mirror {
             .env("GUIX_IPFS_API", &self.api)
             .env("GUIX_IPFS_UPSTREAM", &self.upstream)
             .env("GUIX_IPFS_SYSTEM", "x86_64-linux")
-            .env("GUIX_IPFS_ALLOW_OFFLINE", "1")
             .args(arguments.split_whitespace())
             .stdin(Stdio::null());
+        if !self.online {
+            command.env("GUIX_IPFS_ALLOW_OFFLINE", "1");
+        }
         command
     }
 

@@ -1,0 +1,127 @@
+//! A network of its own: online Kubos on loopback that know each other and
+//! nobody else.
+
+use super::kubo::{Kubo, Setup};
+use super::{Answer, TestNode};
+use std::ops::Index;
+use std::time::{Duration, Instant};
+
+/// How long the nodes may take to find each other.
+const MEET: Duration = Duration::from_secs(60);
+
+/// Some nodes, each connected to all others.
+pub struct Network {
+    nodes: Vec<TestNode>,
+}
+
+impl Network {
+    /// A network of so many nodes, or `None` where no `ipfs` is found.
+    pub fn start(size: usize) -> Option<Self> {
+        let kubos: Option<Vec<Kubo>> = (0..size).map(|_| Kubo::spawn(online())).collect();
+        let kubos = kubos?;
+        kubos.iter().for_each(Kubo::wait);
+        let network = Self {
+            nodes: kubos.into_iter().map(TestNode::of_kubo).collect(),
+        };
+        network.connect();
+        Some(network)
+    }
+
+    /// Ends a node as a crash would, and starts it anew over what it has.
+    pub fn restart(&mut self, node: usize) {
+        self.nodes[node].daemon_mut().restart();
+        self.connect();
+    }
+
+    /// Puts a new node in the place of one whose repository is lost: it has
+    /// nothing but the key in this file of `ipfs key export`, so that its
+    /// sequence numbers start at 0. It is not connected yet.
+    pub fn rebuild(&mut self, node: usize, name: &str, key: &[u8]) {
+        let new = Kubo::start(online()).unwrap();
+        self.nodes[node] = TestNode::of_kubo(new);
+        self.nodes[node].import_key(name, key);
+    }
+
+    /// Connects each node with all others and waits until they route for each
+    /// other.
+    pub fn connect(&self) {
+        for (node, other) in self.pairs() {
+            let address = format!("{}/p2p/{}", other.swarm(), other.peer_id());
+            node.ipfs("swarm connect", &[&address]);
+        }
+        let start = Instant::now();
+        for (node, other) in self.pairs() {
+            let id = other.peer_id();
+            while !node.ipfs("stats dht lan", &[]).contains(&id) {
+                assert!(start.elapsed() < MEET, "the nodes do not find each other");
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&TestNode, &TestNode)> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.flat_map(|(at, node)| {
+            let others = self.nodes.iter().enumerate();
+            others
+                .filter(move |(other, _)| *other != at)
+                .map(move |(_, other)| (node, other))
+        })
+    }
+}
+
+impl Index<usize> for Network {
+    type Output = TestNode;
+
+    fn index(&self, node: usize) -> &TestNode {
+        &self.nodes[node]
+    }
+}
+
+fn online() -> Setup<'static> {
+    Setup {
+        online: true,
+        ..Setup::default()
+    }
+}
+
+impl TestNode {
+    /// Where it listens for other nodes.
+    fn swarm(&self) -> String {
+        let addresses = self.json("config?arg=Addresses.Swarm");
+        addresses["Value"][0].as_str().unwrap().to_owned()
+    }
+
+    /// Who it is.
+    pub fn peer_id(&self) -> String {
+        self.json("id")["ID"].as_str().unwrap().to_owned()
+    }
+
+    /// The file of a key, as `ipfs key export` writes it.
+    pub fn export_key(&self, name: &str) -> Vec<u8> {
+        let file = self.daemon().repo().join("exported");
+        self.ipfs("key export -o", &[file.to_str().unwrap(), name]);
+        std::fs::read(file).unwrap()
+    }
+
+    /// Takes over a key.
+    pub fn import_key(&self, name: &str, key: &[u8]) {
+        let answer = self.upload(&format!("key/import?arg={name}"), key);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// The name of a key, `k51…`.
+    pub fn name_of(&self, key: &str) -> String {
+        let keys = self.json("key/list");
+        let mut keys = keys["Keys"].as_array().unwrap().iter();
+        let key = keys.find(|found| found["Name"] == key).unwrap();
+        key["Id"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks the network what a name points to.
+    pub fn resolves(&self, name: &str) -> Answer {
+        self.rpc(&format!(
+            "name/resolve?arg=/ipns/{name}&nocache=true&dht-timeout=20s"
+        ))
+    }
+}
