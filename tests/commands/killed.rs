@@ -1,36 +1,38 @@
 //! The program is killed in the middle of its work, again and again.
 
-use crate::support::{Mirror, Proxy, TestNode, Upstream, fixture_roots};
+use crate::support::{Mirror, Proxy, TestNode, Upstream, fixture_roots, item, root_of, tree_of};
+use guix_ipfs::ipfs::cid::CidVersion;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 on_both_nodes!(
     killed_at_any_call_with_car_it_loses_nothing_and_leaves_nothing,
     killed_at_any_call_with_add_link_it_loses_nothing_and_leaves_nothing,
+    killed_at_any_moment_it_goes_on_from_its_last_checkpoint,
 );
 
 fn killed_at_any_call_with_car_it_loses_nothing_and_leaves_nothing(node: &TestNode) {
-    killed_at_any_call(node, "car", 1);
+    killed_at_any_call(node, "car");
 }
 
 fn killed_at_any_call_with_add_link_it_loses_nothing_and_leaves_nothing(node: &TestNode) {
-    killed_at_any_call(node, "add-link", 5);
+    killed_at_any_call(node, "add-link");
 }
 
-/// Kills a first `sync` when the node has seen its n-th call, for every
-/// `step`-th n, each under a key of its own.
-fn killed_at_any_call(node: &TestNode, graft: &str, step: usize) {
+/// Kills a first `sync`, which commits three times, when the node has seen its
+/// n-th call, for every n, each under a key of its own.
+fn killed_at_any_call(node: &TestNode, graft: &str) {
     let upstream = Upstream::of_fixtures();
     let proxy = Proxy::new(&node.api);
     let mirror = Mirror::at(&proxy.url, &upstream);
+    let options = format!("--graft {graft} --checkpoint 3");
     mirror
-        .run(&format!("sync --key whole --graft {graft}"))
+        .run(&format!("sync --key whole {options}"))
         .silently();
     let calls = proxy.calls().len();
-    let known = fixture_roots(0);
-    for n in (1..=calls).step_by(step) {
-        let key = format!("--key killed-{n} --graft {graft}");
-        let mut command = mirror.command(&format!("sync {key}"));
+    for n in 1..=calls {
+        let key = format!("--key killed-{n}");
+        let mut command = mirror.command(&format!("sync {key} {options}"));
         let mut sync = command.stderr(Stdio::null()).spawn().unwrap();
         let start = Instant::now();
         while proxy.seen() < n && start.elapsed() < Duration::from_secs(20) {
@@ -41,15 +43,12 @@ fn killed_at_any_call(node: &TestNode, graft: &str, step: usize) {
         }
         sync.kill().unwrap();
         sync.wait().unwrap();
-        proxy.calls();
-
-        let resolved = mirror.run(&format!("resolve --key killed-{n}"));
-        let root = resolved.out.trim().trim_start_matches("/ipfs/");
-        let is_whole = root == known[0] || root == known[2];
-        assert!(root.is_empty() || is_whole, "call {n}: {resolved:?}");
-        mirror.run(&format!("sync {key}")).silently();
-        let resolved = mirror.run(&format!("resolve --key killed-{n}"));
-        assert_eq!(resolved.exits(0).out, format!("/ipfs/{}\n", known[2]));
+        let published = whatever_is_published_is_whole(&mirror, &key);
+        upstream.asked();
+        mirror.run(&format!("sync {key} {options}")).silently();
+        nothing_published_is_fetched_again(&published, &upstream.asked());
+        let resolved = mirror.run(&format!("resolve {key}")).exits(0).out;
+        assert_eq!(resolved, format!("/ipfs/{}\n", fixture_roots(0)[2]));
         proxy.calls();
     }
     let pins = node.json("pin/ls?type=recursive&names=true");
@@ -62,4 +61,72 @@ fn killed_at_any_call(node: &TestNode, graft: &str, step: usize) {
             pin["Name"] == "" && !of_kubo_itself
         });
     assert_eq!(nameless.count(), 0, "staging is left: {pins}");
+}
+
+/// Kills `sync` 200 times, each after a time that is drawn by chance.
+fn killed_at_any_moment_it_goes_on_from_its_last_checkpoint(node: &TestNode) {
+    let upstream = Upstream::empty();
+    let items: Vec<_> = (0..40).map(|number| item(number, "item", 3000)).collect();
+    upstream.add_items(&items);
+    let whole = root_of(&tree_of(&items), CidVersion::V0);
+    let mirror = Mirror::new(node, &upstream);
+    let list = mirror.home().join("list");
+    let hashes: Vec<_> = items.iter().map(|item| item.hash.as_str()).collect();
+    std::fs::write(&list, hashes.join("\n")).unwrap();
+    let sync = format!("sync --from {} --checkpoint 4", list.display());
+    let begun = Instant::now();
+    mirror.run(&format!("{sync} --key first")).silently();
+    let time = begun.elapsed();
+
+    let mut chance = 17u64;
+    let mut keys = 0;
+    let mut before = Vec::new();
+    upstream.asked();
+    for kill in 0..200 {
+        // Knuth's MMIX generator: the moments are the same in every run.
+        chance = chance
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        let moment = time.mul_f64((chance >> 33) as f64 / f64::from(1u32 << 31));
+        let key = format!("--key killed-{keys}");
+        let mut command = mirror.command(&format!("{sync} {key}"));
+        let mut running = command.stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(moment);
+        running.kill().unwrap();
+        running.wait().unwrap();
+        nothing_published_is_fetched_again(&before, &upstream.asked());
+        before = whatever_is_published_is_whole(&mirror, &key);
+        if before.len() == items.len() || kill == 199 {
+            mirror.run(&format!("{sync} {key}")).silently();
+            nothing_published_is_fetched_again(&before, &upstream.asked());
+            before.clear();
+            let resolved = mirror.run(&format!("resolve {key}")).exits(0).out;
+            assert_eq!(resolved, format!("/ipfs/{whole}\n"));
+            keys += 1;
+        }
+    }
+    assert!(keys > 3, "no run came to its end");
+}
+
+/// The store hashes that are published under a key.
+fn whatever_is_published_is_whole(mirror: &Mirror, key: &str) -> Vec<String> {
+    let resolved = mirror.run(&format!("resolve --list {key}"));
+    if resolved.code != Some(0) {
+        let is_too_early = resolved.err.contains("no key") || resolved.err.contains("not resolve");
+        assert!(is_too_early, "{resolved:?}");
+        return Vec::new();
+    }
+    mirror.run(&format!("verify --deep {key}")).silently();
+    let paths = resolved.out.lines();
+    paths
+        .map(|path| path["/gnu/store/".len()..][..32].to_owned())
+        .collect()
+}
+
+fn nothing_published_is_fetched_again(published: &[String], asked: &[String]) {
+    let again = asked.iter().find(|path| {
+        let mut hashes = published.iter();
+        path.starts_with("nar/") && hashes.any(|hash| path.contains(hash.as_str()))
+    });
+    assert_eq!(again, None, "it is published already");
 }

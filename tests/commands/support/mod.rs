@@ -13,7 +13,7 @@ pub use kubo::Setup;
 pub use network::Network;
 pub use node::{Answer, TestNode};
 pub use program::{Mirror, run};
-pub use proxy::Proxy;
+pub use proxy::{Proxy, Spoil};
 pub use upstream::{Fault, Upstream};
 
 use serde_json::Value;

@@ -5,8 +5,9 @@ use super::fixture;
 use guix_ipfs::embedded::http::{Content, Request, Response, Server};
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 pub struct Upstream {
     server: Server,
@@ -27,8 +28,40 @@ struct Shared {
 pub enum Fault {
     /// It is answered with this status.
     Status(u16),
+    /// It is answered with 503 and `Retry-After`, in seconds.
+    RetryAfter(u64),
     /// The connection ends half-way through the file.
     Cut,
+    /// Half the file comes, and then nothing more for so long.
+    Stall(Duration),
+    /// The file comes byte by byte, with a pause after each.
+    Drip(Duration),
+    /// The answer begins so much later.
+    Late(Duration),
+}
+
+/// A file that pauses once, half-way, or after each byte.
+struct Slow {
+    content: Cursor<Vec<u8>>,
+    pause: Duration,
+    each: bool,
+}
+
+impl Read for Slow {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.content.get_ref().len() as u64;
+        let at = self.content.position();
+        let most = match self.each {
+            true => 1,
+            false if at < length / 2 => (length / 2 - at) as usize,
+            false => buffer.len(),
+        };
+        if self.each || at == length / 2 {
+            std::thread::sleep(self.pause);
+        }
+        let most = most.min(buffer.len());
+        self.content.read(&mut buffer[..most])
+    }
 }
 
 impl Upstream {
@@ -61,8 +94,14 @@ impl Upstream {
             let file = shared.files.get(&path).cloned().flatten();
             let fault = shared.faults.get_mut(&path).and_then(Vec::pop);
             shared.asked.push(path);
-            if let Some(Fault::Status(status)) = fault {
-                return Response::text(status, "not now");
+            drop(shared);
+            match fault {
+                Some(Fault::Status(status)) => return Response::text(status, "not now"),
+                Some(Fault::RetryAfter(seconds)) => {
+                    return Response::text(503, "busy").with("Retry-After", seconds.to_string());
+                }
+                Some(Fault::Late(time)) => std::thread::sleep(time),
+                _ => {}
             }
             match file {
                 Some(file) => Response {
@@ -71,8 +110,15 @@ impl Upstream {
                     content: Content::Sized(
                         file.len() as u64,
                         match fault {
-                            Some(_) => Box::new(Cursor::new(file[..file.len() / 2].to_vec())),
-                            None => Box::new(Cursor::new(file)),
+                            Some(Fault::Cut) => {
+                                Box::new(Cursor::new(file[..file.len() / 2].to_vec()))
+                            }
+                            Some(Fault::Stall(pause) | Fault::Drip(pause)) => Box::new(Slow {
+                                content: Cursor::new(file.to_vec()),
+                                pause,
+                                each: matches!(fault, Some(Fault::Drip(_))),
+                            }),
+                            _ => Box::new(Cursor::new(file)),
                         },
                     ),
                 },
