@@ -311,7 +311,7 @@ pub struct Publish {
         default_value = "48h",
         value_parser = lifetime
     )]
-    pub record_lifetime: String,
+    pub record_lifetime: Duration,
     /// Publish even where the node reaches nobody else
     #[arg(long, env = "GUIX_IPFS_ALLOW_OFFLINE", value_parser = FalseyValueParser::new())]
     pub allow_offline: bool,
@@ -405,11 +405,7 @@ fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "a number of bytes, such as 500M or 2G".to_owned())
 }
 
-/// A duration as Kubo (Go) reads it, in hours, minutes and seconds.
-fn lifetime(text: &str) -> Result<String, String> {
-    duration(text).map(|_| text.to_owned())
-}
-
+/// A duration in hours, minutes and seconds, as Go writes it.
 fn duration(text: &str) -> Result<Duration, String> {
     let mut rest = text;
     let mut seconds = Some(0u64);
@@ -427,6 +423,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     match seconds {
         Some(seconds) if rest.is_empty() && !text.is_empty() => Ok(Duration::from_secs(seconds)),
         _ => Err("a duration such as 48h or 1h30m".to_owned()),
+    }
+}
+
+/// How long a record may be valid: not no time at all.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("longer than nothing, such as 48h".to_owned()),
+        lifetime => Ok(lifetime),
     }
 }
 
@@ -461,7 +465,8 @@ mod tests {
         assert_eq!(size("2G"), Ok(2 << 30));
         assert_eq!(size("17"), Ok(17));
         assert!(size("G").is_err() && size("-1").is_err() && size("99999999999G").is_err());
-        assert_eq!(lifetime("48h"), Ok("48h".to_owned()));
+        assert_eq!(lifetime("48h"), Ok(Duration::from_secs(48 * 3600)));
+        assert!(lifetime("0s").is_err());
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
         assert!(lifetime("48").is_err() && lifetime("h").is_err() && lifetime("2 days").is_err());
     }

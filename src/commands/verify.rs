@@ -12,7 +12,7 @@ use super::stop::Stop;
 use super::transfer::Transfer;
 use crate::cli::{Global, Verify, Wanted};
 use crate::failure::{Exit, Failure};
-use crate::guix::{CheckedNar, Expect, HashPart, Narinfo, Variant};
+use crate::guix::{CheckedNar, Expect, HashPart, NarError, Narinfo, Variant};
 use crate::ipfs::cid::Cid;
 use crate::node::Node;
 use crate::publication::graft::Engine;
@@ -151,8 +151,13 @@ impl Check<'_> {
         let content = self.node.cat(file).map_err(|error| error.to_string())?;
         let expect = Expect::of(narinfo, variant);
         let mut nar = CheckedNar::new(content, expect).map_err(|error| error.to_string())?;
-        let read = io::copy(&mut nar, &mut io::sink());
-        read.map(|_| ()).map_err(|error| error.to_string())
+        match io::copy(&mut nar, &mut io::sink()) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(match NarError::from_io(&error) {
+                Some(error) => error.to_string(),
+                None => format!("the node broke off: a block is missing or damaged ({error})"),
+            }),
+        }
     }
 }
 

@@ -181,6 +181,7 @@ impl<'n> Call<'n> {
             (_, Ok(message), _) => Problem::Refused(message.message),
             (404, ..) => Problem::NoSuchCommand(self.command.to_owned()),
             (_, _, Err(error)) => Problem::Cut(error.to_string()),
+            (_, Err(error), _) if error.is_eof() => Problem::Cut(error.to_string()),
             _ => Problem::Unexpected(format!("HTTP {status}, {}", excerpt(&text))),
         }
     }

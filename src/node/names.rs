@@ -9,6 +9,10 @@ use std::time::Duration;
 /// How long a publication may take on the node: on the public network, minutes.
 const PUBLISH: Duration = Duration::from_secs(600);
 
+/// For how long others may go on with a record that they have looked up; Kubo's
+/// own default.
+const TTL: Duration = Duration::from_secs(300);
+
 /// The longest record, in bytes (<https://specs.ipfs.tech/ipns/ipns-record/#record-size-limit>).
 const MAX_RECORD_BYTES: u64 = 10 << 10;
 
@@ -33,9 +37,9 @@ pub struct Key {
 
 /// How a name is published.
 #[derive(Clone, Debug)]
-pub struct Publish<'a> {
-    /// How long the record is valid, as Kubo reads a duration: `48h`.
-    pub lifetime: &'a str,
+pub struct Publish {
+    /// How long the record is valid.
+    pub lifetime: Duration,
     /// Whether a node without a network may publish, for itself alone.
     pub allow_offline: bool,
     /// The record's sequence number, where the node's own count is behind the
@@ -175,8 +179,9 @@ impl Node {
             .option("key", &key.name)
             // The node would search the network for a root it has not got.
             .option("resolve", false)
-            .option("lifetime", how.lifetime)
-            .option("ttl", "5m")
+            .option("lifetime", seconds(how.lifetime))
+            // A record must not be kept for longer than it is valid.
+            .option("ttl", seconds(how.lifetime.min(TTL)))
             .option("allow-offline", how.allow_offline)
             .limit(PUBLISH);
         if let Some(sequence) = how.sequence {
@@ -189,4 +194,9 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// A duration as Kubo (Go) reads it.
+fn seconds(duration: Duration) -> String {
+    format!("{}s", duration.as_secs())
 }

@@ -94,7 +94,7 @@ impl Node {
             .option("type", "recursive")
             .option("name", name)
             .option("names", true)
-            .limit(LONG)
+            .limit(PIN)
             .json()?;
         Ok(list
             .keys

@@ -1,7 +1,7 @@
 //! The embedded node as a person meets it: inside a command, in the foreground,
 //! killed, and asked by strangers.
 
-use crate::support::{Mirror, TestNode, Upstream, fixture_roots};
+use crate::support::{Mirror, TestNode, Upstream, fixture_roots, item};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
@@ -216,4 +216,32 @@ fn a_name_can_move_to_kubo() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let imported: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(imported["Id"], resolved["name"]);
+}
+
+/// A disk that takes no more is played by the system's limit of a file's size.
+#[test]
+fn a_full_disk_is_named_and_nothing_half_written_is_read_back() {
+    let upstream = Upstream::of_fixtures();
+    let mirror = inside(&upstream);
+    mirror.run("sync").silently();
+    let large = item(1, "large", 300_000);
+    upstream.add_items([&large]);
+    let add = format!("add {}", large.hash);
+    let limited = mirror.command(&add);
+    let mut shell = std::process::Command::new("sh");
+    // Without the trap the signal of the limit would end the program.
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$0\" \"$@\""]);
+    shell.arg(limited.get_program()).args(limited.get_args());
+    shell.env_clear();
+    for (name, value) in limited.get_envs() {
+        shell.env(name, value.unwrap());
+    }
+    crate::support::run(&mut shell)
+        .exits(1)
+        .says("File too large");
+    assert_eq!(mirror.root(), fixture_roots(0)[2]);
+    mirror.run("verify --deep").silently();
+    mirror.run(&add).silently();
+    mirror.run("verify --deep").silently();
+    assert_eq!(mirror.list().len(), 9);
 }

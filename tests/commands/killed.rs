@@ -39,7 +39,7 @@ fn killed_at_any_call(node: &TestNode, graft: &str) {
             if sync.try_wait().unwrap().is_some() {
                 break;
             }
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_micros(200));
         }
         sync.kill().unwrap();
         sync.wait().unwrap();

@@ -5,12 +5,18 @@
 mod support;
 
 mod bad_items;
+mod base;
 mod conformance;
 mod embedded_node;
+mod faults;
 mod gateway;
 mod import_settings;
+mod interrupted;
 mod killed;
 mod main_job;
 mod network;
 mod prototype;
+mod remove;
 mod sharded;
+mod upstream_faults;
+mod verify;

@@ -6,9 +6,12 @@ use crate::embedded::keys::{Key, SELF};
 use crate::embedded::names::duration;
 use crate::embedded::path;
 use serde_json::json;
+use std::time::Duration;
 
 /// How long a record is valid where nothing is said, as in Kubo.
 const LIFETIME: &str = "48h";
+/// How long others may keep a record where nothing is said, as in Kubo.
+const TTL: Duration = Duration::from_secs(300);
 
 pub fn key_list(call: &Call) -> Answer {
     let keys = call.repo.keys.all()?;
@@ -51,6 +54,14 @@ pub fn publish(call: &Call) -> Answer {
         let text = format!("error parsing lifetime option: time: invalid duration {lifetime:?}");
         return Err(refused(text));
     };
+    let ttl = call.options.text("ttl").map_or(Some(TTL), duration);
+    if ttl.is_none_or(|ttl| ttl > lifetime) {
+        return Err(refused(format!(
+            "ttl ({}) must not be greater than lifetime ({})",
+            go(ttl.unwrap_or_default()),
+            go(lifetime)
+        )));
+    }
     let cid = path::resolve(call.repo, path)?;
     if call.options.flag("resolve", true)? {
         call.repo.blocks.size(&cid)?;
@@ -73,6 +84,17 @@ pub fn resolve(call: &Call) -> Answer {
     };
     let value = path::resolve_name(call.repo, &name)?;
     one(&json!({ "Path": value }))
+}
+
+/// A duration of whole seconds as Go writes it.
+fn go(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds}s"),
+        (0, _) => format!("{minutes}m{}s", seconds % 60),
+        _ => format!("{hours}h{minutes}m{}s", seconds % 60),
+    }
 }
 
 /// A key by its name, or by the name that it publishes under.

@@ -1,9 +1,10 @@
 //! Items made up by number, as many as a test wants, and the trees they make.
 
-use super::Upstream;
+use super::{TestNode, Upstream};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use guix_ipfs::guix::base32;
+use guix_ipfs::ipfs::car;
 use guix_ipfs::ipfs::cid::{Cid, CidVersion};
 use guix_ipfs::ipfs::directory::{Blocks, Changes, Entry, patch};
 use guix_ipfs::ipfs::file::add_file;
@@ -59,6 +60,18 @@ impl Upstream {
     }
 }
 
+/// The files of `fixtures/substitute-server` whose names contain one of `hashes`,
+/// and the first root's.
+pub fn tree_of_fixtures(hashes: &[&str]) -> Files {
+    let upstream = Upstream::of_fixtures();
+    let mut tree = Files::from([("nix-cache-info".to_owned(), CACHE_INFO.to_vec())]);
+    tree.extend(upstream.files().into_iter().filter(|(path, _)| {
+        let is_served = path.ends_with(".narinfo") || path.starts_with("nar/");
+        is_served && hashes.iter().any(|hash| path.contains(hash))
+    }));
+    tree
+}
+
 /// The tree of a mirror of these items.
 pub fn tree_of<'i>(items: impl IntoIterator<Item = &'i Item>) -> Files {
     let mut tree = Files::from([("nix-cache-info".to_owned(), CACHE_INFO.to_vec())]);
@@ -79,10 +92,26 @@ pub fn write_tree(tree: &Files, folder: &Path) {
 
 /// The root of a tree when each of its directories is made at once.
 pub fn root_of(tree: &Files, version: CidVersion) -> String {
-    directory(tree, "", version).cid.to_string()
+    let root = directory(tree, "", version, &mut |_, _| {});
+    root.cid.to_string()
 }
 
-fn directory(tree: &Files, prefix: &str, version: CidVersion) -> Entry {
+impl TestNode {
+    /// Stores a tree, and pins it as `ipfs add -r` does; gives its root.
+    pub fn store_tree(&self, tree: &Files, version: CidVersion) -> String {
+        let mut blocks = Vec::new();
+        let mut put = |cid: Cid, block: Vec<u8>| car::write_block(&mut blocks, &cid, &block);
+        let root = directory(tree, "", version, &mut put).cid;
+        let archive = [car::header(&[root]), blocks].concat();
+        let answer = self.upload("dag/import?pin-roots=true", &archive);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        root.to_string()
+    }
+}
+
+type Put<'p> = &'p mut dyn FnMut(Cid, Vec<u8>);
+
+fn directory(tree: &Files, prefix: &str, version: CidVersion, put: Put) -> Entry {
     let mut changes = Changes::new();
     for (path, content) in tree.range(prefix.to_owned()..) {
         let Some(rest) = path.strip_prefix(prefix) else {
@@ -96,16 +125,24 @@ fn directory(tree: &Files, prefix: &str, version: CidVersion) -> Entry {
             continue;
         }
         let entry = match is_file {
-            true => file(content, version),
-            false => directory(tree, &format!("{prefix}{name}/"), version),
+            true => file(content, version, put),
+            false => directory(tree, &format!("{prefix}{name}/"), version, put),
         };
         changes.insert(name.to_owned(), Some(entry));
     }
-    patch(&Nothing, None, changes, version, &mut |_, _| Ok(())).unwrap()
+    patch(&Nothing, None, changes, version, &mut |cid, block| {
+        put(cid, block);
+        Ok(())
+    })
+    .unwrap()
 }
 
-fn file(content: &[u8], version: CidVersion) -> Entry {
-    let added = add_file(version, &mut &content[..], &mut |_, _| Ok(())).unwrap();
+fn file(content: &[u8], version: CidVersion, put: Put) -> Entry {
+    let added = add_file(version, &mut &content[..], &mut |cid, block| {
+        put(cid, block);
+        Ok(())
+    });
+    let added = added.unwrap();
     Entry {
         cid: added.cid,
         size: added.cumulative,

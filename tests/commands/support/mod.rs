@@ -8,7 +8,7 @@ mod program;
 mod proxy;
 mod upstream;
 
-pub use items::{Files, Item, Nothing, item, root_of, tree_of, write_tree};
+pub use items::{Files, Item, Nothing, item, root_of, tree_of, tree_of_fixtures, write_tree};
 pub use kubo::Setup;
 pub use network::Network;
 pub use node::{Answer, TestNode};

@@ -124,6 +124,28 @@ impl TestNode {
         serde_json::from_slice(&answer.body).unwrap()
     }
 
+    /// Points the name of a key, which is made where there is none, to a root.
+    pub fn publish(&self, key: &str, root: &str) {
+        self.rpc(&format!("key/gen?arg={key}&type=ed25519"));
+        let options = "allow-offline=true&resolve=false";
+        self.json(&format!(
+            "name/publish?arg=/ipfs/{root}&key={key}&{options}"
+        ));
+    }
+
+    /// Unpins all that bears a name which contains `part`.
+    pub fn unpin_named(&self, part: &str) {
+        let pins = self.json(&format!("pin/ls?type=recursive&name={part}&names=true"));
+        for cid in pins["Keys"].as_object().unwrap().keys() {
+            self.json(&format!("pin/rm?arg={cid}"));
+        }
+    }
+
+    /// Gives a key another name.
+    pub fn rename_key(&self, was: &str, now: &str) {
+        self.json(&format!("key/rename?arg={was}&arg={now}"));
+    }
+
     /// Asks the gateway.
     pub fn get(&self, path: &str) -> Answer {
         answer(self.agent.get(format!("{}{path}", self.gateway)).call())

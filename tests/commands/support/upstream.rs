@@ -6,12 +6,20 @@ use guix_ipfs::embedded::http::{Content, Request, Response, Server};
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub struct Upstream {
     server: Server,
     shared: Arc<Mutex<Shared>>,
+    over: Arc<AtomicBool>,
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default)]
@@ -45,6 +53,8 @@ struct Slow {
     content: Cursor<Vec<u8>>,
     pause: Duration,
     each: bool,
+    /// Whether nobody needs it any more.
+    over: Arc<AtomicBool>,
 }
 
 impl Read for Slow {
@@ -57,7 +67,10 @@ impl Read for Slow {
             false => buffer.len(),
         };
         if self.each || at == length / 2 {
-            std::thread::sleep(self.pause);
+            let begun = Instant::now();
+            while begun.elapsed() < self.pause && !self.over.load(Ordering::Relaxed) {
+                std::thread::sleep(self.pause.min(Duration::from_millis(20)));
+            }
         }
         let most = most.min(buffer.len());
         self.content.read(&mut buffer[..most])
@@ -87,6 +100,8 @@ impl Upstream {
     pub fn empty() -> Self {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let answers = Arc::clone(&shared);
+        let over = Arc::<AtomicBool>::default();
+        let ended = Arc::clone(&over);
         let server = Server::bind(0, move |request: &mut Request| {
             let path = percent_decode_str(&request.path).decode_utf8_lossy();
             let path = path.trim_start_matches('/').to_owned();
@@ -116,6 +131,7 @@ impl Upstream {
                             Some(Fault::Stall(pause) | Fault::Drip(pause)) => Box::new(Slow {
                                 content: Cursor::new(file.to_vec()),
                                 pause,
+                                over: Arc::clone(&ended),
                                 each: matches!(fault, Some(Fault::Drip(_))),
                             }),
                             _ => Box::new(Cursor::new(file)),
@@ -128,6 +144,7 @@ impl Upstream {
         Self {
             server: server.unwrap(),
             shared,
+            over,
         }
     }
 
@@ -177,6 +194,21 @@ impl Upstream {
     pub fn get(&self, path: &str) -> Vec<u8> {
         let shared = self.shared.lock().unwrap();
         shared.files[path].as_ref().unwrap().to_vec()
+    }
+
+    /// All that it serves.
+    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let shared = self.shared.lock().unwrap();
+        let files = shared.files.iter();
+        files
+            .filter_map(|(path, content)| Some((path.clone(), content.as_ref()?.to_vec())))
+            .collect()
+    }
+
+    /// Whether it was asked for `path` since [`Upstream::asked`] was last called.
+    pub fn has_asked(&self, path: &str) -> bool {
+        let shared = self.shared.lock().unwrap();
+        shared.asked.iter().any(|asked| asked == path)
     }
 
     /// What was asked for since this was last called.

@@ -1,0 +1,117 @@
+//! Each kind of fault, once in each kind of call to the node.
+
+use crate::support::{Mirror, Proxy, Spoil, TestNode, Upstream, fixture_roots};
+use std::time::Duration;
+
+on_both_nodes!(
+    a_fault_in_any_call_of_a_car_run_is_named_and_loses_nothing,
+    a_fault_in_any_call_of_an_add_link_run_is_named_and_loses_nothing,
+    a_node_that_is_slow_is_waited_for,
+    a_node_that_answers_never_is_given_up,
+);
+
+const MESSAGE: &str = r#"{"Message":"spoiled for a test","Code":0,"Type":"error"}"#;
+
+/// What is done to a call, and what the program must say of it.
+const FAULTS: [(Spoil, &str); 7] = [
+    (Spoil::Before, "cut short"),
+    (Spoil::After, "cut short"),
+    (
+        Spoil::Answer(500, MESSAGE),
+        "the node says: spoiled for a test",
+    ),
+    (
+        Spoil::Answer(404, "404 page not found"),
+        "this node has no command",
+    ),
+    (Spoil::Half, "cut short"),
+    (Spoil::StreamError, "cut short"),
+    (Spoil::WrongLength, "cut short"),
+];
+
+fn a_fault_in_any_call_of_a_car_run_is_named_and_loses_nothing(node: &TestNode) {
+    faults_in_any_call(node, "car");
+}
+
+fn a_fault_in_any_call_of_an_add_link_run_is_named_and_loses_nothing(node: &TestNode) {
+    faults_in_any_call(node, "add-link");
+}
+
+/// Spoils the last call of each kind, for which most has been done before.
+fn faults_in_any_call(node: &TestNode, graft: &str) {
+    let upstream = Upstream::of_fixtures();
+    let proxy = Proxy::new(&node.api);
+    let mirror = Mirror::at(&proxy.url, &upstream);
+    let known = fixture_roots(0);
+    mirror.run("sync --key whole --no-closure").silently();
+    proxy.calls();
+    // One job, so that the calls are the same in every run.
+    let options = format!("--graft {graft} --jobs 1");
+    mirror
+        .run(&format!("sync --key whole {options}"))
+        .silently();
+    let calls = proxy.calls();
+    let mut kinds = calls.clone();
+    kinds.sort();
+    kinds.dedup();
+    for (number, command) in kinds.iter().enumerate() {
+        let before = calls.iter().filter(|call| *call == command).count() - 1;
+        for (at, (spoil, says)) in FAULTS.iter().enumerate() {
+            let key = format!("--key faults-{number}-{at}");
+            mirror.run(&format!("sync --no-closure {key}")).silently();
+            proxy.spoil(command, before, *spoil);
+            let spoiled = mirror.run(&format!("sync {key} {options}"));
+            let context = format!("{command}, {spoil:?}: {spoiled:?}");
+            assert!(!proxy.is_waiting(), "it was not called: {context}");
+            let root = mirror.run(&format!("resolve {key}")).exits(0).out;
+            let root = root.trim().trim_start_matches("/ipfs/");
+            match spoiled.code {
+                // What comes after the publication, or need not be known.
+                Some(0) => assert_eq!(root, known[2], "{context}"),
+                Some(1) => {
+                    assert!(spoiled.err.contains(says), "no {says:?} in {context}");
+                    assert!(root == known[1] || root == known[2], "{root}: {context}");
+                }
+                _ => panic!("{context}"),
+            }
+            mirror.run(&format!("verify --deep {key}")).silently();
+            mirror.run(&format!("sync {key}")).silently();
+            let root = mirror.run(&format!("resolve {key}")).exits(0).out;
+            assert_eq!(root, format!("/ipfs/{}\n", known[2]), "{context}");
+        }
+    }
+}
+
+fn a_node_that_is_slow_is_waited_for(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let proxy = Proxy::new(&node.api);
+    let mirror = Mirror::at(&proxy.url, &upstream);
+    let late = Spoil::Late(Duration::from_secs(2));
+    for (command, spoil) in [
+        ("name/resolve", Spoil::Drip),
+        ("pin/update", late),
+        ("name/publish", late),
+        ("dag/import", late),
+    ] {
+        let key = format!("--key slow-{}", command.replace('/', "-"));
+        proxy.spoil(command, 0, spoil);
+        mirror
+            .run(&format!("sync {key} --graft car --read-timeout 10"))
+            .silently();
+        assert!(!proxy.is_waiting(), "{command} was not called");
+    }
+}
+
+fn a_node_that_answers_never_is_given_up(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let proxy = Proxy::new(&node.api);
+    let mirror = Mirror::at(&proxy.url, &upstream);
+    mirror.run("sync --no-closure").silently();
+    proxy.spoil("key/list", 0, Spoil::Late(Duration::from_secs(20)));
+    mirror
+        .run("sync --read-timeout 1")
+        .exits(1)
+        .says("the node did not answer within 1 seconds");
+    assert_eq!(mirror.root(), fixture_roots(0)[1]);
+    mirror.run("sync").silently();
+}
