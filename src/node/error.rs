@@ -38,7 +38,10 @@ pub enum Problem {
     NoSuchCommand(String),
     /// The RPC asks for a user or a token, or refuses the one given.
     #[error(
-        "the node refuses access (HTTP {0}); give a user and password in --api http://USER:PASSWORD@HOST:PORT"
+        "the node refuses access (HTTP {0}): say who you are with bearer:TOKEN or \
+         basic:USER:PASSWORD in ${variable} or in a file named by --api-auth-file, and see that \
+         the node's API.Authorizations allow all of /api/v0",
+        variable = super::AUTHORIZATION_VARIABLE
     )]
     Forbidden(u16),
     /// The connection broke, or the answer ended before it was whole.

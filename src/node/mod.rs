@@ -7,6 +7,7 @@
 //! `offline=true`.
 
 mod address;
+mod authorization;
 mod call;
 mod content;
 mod error;
@@ -15,6 +16,7 @@ mod names;
 mod pins;
 
 pub use address::{Address, AddressError};
+pub use authorization::{Authorization, AuthorizationError, VARIABLE as AUTHORIZATION_VARIABLE};
 pub use content::{Imported, Listed};
 pub use error::{NodeError, Problem};
 pub use info::{Identity, RepoStat, Version};
@@ -53,8 +55,7 @@ pub struct Node {
     agent: Agent,
     /// `http://host:port`, without a slash at the end.
     base: String,
-    /// The `Authorization` header, where the address holds a user and password.
-    authorization: Option<String>,
+    authorization: Option<Authorization>,
     /// How long a call may take where nothing is transferred.
     short: Duration,
     /// What the node said of itself when the connection was made.

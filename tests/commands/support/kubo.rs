@@ -69,6 +69,8 @@ impl Kubo {
         config["Addresses"]["API"] = json!(format!("/ip4/127.0.0.1/tcp/{api}"));
         config["Addresses"]["Gateway"] = json!(format!("/ip4/127.0.0.1/tcp/{gateway}"));
         config["Addresses"]["Swarm"] = json!([]);
+        // Older gateways ask the world's name servers for 127.0.0.1.
+        config["Gateway"]["NoDNSLink"] = json!(true);
         if setup.online {
             let swarm = format!("/ip4/127.0.0.1/tcp/{}", free_port());
             config["Addresses"]["Swarm"] = json!([swarm]);
