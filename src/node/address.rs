@@ -38,7 +38,16 @@ impl Address {
     /// The file is there but holds no address.
     pub fn of_local_daemon(ipfs_path: Option<&Path>) -> Result<Self, AddressError> {
         let written = ipfs_path.and_then(|path| std::fs::read_to_string(path.join("api")).ok());
-        written.as_deref().unwrap_or(DEFAULT).trim().parse()
+        let Some(written) = written else {
+            return DEFAULT.parse();
+        };
+        match written.trim() {
+            address if address.starts_with('/') => address.parse(),
+            other => Err(AddressError {
+                text: other.to_owned(),
+                reason: "it does not begin with /",
+            }),
+        }
     }
 }
 

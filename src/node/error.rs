@@ -36,6 +36,12 @@ pub enum Problem {
     /// The node does not know the command.
     #[error("this node has no command {0}")]
     NoSuchCommand(String),
+    /// Something else listens there, such as the node's gateway.
+    #[error(
+        "{0} is no node's RPC, but perhaps its gateway; `ipfs config Addresses.API` tells where \
+         the RPC is, for --api"
+    )]
+    NotAnRpc(String),
     /// The RPC asks for a user or a token, or refuses the one given.
     #[error(
         "the node refuses access (HTTP {0}): say who you are with bearer:TOKEN or \
@@ -97,6 +103,10 @@ impl Problem {
             ureq::Error::ConnectionFailed => unreachable("no connection".to_owned()),
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 unreachable("connection refused".to_owned())
+            }
+            // The resolver's own message; its kind says nothing.
+            ureq::Error::Io(error) if error.to_string().starts_with("failed to lookup") => {
+                unreachable("unknown host".to_owned())
             }
             other => Self::Cut(other.to_string()),
         }

@@ -12,5 +12,6 @@ mod import_settings;
 mod killed;
 mod main_job;
 mod network;
+mod node_options;
 mod prototype;
 mod sharded;
