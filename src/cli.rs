@@ -327,9 +327,9 @@ pub struct Publish {
         value_name = "DURATION",
         env = "GUIX_IPFS_RECORD_LIFETIME",
         default_value = "48h",
-        value_parser = lifetime
+        value_parser = duration
     )]
-    pub record_lifetime: String,
+    pub record_lifetime: Duration,
     /// Publish even where the node reaches nobody else
     #[arg(long, env = "GUIX_IPFS_ALLOW_OFFLINE", value_parser = FalseyValueParser::new())]
     pub allow_offline: bool,
@@ -444,10 +444,6 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 /// A duration as Kubo (Go) reads it, in hours, minutes and seconds.
-fn lifetime(text: &str) -> Result<String, String> {
-    duration(text).map(|_| text.to_owned())
-}
-
 fn duration(text: &str) -> Result<Duration, String> {
     let mut rest = text;
     let mut seconds = Some(0u64);
@@ -499,8 +495,8 @@ mod tests {
         assert_eq!(size("2G"), Ok(2 << 30));
         assert_eq!(size("17"), Ok(17));
         assert!(size("G").is_err() && size("-1").is_err() && size("99999999999G").is_err());
-        assert_eq!(lifetime("48h"), Ok("48h".to_owned()));
+        assert_eq!(duration("48h"), Ok(Duration::from_secs(172_800)));
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
-        assert!(lifetime("48").is_err() && lifetime("h").is_err() && lifetime("2 days").is_err());
+        assert!(duration("48").is_err() && duration("h").is_err() && duration("2 days").is_err());
     }
 }

@@ -8,6 +8,7 @@ use crate::node::{AUTHORIZATION_VARIABLE, Address, Authorization, Key, Node, Tim
 use crate::publication::{KeyState, Lock, PublicationError, Site, Tree, name_of_new_key};
 use crate::report::{Report, bytes};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A connection to a node.
 pub struct Session {
@@ -75,7 +76,7 @@ impl Session {
             lock,
             node: &self.node,
             key,
-            record_lifetime: publish.record_lifetime.clone(),
+            record_lifetime: publish.record_lifetime,
             allow_offline,
             online: alone.is_none(),
         };
@@ -89,7 +90,7 @@ impl Session {
             lock: None,
             node: &self.node,
             key,
-            record_lifetime: String::new(),
+            record_lifetime: Duration::ZERO,
             allow_offline: false,
             online: false,
         }

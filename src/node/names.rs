@@ -9,6 +9,9 @@ use std::time::Duration;
 /// How long a publication may take on the node: on the public network, minutes.
 const PUBLISH: Duration = Duration::from_secs(600);
 
+/// How long others may keep an answer.
+const TTL: Duration = Duration::from_secs(300);
+
 /// The longest record, in bytes (<https://specs.ipfs.tech/ipns/ipns-record/#record-size-limit>).
 const MAX_RECORD_BYTES: u64 = 10 << 10;
 
@@ -33,9 +36,9 @@ pub struct Key {
 
 /// How a name is published.
 #[derive(Clone, Debug)]
-pub struct Publish<'a> {
-    /// How long the record is valid, as Kubo reads a duration: `48h`.
-    pub lifetime: &'a str,
+pub struct Publish {
+    /// How long the record is valid, in whole seconds.
+    pub lifetime: Duration,
     /// Whether a node without a network may publish, for itself alone.
     pub allow_offline: bool,
     /// The record's sequence number, where the node's own count is behind the
@@ -175,8 +178,9 @@ impl Node {
             .option("key", &key.name)
             // The node would search the network for a root it has not got.
             .option("resolve", false)
-            .option("lifetime", how.lifetime)
-            .option("ttl", "5m")
+            .option("lifetime", seconds(how.lifetime))
+            // The node refuses one that is longer than the lifetime.
+            .option("ttl", seconds(how.lifetime.min(TTL)))
             .option("allow-offline", how.allow_offline)
             .limit(PUBLISH);
         if let Some(sequence) = how.sequence {
@@ -189,4 +193,9 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// As Kubo (Go) reads a duration.
+fn seconds(duration: Duration) -> String {
+    format!("{}s", duration.as_secs())
 }

@@ -73,7 +73,7 @@ fn publish(site: &Site, base: &mut Base, root: Cid) -> Result<Committed, Publica
     // No node offers compare-and-swap: this is as late as one can look.
     refuse_if_moved(site, base, root)?;
     let mut how = Publish {
-        lifetime: &site.record_lifetime,
+        lifetime: site.record_lifetime,
         allow_offline: site.allow_offline,
         sequence: None,
     };

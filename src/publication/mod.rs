@@ -30,6 +30,7 @@ pub use tree::{Tree, join};
 
 use crate::ipfs::cid::Cid;
 use crate::node::{Key, Node, NodeError, Problem};
+use std::time::Duration;
 
 /// Where a publication takes place: a node and one of its keys.
 #[derive(Debug)]
@@ -38,8 +39,8 @@ pub struct Site<'n> {
     pub node: &'n Node,
     /// The key whose name is published.
     pub key: Key,
-    /// How long a record is valid, as Kubo reads a duration.
-    pub record_lifetime: String,
+    /// How long a record is valid.
+    pub record_lifetime: Duration,
     /// Whether a node without a network may publish, for itself alone.
     pub allow_offline: bool,
     /// Whether the node is connected to others.
