@@ -34,9 +34,9 @@ pub const OLDEST: Version = Version {
 
 /// How long a name may be searched for on the network: as Kubo's own limit.
 const SHORT: Duration = Duration::from_secs(60);
-/// How long a pin of what was just stored may take; a node that is collecting
-/// garbage begins when it is done.
-const PIN: Duration = Duration::from_secs(300);
+/// How many times longer than a call that transfers nothing a pin of what was
+/// just stored may take; a node that is collecting garbage begins when it is done.
+const PIN_FACTOR: u32 = 5;
 /// How long a walk of the whole tree may take; a first pin of a million
 /// entries took 3 s, on a machine that did nothing else.
 const LONG: Duration = Duration::from_secs(1800);

@@ -4,7 +4,7 @@ use crate::support::{
     Item, Mirror, Network, TestNode, Upstream, fixture, fixture_roots, item, root_of, run, tree_of,
 };
 use guix_ipfs::ipfs::cid::CidVersion;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const HELLO: &str = "21q7lx382p28sibkw2l721ybjxymkh1a";
 const HELLO_NAR: &str = "nar/gzip/21q7lx382p28sibkw2l721ybjxymkh1a-rig-hello.txt";
@@ -147,6 +147,37 @@ fn a_record_that_expired_is_published_again() {
     for node in 0..3 {
         points_to(&network[node], &name, &fixture_roots(0)[2]);
     }
+}
+
+#[test]
+fn a_block_that_nobody_has_ends_a_run_and_hangs_none() {
+    let Some(mut network) = Network::start(3) else {
+        return;
+    };
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(&network[0], &upstream).online();
+    mirror.run("sync").silently();
+    let root = mirror.root();
+    let key = network[0].export_key(KEY);
+    network[1].import_key(KEY, &key);
+    // All of it but what is below nar, which is then lost with its publisher.
+    network[1].ipfs(
+        "get -o /dev/null",
+        &[&format!("/ipfs/{root}/{HELLO}.narinfo")],
+    );
+    network.stop(0);
+    let other = Mirror::new(&network[1], &upstream).online();
+    let start = Instant::now();
+    let mut sync = other.command(&format!("sync --base {root}"));
+    let run = run(sync.env("GUIX_IPFS_READ_TIMEOUT", "1")).exits(1);
+    run.says("is not whole on this node").says("ipfs pin add");
+    // Five seconds for the pin, and ten for the node to say so.
+    assert!(
+        start.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        start.elapsed()
+    );
+    points_to(&network[2], &network[1].name_of(KEY), &root);
 }
 
 #[test]

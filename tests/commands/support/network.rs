@@ -34,6 +34,11 @@ impl Network {
         self.connect();
     }
 
+    /// Ends a node for good.
+    pub fn stop(&mut self, node: usize) {
+        self.nodes[node].daemon_mut().kill();
+    }
+
     /// Puts a new node in the place of one whose repository is lost: it has
     /// nothing but the key in this file of `ipfs key export`, so that its
     /// sequence numbers start at 0. It is not connected yet.
