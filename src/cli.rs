@@ -4,8 +4,10 @@ use crate::guix::HashPart;
 use crate::guix::StorePath;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::publication::graft::Engine;
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -63,8 +65,24 @@ pub enum Command {
 pub struct Global {
     /// The node's RPC: a URL, a multiaddr, or `embedded` (or `embedded:DIR`) for the node inside this program
     /// [default: $IPFS_PATH/api, then http://127.0.0.1:5001]
-    #[arg(long, value_name = "ADDRESS", env = "GUIX_IPFS_API", global = true)]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "GUIX_IPFS_API",
+        hide_env_values = true,
+        value_parser = ApiParser,
+        global = true
+    )]
     pub api: Option<Api>,
+    /// A file that says who you are to the node: bearer:TOKEN or basic:USER:PASSWORD.
+    /// The same may stand in $GUIX_IPFS_API_AUTH
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GUIX_IPFS_API_AUTH_FILE",
+        global = true
+    )]
+    pub api_auth_file: Option<PathBuf>,
     /// The node's key whose name is published
     #[arg(
         long,
@@ -309,7 +327,7 @@ pub struct Publish {
         value_name = "DURATION",
         env = "GUIX_IPFS_RECORD_LIFETIME",
         default_value = "48h",
-        value_parser = lifetime
+        value_parser = duration
     )]
     pub record_lifetime: Duration,
     /// Publish even where the node reaches nobody else
@@ -337,6 +355,26 @@ impl FromStr for Api {
             }
             _ => text.parse().map(Self::Remote),
         }
+    }
+}
+
+/// Reads `--api` without repeating a password when it is wrong.
+#[derive(Clone)]
+struct ApiParser;
+
+impl TypedValueParser for ApiParser {
+    type Value = Api;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Api, clap::Error> {
+        value.to_string_lossy().parse().map_err(|error| {
+            let text = format!("--api: {error}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
+        })
     }
 }
 
@@ -468,6 +506,6 @@ mod tests {
         assert_eq!(lifetime("48h"), Ok(Duration::from_secs(48 * 3600)));
         assert!(lifetime("0s").is_err());
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
-        assert!(lifetime("48").is_err() && lifetime("h").is_err() && lifetime("2 days").is_err());
+        assert!(duration("48").is_err() && duration("h").is_err() && duration("2 days").is_err());
     }
 }

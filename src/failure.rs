@@ -2,7 +2,7 @@
 
 use crate::embedded::EmbeddedError;
 use crate::guix::HttpError;
-use crate::node::{AddressError, NodeError};
+use crate::node::{AddressError, AuthorizationError, NodeError};
 use crate::publication::{LockError, PublicationError};
 use std::io;
 use std::path::PathBuf;
@@ -42,6 +42,9 @@ pub enum Failure {
     /// `$IPFS_PATH/api` holds no address.
     #[error("in $IPFS_PATH/api: {0}")]
     Address(#[from] AddressError),
+    /// The file or variable that should say who this program is does not.
+    #[error(transparent)]
+    Authorization(#[from] AuthorizationError),
     /// Another run is writing.
     #[error(transparent)]
     Lock(#[from] LockError),

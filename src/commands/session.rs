@@ -4,7 +4,7 @@ use crate::cli::{Api, Global, Publish};
 use crate::embedded::{self, Running};
 use crate::failure::Failure;
 use crate::ipfs::cid::Cid;
-use crate::node::{Address, Key, Node, TimeLimits};
+use crate::node::{AUTHORIZATION_VARIABLE, Address, Authorization, Key, Node, TimeLimits};
 use crate::publication::{KeyState, Lock, PublicationError, Site, Tree, name_of_new_key};
 use crate::report::{Report, bytes};
 use std::path::PathBuf;
@@ -23,9 +23,9 @@ impl Session {
     /// embedded one and does not run yet.
     pub fn open(global: &Global) -> Result<Self, Failure> {
         let (address, embedded) = match &global.api {
-            Some(Api::Remote(address)) => (address.clone(), None),
+            Some(Api::Remote(address)) => (authorized(address.clone(), global)?, None),
             Some(Api::Embedded(folder)) => start_embedded(folder.clone())?,
-            None => (local_daemon()?, None),
+            None => (authorized(local_daemon()?, global)?, None),
         };
         let limits = TimeLimits {
             connect: global.connect_timeout,
@@ -176,6 +176,14 @@ fn start_embedded(named: Option<PathBuf>) -> Result<(Address, Option<Running>), 
             Ok((running.rpc_url().parse()?, Some(running)))
         }
     }
+}
+
+/// The address with what the user says beside it about who this program is.
+fn authorized(mut address: Address, global: &Global) -> Result<Address, Failure> {
+    let variable = std::env::var(AUTHORIZATION_VARIABLE).ok();
+    let said = Authorization::find(global.api_auth_file.as_deref(), variable.as_deref())?;
+    address.authorization = said.or(address.authorization);
+    Ok(address)
 }
 
 fn local_daemon() -> Result<Address, Failure> {

@@ -1,7 +1,7 @@
 //! Where a node's RPC listens: a URL or a multiaddr.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use super::authorization::Authorization;
+use percent_encoding::percent_decode_str;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::str::FromStr;
@@ -16,8 +16,8 @@ pub struct Address {
     /// `http://host:port` or `https://host:port`, with a path where the node
     /// stands behind one, without a slash at the end.
     pub url: String,
-    /// An `Authorization` header, from a user and password in the URL.
-    pub authorization: Option<String>,
+    /// Who this program is there, from a user and password in the URL.
+    pub authorization: Option<Authorization>,
 }
 
 /// Why a text is no address.
@@ -38,7 +38,16 @@ impl Address {
     /// The file is there but holds no address.
     pub fn of_local_daemon(ipfs_path: Option<&Path>) -> Result<Self, AddressError> {
         let written = ipfs_path.and_then(|path| std::fs::read_to_string(path.join("api")).ok());
-        written.as_deref().unwrap_or(DEFAULT).trim().parse()
+        let Some(written) = written else {
+            return DEFAULT.parse();
+        };
+        match written.trim() {
+            address if address.starts_with('/') => address.parse(),
+            other => Err(AddressError {
+                text: other.to_owned(),
+                reason: "it does not begin with /",
+            }),
+        }
     }
 }
 
@@ -51,7 +60,7 @@ impl FromStr for Address {
             false => from_url(text),
         };
         let (url, authorization) = parsed.map_err(|reason| AddressError {
-            text: text.to_owned(),
+            text: without_password(text),
             reason,
         })?;
         Ok(Self { url, authorization })
@@ -86,7 +95,19 @@ fn from_multiaddr(text: &str) -> Result<String, &'static str> {
     Ok(format!("{scheme}://{host}:{port}"))
 }
 
-fn from_url(text: &str) -> Result<(String, Option<String>), &'static str> {
+/// For messages.
+fn without_password(text: &str) -> String {
+    match text.rsplit_once('@') {
+        None => text.to_owned(),
+        Some((before, host)) => {
+            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+            let scheme = scheme.to_owned() + if scheme.is_empty() { "" } else { "://" };
+            format!("{scheme}…@{host}")
+        }
+    }
+}
+
+fn from_url(text: &str) -> Result<(String, Option<Authorization>), &'static str> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
     if !matches!(scheme, "http" | "https") {
         return Err("the scheme is neither http nor https");
@@ -117,7 +138,10 @@ fn from_url(text: &str) -> Result<(String, Option<String>), &'static str> {
         return Err("it has a query, a fragment or a space");
     }
     let path = path.trim_end_matches('/').trim_end_matches("/api/v0");
-    let basic = user.map(|user| format!("Basic {}", BASE64_STANDARD.encode(user)));
+    let basic = user.map(|user| {
+        let user: Vec<u8> = percent_decode_str(user).collect();
+        Authorization::basic(&user)
+    });
     Ok((format!("{scheme}://{host}{path}"), basic))
 }
 
@@ -158,10 +182,29 @@ mod tests {
 
     #[test]
     fn a_user_and_password_become_a_header_and_leave_the_url() {
-        let address: Address = "http://me:secret@127.0.0.1:5001".parse().unwrap();
-        assert_eq!(address.url, "http://127.0.0.1:5001");
-        let header = address.authorization.unwrap();
-        assert_eq!(header, "Basic bWU6c2VjcmV0");
+        for (text, header) in [
+            ("http://me:secret@127.0.0.1:5001", "Basic bWU6c2VjcmV0"),
+            ("http://me:s%40%2F@127.0.0.1:5001", "Basic bWU6c0Av"),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.url, "http://127.0.0.1:5001");
+            assert_eq!(address.authorization.unwrap().header(), header);
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_in_the_message() {
+        for text in [
+            "http://me:secret@host:port",
+            "me:secret@host:x",
+            "ftp://secret@host",
+        ] {
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            assert!(
+                error.contains("host") && !error.contains("secret"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl<'n> Call<'n> {
         );
         let mut request = self.node.agent.post(url);
         if let Some(value) = &self.node.authorization {
-            request = request.header("Authorization", value);
+            request = request.header("Authorization", value.header());
         }
         if let Some(value) = content_type {
             request = request.header("Content-Type", value);

@@ -36,9 +36,18 @@ pub enum Problem {
     /// The node does not know the command.
     #[error("this node has no command {0}")]
     NoSuchCommand(String),
+    /// Something else listens there, such as the node's gateway.
+    #[error(
+        "{0} is no node's RPC, but perhaps its gateway; `ipfs config Addresses.API` tells where \
+         the RPC is, for --api"
+    )]
+    NotAnRpc(String),
     /// The RPC asks for a user or a token, or refuses the one given.
     #[error(
-        "the node refuses access (HTTP {0}); give a user and password in --api http://USER:PASSWORD@HOST:PORT"
+        "the node refuses access (HTTP {0}): say who you are with bearer:TOKEN or \
+         basic:USER:PASSWORD in ${variable} or in a file named by --api-auth-file, and see that \
+         the node's API.Authorizations allow all of /api/v0",
+        variable = super::AUTHORIZATION_VARIABLE
     )]
     Forbidden(u16),
     /// The connection broke, or the answer ended before it was whole.
@@ -94,6 +103,10 @@ impl Problem {
             ureq::Error::ConnectionFailed => unreachable("no connection".to_owned()),
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 unreachable("connection refused".to_owned())
+            }
+            // The resolver's own message; its kind says nothing.
+            ureq::Error::Io(error) if error.to_string().starts_with("failed to lookup") => {
+                unreachable("unknown host".to_owned())
             }
             other => Self::Cut(other.to_string()),
         }

@@ -64,7 +64,16 @@ impl Node {
             version: String,
         }
         let call = || self.call("version", "ask the node's version");
-        let text = call().json::<Answer>()?.version;
+        let answer = call()
+            .json::<Answer>()
+            .map_err(|error| match error.problem {
+                // Whatever answers, it is no RPC: a gateway says 404 or 405.
+                Problem::NoSuchCommand(_) | Problem::Unexpected(_) => {
+                    call().failed(Problem::NotAnRpc(self.base.clone()))
+                }
+                _ => error,
+            });
+        let text = answer?.version;
         let version = text
             .parse()
             .map_err(|()| call().failed(Problem::Unexpected(format!("the version {text:?}"))))?;

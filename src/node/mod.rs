@@ -7,6 +7,7 @@
 //! `offline=true`.
 
 mod address;
+mod authorization;
 mod call;
 mod content;
 mod error;
@@ -15,6 +16,7 @@ mod names;
 mod pins;
 
 pub use address::{Address, AddressError};
+pub use authorization::{Authorization, AuthorizationError, VARIABLE as AUTHORIZATION_VARIABLE};
 pub use content::{Imported, Listed};
 pub use error::{NodeError, Problem};
 pub use info::{Identity, RepoStat, Version};
@@ -32,9 +34,9 @@ pub const OLDEST: Version = Version {
 
 /// How long a name may be searched for on the network: as Kubo's own limit.
 const SHORT: Duration = Duration::from_secs(60);
-/// How long a pin of what was just stored may take; a node that is collecting
-/// garbage begins when it is done.
-const PIN: Duration = Duration::from_secs(300);
+/// How many times longer than a call that transfers nothing a pin of what was
+/// just stored may take; a node that is collecting garbage begins when it is done.
+const PIN_FACTOR: u32 = 5;
 /// How long a walk of the whole tree may take; a first pin of a million
 /// entries took 3 s, on a machine that did nothing else.
 const LONG: Duration = Duration::from_secs(1800);
@@ -53,8 +55,7 @@ pub struct Node {
     agent: Agent,
     /// `http://host:port`, without a slash at the end.
     base: String,
-    /// The `Authorization` header, where the address holds a user and password.
-    authorization: Option<String>,
+    authorization: Option<Authorization>,
     /// How long a call may take where nothing is transferred.
     short: Duration,
     /// What the node said of itself when the connection was made.

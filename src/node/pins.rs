@@ -2,10 +2,11 @@
 //! pin one name.
 
 use super::error::NodeError;
-use super::{LONG, Node, PIN};
+use super::{LONG, Node, PIN_FACTOR};
 use crate::ipfs::cid::Cid;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A recursive pin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Node {
         self.call("pin/add", format!("pin {root}"))
             .arg(root)
             .option("name", name)
-            .limit(if holds { LONG } else { PIN })
+            .limit(if holds { LONG } else { self.pin_limit() })
             .json::<serde::de::IgnoredAny>()
             .map(|_| ())
     }
@@ -56,9 +57,13 @@ impl Node {
             .arg(old)
             .arg(new)
             .option("unpin", false)
-            .limit(PIN)
+            .limit(self.pin_limit())
             .json::<serde::de::IgnoredAny>()
             .map(|_| ())
+    }
+
+    fn pin_limit(&self) -> Duration {
+        self.short * PIN_FACTOR
     }
 
     /// Removes a recursive pin. That there is none is no failure.
@@ -94,7 +99,7 @@ impl Node {
             .option("type", "recursive")
             .option("name", name)
             .option("names", true)
-            .limit(PIN)
+            .limit(self.pin_limit())
             .json()?;
         Ok(list
             .keys

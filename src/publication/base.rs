@@ -89,17 +89,14 @@ pub fn chosen(site: &Site, found: &Found, word: Option<Cid>) -> Result<Cid, Publ
             root: Box::new(root),
         }),
         // As on a new machine, before anything was fetched from the network.
-        Err(PublicationError::Node(source)) if source.is_lacking() => {
-            Err(not_whole(site, root, source))
-        }
+        Err(PublicationError::Node(source)) if source.is_lacking() => Err(not_whole(root, source)),
         Err(error) => Err(error),
     }
 }
 
-fn not_whole(site: &Site, root: Cid, source: NodeError) -> PublicationError {
+fn not_whole(root: Cid, source: NodeError) -> PublicationError {
     PublicationError::NotWhole {
         root: Box::new(root),
-        name: site.key.id.clone(),
         source,
     }
 }
@@ -199,7 +196,7 @@ fn pin_adopted(site: &Site, mut base: Base) -> Result<Base, PublicationError> {
     let newest = base.journals.first();
     let written = Journal::write(site, &root, Blocks::new(), base.published, newest);
     let journal = written.map_err(|error| match error {
-        PublicationError::Node(source) if source.is_lacking() => not_whole(site, base.root, source),
+        PublicationError::Node(source) if source.is_lacking() => not_whole(base.root, source),
         other => other,
     })?;
     base.journals.insert(0, journal);

@@ -69,14 +69,12 @@ pub enum PublicationError {
     },
     /// The root to adopt is not whole on this node.
     #[error(
-        "/ipfs/{root} is not whole on this node; fetch it first with `ipfs pin add /ipns/{name}` \
+        "/ipfs/{root} is not whole on this node; fetch it first with `ipfs pin add /ipfs/{root}` \
          ({source})"
     )]
     NotWhole {
-        /// The root.
+        /// The root. Its name may still stand for an older one in a node's cache.
         root: Box<Cid>,
-        /// The name, `k51…`.
-        name: String,
         /// The node's own words.
         source: NodeError,
     },

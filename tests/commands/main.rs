@@ -15,6 +15,7 @@ mod interrupted;
 mod killed;
 mod main_job;
 mod network;
+mod node_options;
 mod prototype;
 mod remove;
 mod sharded;

@@ -1,6 +1,10 @@
 //! What others on a network see of what is published here.
 
-use crate::support::{Mirror, Network, TestNode, Upstream, fixture, fixture_roots};
+use crate::support::{
+    Item, Mirror, Network, TestNode, Upstream, fixture, fixture_roots, item, root_of, run, tree_of,
+};
+use guix_ipfs::ipfs::cid::CidVersion;
+use std::time::{Duration, Instant};
 
 const HELLO: &str = "21q7lx382p28sibkw2l721ybjxymkh1a";
 const HELLO_NAR: &str = "nar/gzip/21q7lx382p28sibkw2l721ybjxymkh1a-rig-hello.txt";
@@ -58,9 +62,10 @@ fn a_publisher_rebuilt_from_its_key_adopts_what_the_network_knows() {
     network.connect();
     let mirror = Mirror::new(&network[0], &upstream).online();
     let run = mirror.run("sync").exits(1);
-    run.says(&format!("ipfs pin add /ipns/{name}"));
+    let published = format!("/ipfs/{}", fixture_roots(0)[1]);
+    run.says(&format!("ipfs pin add {published}"));
     points_to(&network[2], &name, &fixture_roots(0)[1]);
-    network[0].ipfs("pin add", &[&format!("/ipns/{name}")]);
+    network[0].ipfs("pin add", &[&published]);
     mirror.run("sync").silently();
     points_to(&network[2], &name, &fixture_roots(0)[2]);
 }
@@ -82,6 +87,148 @@ fn a_second_publisher_of_one_key_is_not_overwritten() {
     let run = first.run("add ifcypyirz39fix6ji7mblpsp5nfhmm7k").exits(1);
     run.says("another writer uses the key").says("--base");
     points_to(&network[2], &name, &fixture_roots(0)[2]);
+}
+
+#[test]
+fn a_publisher_whose_count_fell_behind_publishes_above_the_networks() {
+    let Some(network) = Network::start(3) else {
+        return;
+    };
+    let items: Vec<_> = (0..7).map(|number| item(number, "x", 2000)).collect();
+    let upstream = Upstream::empty();
+    upstream.add_items(&items);
+    let add = |mirror: &Mirror, number: usize, base: &str| {
+        let hash = &items[number].hash;
+        mirror.run(&format!("add {hash} {base}")).silently();
+        root_of(&tree_of(&items[..=number]), CidVersion::V0)
+    };
+    // Fetches what the other has published, and goes on from it.
+    let take_over = |node: usize, root: &str| {
+        network[node].ipfs("pin add", &[&format!("/ipfs/{root}")]);
+        format!("--base {root}")
+    };
+    let first = Mirror::new(&network[0], &upstream).online();
+    first.run("init").silently();
+    let root = add(&first, 0, "");
+    let name = network[0].name_of(KEY);
+    network[1].import_key(KEY, &network[0].export_key(KEY));
+    let second = Mirror::new(&network[1], &upstream).online();
+    let root = add(&second, 1, &take_over(1, &root));
+    add(&first, 2, &take_over(0, &root));
+    for number in 3..5 {
+        add(&first, number, "");
+    }
+    let root = add(&first, 5, "");
+    let before = network[2].record_number(&name);
+    // The second has counted no further than its own record.
+    let root = add(&second, 6, &take_over(1, &root));
+    for node in 0..3 {
+        points_to(&network[node], &name, &root);
+        assert_eq!(network[node].record_number(&name), before + 1);
+    }
+}
+
+#[test]
+fn a_record_that_expired_is_published_again() {
+    let Some(network) = Network::start(3) else {
+        return;
+    };
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(&network[0], &upstream).online();
+    mirror.run("sync --record-lifetime 6s").silently();
+    let name = network[0].name_of(KEY);
+    points_to(&network[1], &name, &fixture_roots(0)[2]);
+    std::thread::sleep(Duration::from_secs(7));
+    for node in 0..3 {
+        let resolved = network[node].resolves(&name);
+        assert_eq!(resolved.status, 500, "{}", resolved.text());
+    }
+    mirror.run("sync").silently();
+    for node in 0..3 {
+        points_to(&network[node], &name, &fixture_roots(0)[2]);
+    }
+}
+
+#[test]
+fn a_block_that_nobody_has_ends_a_run_and_hangs_none() {
+    let Some(mut network) = Network::start(3) else {
+        return;
+    };
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(&network[0], &upstream).online();
+    mirror.run("sync").silently();
+    let root = mirror.root();
+    let key = network[0].export_key(KEY);
+    network[1].import_key(KEY, &key);
+    // All of it but what is below nar, which is then lost with its publisher.
+    network[1].ipfs(
+        "get -o /dev/null",
+        &[&format!("/ipfs/{root}/{HELLO}.narinfo")],
+    );
+    network.stop(0);
+    let other = Mirror::new(&network[1], &upstream).online();
+    let start = Instant::now();
+    let mut sync = other.command(&format!("sync --base {root}"));
+    let run = run(sync.env("GUIX_IPFS_READ_TIMEOUT", "1")).exits(1);
+    run.says("is not whole on this node").says("ipfs pin add");
+    // Five seconds for the pin, and ten for the node to say so.
+    assert!(
+        start.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        start.elapsed()
+    );
+    points_to(&network[2], &network[1].name_of(KEY), &root);
+}
+
+#[test]
+fn whoever_pins_each_new_root_fetches_little() {
+    let Some(network) = Network::start(3) else {
+        return;
+    };
+    let items: Vec<_> = (0..600).map(|number| item(number, "x", 2000)).collect();
+    let upstream = Upstream::empty();
+    upstream.add_items(&items);
+    let mirror = Mirror::new(&network[0], &upstream).online();
+    let sync = |items: &[Item]| {
+        let list = mirror.home().join("list");
+        let hashes: Vec<&str> = items.iter().map(|item| item.hash.as_str()).collect();
+        std::fs::write(&list, hashes.join("\n")).unwrap();
+        let command = format!("sync --from {}", list.display());
+        mirror.run(&command).silently();
+    };
+    let follower = &network[2];
+    let received = || {
+        follower.json("bitswap/stat")["DataReceived"]
+            .as_u64()
+            .unwrap()
+    };
+    sync(&items[..595]);
+    let name = network[0].name_of(KEY);
+    let old = mirror.root();
+    follower.ipfs("pin add", &[&format!("/ipns/{name}")]);
+    let first = received();
+    sync(&items[595..]);
+    let new = mirror.root();
+    follower.ipfs(
+        "pin update",
+        &[&format!("/ipfs/{old}"), &format!("/ipfs/{new}")],
+    );
+    let second = received() - first;
+    println!("595 items: {first} bytes; 5 more: {second} bytes");
+    assert!(first > 1_000_000 && second < first / 8, "{first}, {second}");
+}
+
+#[test]
+fn with_nobody_connected_a_node_publishes_only_for_itself() {
+    let Some(network) = Network::start(1) else {
+        return;
+    };
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(&network[0], &upstream);
+    let run = run(mirror.command("sync").env_remove("GUIX_IPFS_ALLOW_OFFLINE"));
+    run.exits(1).says("no peers").says("--allow-offline");
+    mirror.run("sync").silently();
+    assert_eq!(mirror.root(), fixture_roots(0)[2]);
 }
 
 /// Fails the test unless a node resolves the name to this root.

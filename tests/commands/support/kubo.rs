@@ -4,6 +4,8 @@
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Once;
@@ -12,6 +14,9 @@ use tempfile::TempDir;
 
 /// How long a daemon may take to start on a busy machine.
 const START: Duration = Duration::from_secs(60);
+
+/// The user `nobody`, who owns nothing else.
+const NOBODY: u32 = 65534;
 
 /// How a Kubo is set up.
 #[derive(Clone, Copy)]
@@ -22,6 +27,8 @@ pub struct Setup<'s> {
     pub profiles: &'s str,
     /// What else its configuration says.
     pub configure: &'s dyn Fn(&mut Value),
+    /// Whether it must obey the permissions of files, which root need not.
+    pub unprivileged: bool,
 }
 
 impl Default for Setup<'_> {
@@ -31,6 +38,7 @@ impl Default for Setup<'_> {
             online: false,
             profiles: "test",
             configure: &|_| {},
+            unprivileged: false,
         }
     }
 }
@@ -59,6 +67,9 @@ impl Kubo {
             return None;
         };
         let repo = tempfile::tempdir().unwrap();
+        if setup.unprivileged && is_root(repo.path()) {
+            chown(repo.path(), Some(NOBODY), None).unwrap();
+        }
         let mut init = ipfs(&program, repo.path());
         let made = init.args(["init", "--profile", setup.profiles]);
         let made = made.output().unwrap();
@@ -69,6 +80,8 @@ impl Kubo {
         config["Addresses"]["API"] = json!(format!("/ip4/127.0.0.1/tcp/{api}"));
         config["Addresses"]["Gateway"] = json!(format!("/ip4/127.0.0.1/tcp/{gateway}"));
         config["Addresses"]["Swarm"] = json!([]);
+        // Older gateways ask the world's name servers for 127.0.0.1.
+        config["Gateway"]["NoDNSLink"] = json!(true);
         if setup.online {
             let swarm = format!("/ip4/127.0.0.1/tcp/{}", free_port());
             config["Addresses"]["Swarm"] = json!([swarm]);
@@ -132,10 +145,17 @@ impl Drop for Kubo {
     }
 }
 
+/// As the owner of the repository, who may be another user than root.
 fn ipfs(program: &Path, repo: &Path) -> Command {
+    let owner = std::fs::metadata(repo).unwrap().uid();
     let mut command = Command::new(program);
-    command.env("IPFS_PATH", repo);
+    command.env("IPFS_PATH", repo).env("HOME", repo).uid(owner);
     command
+}
+
+/// Whether this process may write what is read-only.
+fn is_root(repo: &Path) -> bool {
+    std::fs::metadata(repo).unwrap().uid() == 0
 }
 
 fn daemon(program: &Path, repo: &Path, online: bool) -> Child {

@@ -3,6 +3,7 @@
 
 use super::kubo::{Kubo, Setup};
 use super::{Answer, TestNode};
+use serde_json::Value;
 use std::ops::Index;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,11 @@ impl Network {
     pub fn restart(&mut self, node: usize) {
         self.nodes[node].daemon_mut().restart();
         self.connect();
+    }
+
+    /// Ends a node for good.
+    pub fn stop(&mut self, node: usize) {
+        self.nodes[node].daemon_mut().kill();
     }
 
     /// Puts a new node in the place of one whose repository is lost: it has
@@ -123,5 +129,13 @@ impl TestNode {
         self.rpc(&format!(
             "name/resolve?arg=/ipns/{name}&nocache=true&dht-timeout=20s"
         ))
+    }
+
+    /// The number of the record that it finds for a name.
+    pub fn record_number(&self, name: &str) -> u64 {
+        let record = self.rpc(&format!("name/get?arg=/ipns/{name}"));
+        let inspected = self.upload("name/inspect", &record.body);
+        let inspected: Value = serde_json::from_slice(&inspected.body).unwrap();
+        inspected["Entry"]["Sequence"].as_u64().unwrap()
     }
 }
