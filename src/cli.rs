@@ -327,7 +327,7 @@ pub struct Publish {
         value_name = "DURATION",
         env = "GUIX_IPFS_RECORD_LIFETIME",
         default_value = "48h",
-        value_parser = duration
+        value_parser = lifetime
     )]
     pub record_lifetime: Duration,
     /// Publish even where the node reaches nobody else
