@@ -4,6 +4,8 @@
 use super::session::Session;
 use crate::cli::{Global, Init};
 use crate::failure::{Exit, Failure};
+use crate::ipfs::cid::{Cid, CidVersion};
+use crate::ipfs::directory::empty;
 use crate::publication::{KeyState, begin, find, republish};
 use crate::report::Report;
 use serde_json::json;
@@ -14,7 +16,12 @@ pub fn run(global: &Global, args: &Init, report: &Report) -> Result<Exit, Failur
     let (mut site, key_state) = session.site(&global.key, &args.publish)?;
     let found = find(&site)?;
     let name = site.key.id.clone();
-    if let Some(root) = found.published {
+    // An older Kubo publishes the empty directory under `self` when it is set up.
+    let is_unused = |root: &Cid| {
+        let mut versions = [CidVersion::V0, CidVersion::V1].into_iter();
+        versions.any(|version| empty(version).1.cid == *root) && found.journals.is_empty()
+    };
+    if let Some(root) = found.published.filter(|root| !is_unused(root)) {
         return Err(Failure::AlreadyThere(format!(
             "/ipns/{name} already points to /ipfs/{root}; `guix-ipfs sync` goes on from there"
         )));

@@ -146,7 +146,7 @@ pub fn begin(
     name_new_key(site, key_state)?;
     Ok(Base {
         root: root.cid,
-        published: None,
+        published: found.published,
         journals: found.journals,
     })
 }

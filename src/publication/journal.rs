@@ -111,6 +111,8 @@ impl Journal {
     pub fn pin(&self, site: &Site, older: Option<&Self>) -> Result<(), PublicationError> {
         let pinned = match older {
             Some(older) => site.node.pin_update(&older.cid, &self.cid),
+            // Ended by its time limit, a pin of what is pinned would lose it.
+            None if site.node.is_pinned(&self.cid)? => Ok(()),
             None => {
                 let holds = site.node.is_pinned(&self.root)?;
                 let name = Self::pin_name(&site.key.id);

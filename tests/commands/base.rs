@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 on_both_nodes!(
     the_prototypes_mirror_is_adopted_under_self,
     a_website_under_the_key_is_never_touched,
+    a_name_that_holds_the_empty_directory_was_never_used,
     a_name_that_does_not_resolve_goes_on_from_the_journal,
     a_name_of_which_nothing_is_known_needs_a_persons_word,
     a_root_that_the_journal_does_not_know_needs_a_persons_word,
@@ -63,6 +64,21 @@ fn a_website_under_the_key_is_never_touched(node: &TestNode) {
         .says("already points to");
     let now = mirror.run("resolve --key site").exits(0).out;
     assert_eq!(now, format!("/ipfs/{root}\n"));
+}
+
+/// As an older Kubo leaves `self`.
+fn a_name_that_holds_the_empty_directory_was_never_used(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    let empty = node.store_tree(&Default::default(), V0);
+    node.publish("guix-ipfs", &empty);
+    mirror
+        .run("sync")
+        .exits(1)
+        .says("is not a directory of substitutes");
+    mirror.run("init").silently();
+    mirror.run("sync").silently();
+    assert_eq!(mirror.root(), fixture_roots(0)[2]);
 }
 
 fn a_name_that_does_not_resolve_goes_on_from_the_journal(node: &TestNode) {

@@ -43,7 +43,7 @@ fn killed_at_any_call(node: &TestNode, graft: &str) {
         }
         sync.kill().unwrap();
         sync.wait().unwrap();
-        let published = whatever_is_published_is_whole(&mirror, &key);
+        let published = whatever_is_published_is_whole(&mirror, &upstream, &key);
         upstream.asked();
         mirror.run(&format!("sync {key} {options}")).silently();
         nothing_published_is_fetched_again(&published, &upstream.asked());
@@ -95,7 +95,7 @@ fn killed_at_any_moment_it_goes_on_from_its_last_checkpoint(node: &TestNode) {
         running.kill().unwrap();
         running.wait().unwrap();
         nothing_published_is_fetched_again(&before, &upstream.asked());
-        before = whatever_is_published_is_whole(&mirror, &key);
+        before = whatever_is_published_is_whole(&mirror, &upstream, &key);
         if before.len() == items.len() || kill == 199 {
             mirror.run(&format!("{sync} {key}")).silently();
             nothing_published_is_fetched_again(&before, &upstream.asked());
@@ -109,7 +109,7 @@ fn killed_at_any_moment_it_goes_on_from_its_last_checkpoint(node: &TestNode) {
 }
 
 /// The store hashes that are published under a key.
-fn whatever_is_published_is_whole(mirror: &Mirror, key: &str) -> Vec<String> {
+fn whatever_is_published_is_whole(mirror: &Mirror, upstream: &Upstream, key: &str) -> Vec<String> {
     let resolved = mirror.run(&format!("resolve --list {key}"));
     if resolved.code != Some(0) {
         let is_too_early = resolved.err.contains("no key") || resolved.err.contains("not resolve");
@@ -118,9 +118,20 @@ fn whatever_is_published_is_whole(mirror: &Mirror, key: &str) -> Vec<String> {
     }
     mirror.run(&format!("verify --deep {key}")).silently();
     let paths = resolved.out.lines();
-    paths
+    let hashes: Vec<String> = paths
         .map(|path| path["/gnu/store/".len()..][..32].to_owned())
-        .collect()
+        .collect();
+    for hash in &hashes {
+        let narinfo = upstream.get(&format!("{hash}.narinfo"));
+        let narinfo = String::from_utf8(narinfo).unwrap();
+        let mut lines = narinfo.lines();
+        let references = lines.find_map(|line| line.strip_prefix("References:"));
+        for reference in references.unwrap().split_whitespace() {
+            let is_there = hashes.iter().any(|hash| reference.starts_with(hash));
+            assert!(is_there, "{hash} came without {reference}");
+        }
+    }
+    hashes
 }
 
 fn nothing_published_is_fetched_again(published: &[String], asked: &[String]) {

@@ -1,7 +1,8 @@
 //! What others on a network see of what is published here.
 
 use crate::support::{
-    Item, Mirror, Network, TestNode, Upstream, fixture, fixture_roots, item, root_of, run, tree_of,
+    Item, Mirror, Network, Proxy, Spoil, TestNode, Upstream, fixture, fixture_roots, item, root_of,
+    run, tree_of,
 };
 use guix_ipfs::ipfs::cid::CidVersion;
 use std::time::{Duration, Instant};
@@ -237,4 +238,27 @@ fn points_to(node: &TestNode, name: &str, root: &str) {
     let resolved = node.resolves(name);
     let path = format!("{{\"Path\":\"/ipfs/{root}\"}}\n");
     assert_eq!(resolved.text(), path);
+}
+
+#[test]
+fn a_published_root_is_announced_and_a_failure_to_is_a_warning() {
+    let Some(network) = Network::start(2) else {
+        return;
+    };
+    let upstream = Upstream::of_fixtures();
+    let proxy = Proxy::new(&network[0].api);
+    let mirror = Mirror::at(&proxy.url, &upstream).online();
+    mirror.run("sync --no-closure").silently();
+    let announced = |calls: Vec<String>| calls.contains(&"routing/provide".to_owned());
+    assert!(announced(proxy.calls()));
+    mirror.run("sync --no-closure").silently();
+    assert!(!announced(proxy.calls()), "nothing was published");
+    let busy = r#"{"Message":"too busy","Code":0,"Type":"error"}"#;
+    proxy.spoil("routing/provide", 0, Spoil::Answer(500, busy));
+    mirror
+        .run("sync")
+        .exits(0)
+        .says("warning: announce ")
+        .says("too busy");
+    points_to(&network[1], &network[0].name_of(KEY), &fixture_roots(0)[2]);
 }
