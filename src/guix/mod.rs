@@ -15,7 +15,10 @@ pub mod nar_check;
 mod nar_judge;
 pub mod nar_path;
 pub mod narinfo;
+pub mod sexp;
+pub mod signature;
 pub mod store_path;
+pub mod trusted_keys;
 mod url;
 
 pub use compression::Compression;
@@ -25,4 +28,6 @@ pub use http_error::HttpError;
 pub use nar_check::{CheckedNar, Expect, NarError};
 pub use nar_path::{NarPath, NarPathError};
 pub use narinfo::{MAX_NARINFO_BYTES, Narinfo, NarinfoError, Variant};
+pub use signature::{PublicKey, SignatureError};
 pub use store_path::{HashPart, StorePath, StorePathError};
+pub use trusted_keys::{TrustedKeys, TrustedKeysError};

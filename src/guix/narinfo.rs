@@ -88,6 +88,17 @@ impl Narinfo {
         &self.bytes
     }
 
+    /// What the signature is over: the bytes before the first `Signature:`,
+    /// as clients cut them (`guix/narinfo.scm`). `None` where that is not at the
+    /// beginning of a line, or nowhere.
+    #[must_use]
+    pub fn signed(&self) -> Option<&[u8]> {
+        let field = b"Signature:";
+        let at = self.bytes.windows(field.len()).position(|w| w == field)?;
+        let signed = &self.bytes[..at];
+        matches!(signed.last(), None | Some(b'\n')).then_some(signed)
+    }
+
     /// Whether this narinfo is about the item asked for. A server can answer
     /// with another one, which is validly signed all the same.
     #[must_use]
