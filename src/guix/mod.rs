@@ -20,6 +20,7 @@ pub mod signature;
 pub mod store_path;
 pub mod trusted_keys;
 mod url;
+mod variants;
 
 pub use compression::Compression;
 pub use cuirass::{Build, CuirassError};
@@ -31,3 +32,4 @@ pub use narinfo::{MAX_NARINFO_BYTES, Narinfo, NarinfoError, Variant};
 pub use signature::{PublicKey, SignatureError};
 pub use store_path::{HashPart, StorePath, StorePathError};
 pub use trusted_keys::{TrustedKeys, TrustedKeysError};
+pub use variants::VariantsError;
