@@ -4,7 +4,7 @@
 use super::retry::{Again, retry};
 use super::stop::Stop;
 use crate::cli::{Mirror, Wanted};
-use crate::guix::{Compression, HttpError, Narinfo, Upstream};
+use crate::guix::{Compression, HttpError, NarPath, Narinfo, Upstream, Variant};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An item to mirror.
@@ -139,9 +139,7 @@ impl<'a> Source<'a> {
                 .keep_only(wanted)
                 .map_err(|error| error.to_string())?,
         };
-        for variant in &narinfo.variants {
-            variant.path().map_err(|error| error.to_string())?;
-        }
+        check_paths(&narinfo)?;
         match self.max_nar_size {
             Some(most) if narinfo.nar_size > most => Err(format!(
                 "its nar has {} bytes, more than --max-nar-size allows ({most})",
@@ -150,4 +148,22 @@ impl<'a> Source<'a> {
             _ => Ok(narinfo),
         }
     }
+}
+
+/// Each nar has a path of its own, and none lies where another needs a
+/// directory: two spellings of one path would be two files with one name.
+fn check_paths(narinfo: &Narinfo) -> Result<(), String> {
+    let paths = narinfo.variants.iter().map(Variant::path);
+    let paths: Vec<NarPath> = paths
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())?;
+    for (at, path) in paths.iter().enumerate() {
+        let others = paths.iter().enumerate().filter(|(other, _)| *other != at);
+        for (_, other) in others {
+            if other.components().starts_with(path.components()) {
+                return Err(format!("its narinfo needs {path} for two nars at once"));
+            }
+        }
+    }
+    Ok(())
 }

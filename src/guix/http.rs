@@ -19,7 +19,7 @@ use super::url;
 const MAX_REDIRECTS: usize = 5;
 
 /// Bytes of the largest list of builds accepted; 1000 builds take about 1 MiB.
-const MAX_BUILD_LIST_BYTES: u64 = 64 << 20;
+const MAX_BUILD_LIST_BYTES: u64 = 16 << 20;
 
 /// Bytes of the largest header of an answer accepted.
 const MAX_HEADER_BYTES: usize = 64 << 10;
