@@ -51,12 +51,11 @@ fn what_one_upstream_spoils_is_asked_of_the_next(node: &TestNode) {
     type Spoil = fn(&Upstream);
     let spoils: [(&str, Spoil); 6] = [
         ("a cut nar", |upstream| {
-            upstream.edit(GZIP, |nar| nar[..9].to_vec())
+            upstream.edit(GZIP, |nar| nar[..9.min(nar.len())].to_vec())
         }),
         ("another nar", |upstream| {
             upstream.edit(GZIP, |mut nar| {
-                let last = nar.len() - 1;
-                nar[last] ^= 1;
+                nar[12] = 0xff;
                 nar
             });
         }),
@@ -65,7 +64,7 @@ fn what_one_upstream_spoils_is_asked_of_the_next(node: &TestNode) {
             upstream.spoil(GZIP, &[Fault::Status(503); 9])
         }),
         ("a changed narinfo", |upstream| {
-            upstream.edit_text(HELLO, "NarSize: 168", "NarSize: 176");
+            upstream.edit_text(HELLO, "NarSize: 1", "NarSize: 11");
         }),
         ("no narinfo at all", |upstream| {
             upstream.set(&format!("{HELLO}.narinfo"), "<html>");
@@ -73,37 +72,25 @@ fn what_one_upstream_spoils_is_asked_of_the_next(node: &TestNode) {
     ];
     let keys = format!("--trusted-keys {}", fixture("signing-key.pub").display());
     for (number, (what, spoil)) in spoils.into_iter().enumerate() {
-        for graft in ["add-link", "car"] {
-            let (first, second) = (Upstream::of_fixtures(), Upstream::of_fixtures());
-            spoil(&first);
-            let mirror = Mirror::new(node, &first);
-            let key = format!("--key {graft}-{number}");
-            let options = format!(
-                "{key} {keys} --graft {graft} {}",
-                upstreams(&[&first, &second])
-            );
-            let run = mirror.run(&format!("sync {options}"));
-            eprintln!("{what}: {run:?}");
-            run.silently();
-            let root = mirror.run(&format!("resolve {key}")).exits(0).out;
-            assert_eq!(
-                root.trim(),
-                format!("/ipfs/{}", fixture_roots(0)[2]),
-                "{what}"
-            );
-            // Spoilt at both, it is left out and named.
-            spoil(&second);
-            let key = format!("--key both-{graft}-{number}");
-            let options = format!(
-                "{key} {keys} --graft {graft} {}",
-                upstreams(&[&first, &second])
-            );
-            first.spoil(GZIP, &[Fault::Status(503); 9]);
-            mirror
-                .run(&format!("add {HELLO} {options}"))
-                .exits(3)
-                .says(HELLO);
-        }
+        let (first, second) = (Upstream::of_fixtures(), Upstream::of_fixtures());
+        spoil(&first);
+        let mirror = Mirror::new(node, &first);
+        let graft = ["add-link", "car"][number % 2];
+        let options = format!("{keys} --graft {graft} {}", upstreams(&[&first, &second]));
+        let run = mirror.run(&format!("sync --key {number} {options}"));
+        eprintln!("{what}: {run:?}");
+        run.silently();
+        let root = mirror.run(&format!("resolve --key {number}")).exits(0).out;
+        assert_eq!(
+            root.trim(),
+            format!("/ipfs/{}", fixture_roots(0)[2]),
+            "{what}"
+        );
+        // Spoilt at both, it is left out and named.
+        spoil(&first);
+        spoil(&second);
+        let run = mirror.run(&format!("add {HELLO} --key both-{number} {options}"));
+        run.exits(3).says(HELLO);
     }
 }
 
