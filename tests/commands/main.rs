@@ -17,6 +17,7 @@ mod killed;
 mod lists;
 mod main_job;
 mod network;
+mod nix;
 mod node_options;
 mod prototype;
 mod remove;
