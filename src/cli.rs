@@ -1,7 +1,10 @@
 //! Every option, with its environment variable and its default.
 
-use crate::guix::HashPart;
-use crate::guix::StorePath;
+mod wish;
+
+pub use wish::{Package, Wanted, Wish};
+
+use crate::guix::Compression;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::publication::graft::Engine;
 use clap::builder::{FalseyValueParser, TypedValueParser};
@@ -101,6 +104,16 @@ pub struct Global {
         global = true
     )]
     pub upstreams: Vec<String>,
+    /// Keys whose signatures are believed: a FILE of one (public-key …), several, or an acl;
+    /// repeatable, or separated by colons. Those of Guix's own build farms are built in
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GUIX_IPFS_TRUSTED_KEYS",
+        value_delimiter = ':',
+        global = true
+    )]
+    pub trusted_keys: Vec<PathBuf>,
     /// How many downloads run at once
     #[arg(
         long,
@@ -187,9 +200,14 @@ pub struct Sync {
 /// `add`.
 #[derive(Clone, Debug, Args)]
 pub struct Add {
-    /// Store hashes (32 characters) or store paths
-    #[arg(required = true, value_name = "HASH|STORE-PATH")]
-    pub items: Vec<Wanted>,
+    /// Store hashes (32 characters), store paths, URLs of narinfos, or packages such as hello
+    /// or gcc-toolchain@13, which are looked up at the build farm; - reads a list of hashes and
+    /// store paths from standard input
+    #[arg(required = true, value_name = "HASH|STORE-PATH|URL|PACKAGE|-")]
+    pub items: Vec<Wish>,
+    /// For which system packages are looked up [default: this machine's, such as x86_64-linux]
+    #[arg(short, long, env = "GUIX_IPFS_SYSTEM")]
+    pub system: Option<String>,
     /// What is mirrored.
     #[command(flatten)]
     pub mirror: Mirror,
@@ -286,6 +304,15 @@ pub struct Mirror {
     /// Leave out what the items refer to
     #[arg(long, env = "GUIX_IPFS_NO_CLOSURE", value_parser = FalseyValueParser::new())]
     pub no_closure: bool,
+    /// Mirror these variants only: gzip, lzip, zstd or none; repeatable [default: all]
+    #[arg(
+        long = "compression",
+        value_name = "NAME",
+        env = "GUIX_IPFS_COMPRESSION",
+        value_delimiter = ' ',
+        value_parser = compression
+    )]
+    pub compressions: Vec<Compression>,
     /// How files are grafted: auto takes add-link for a few files in small directories
     #[arg(
         long,
@@ -378,30 +405,6 @@ impl TypedValueParser for ApiParser {
     }
 }
 
-/// An item that a person named.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// Its store hash.
-    pub hash: HashPart,
-    /// As it was named.
-    pub label: String,
-}
-
-impl FromStr for Wanted {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let path = || text.parse::<StorePath>().map(|path| path.hash());
-        match text.parse::<HashPart>().or_else(|_| path()) {
-            Ok(hash) => Ok(Self {
-                hash,
-                label: text.to_owned(),
-            }),
-            Err(_) => Err("no store hash (32 characters) and no /gnu/store path".to_owned()),
-        }
-    }
-}
-
 /// The engine that is wished for; none under `auto`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Graft(pub Option<Engine>);
@@ -412,6 +415,14 @@ fn graft(text: &str) -> Result<Graft, String> {
         "add-link" => Ok(Graft(Some(Engine::AddLink))),
         "car" => Ok(Graft(Some(Engine::Car))),
         _ => Err("auto, add-link or car".to_owned()),
+    }
+}
+
+/// One that can be checked.
+fn compression(text: &str) -> Result<Compression, String> {
+    match text.parse() {
+        Ok(Compression::Other(_)) => Err("gzip, lzip, zstd or none".to_owned()),
+        Ok(known) => Ok(known),
     }
 }
 

@@ -59,6 +59,14 @@ pub enum Failure {
         /// The system's reason.
         source: io::Error,
     },
+    /// A file of trusted keys cannot be used.
+    #[error("cannot take trusted keys from {path}: {reason}")]
+    KeyFile {
+        /// As given to `--trusted-keys`.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Neither `$HOME` nor the XDG variable that would replace it is set.
     #[error("neither ${0} nor $HOME is set, so there is nowhere to keep {1}")]
     NoHome(&'static str, &'static str),

@@ -3,7 +3,7 @@
 //! References come first, so whatever is whole at some moment is closed, and a
 //! run that ends early has published all it can.
 
-use super::plan::Item;
+use super::source::Item;
 use super::stop::Stop;
 use crate::guix::HashPart;
 use std::collections::{HashMap, VecDeque};

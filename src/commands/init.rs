@@ -2,6 +2,7 @@
 //! published under the name, so it refuses wherever something says otherwise.
 
 use super::session::Session;
+use super::upstreams::{trust, upstreams};
 use crate::cli::{Global, Init};
 use crate::failure::{Exit, Failure};
 use crate::ipfs::cid::{Cid, CidVersion};
@@ -12,6 +13,7 @@ use serde_json::json;
 
 /// Runs `init`.
 pub fn run(global: &Global, args: &Init, report: &Report) -> Result<Exit, Failure> {
+    let upstreams = upstreams(global)?;
     let session = Session::open(global)?;
     let (mut site, key_state) = session.site(&global.key, &args.publish)?;
     let found = find(&site)?;
@@ -37,6 +39,7 @@ pub fn run(global: &Global, args: &Init, report: &Report) -> Result<Exit, Failur
     republish(&site, &mut base)?;
     let root = base.root;
     report.say(&format!("/ipns/{name} points to /ipfs/{root}"));
+    trust(&upstreams).for_each(|line| report.say(&line));
     report.sum(&json!({
         "command": "init",
         "key": site.key.name,

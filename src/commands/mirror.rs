@@ -3,12 +3,13 @@
 
 use super::batch::{Budget, in_order};
 use super::mirroring::{Done, Mirroring, engine, without_refused};
-use super::plan::{Item, LeftOut, Plan, Planner, Source};
+use super::plan::{LeftOut, Plan, Planner, Wishes};
 use super::refusals::Refusals;
 use super::session::{Session, cache_folder};
+use super::source::{Item, Source};
 use super::stop::Stop;
 use super::transfer::Transfer;
-use crate::cli::{Global, Mirror, Publish, Wanted};
+use crate::cli::{Global, Mirror, Publish};
 use crate::failure::{Exit, Failure};
 use crate::guix::Upstream;
 use crate::ipfs::cid::{Cid, CidVersion};
@@ -41,26 +42,11 @@ pub struct Told<'a> {
     pub report: &'a Report,
 }
 
-/// The substitute servers to take from, in order.
-pub fn upstreams(global: &Global) -> Result<Vec<Upstream>, Failure> {
-    global
-        .upstreams
-        .iter()
-        .map(|url| {
-            Ok(Upstream::new(
-                url,
-                global.connect_timeout,
-                global.read_timeout,
-            )?)
-        })
-        .collect()
-}
-
 /// Runs a verb; `wanted` lists its items when it has seen what is published.
 pub fn run(
     told: &Told,
     upstreams: &[Upstream],
-    wanted: impl FnOnce(&Tree) -> Result<Vec<Wanted>, Failure>,
+    wanted: impl FnOnce(&Tree) -> Result<Wishes, Failure>,
 ) -> Result<Exit, Failure> {
     let begun = Instant::now();
     let session = Session::open(told.global)?;
@@ -100,7 +86,7 @@ pub fn run(
     let mut mirroring = Mirroring {
         site: &site,
         transfer: Transfer {
-            upstreams,
+            source: &planner.source,
             jobs: told.global.jobs,
             report: told.report,
             stop: &stop,
@@ -148,7 +134,7 @@ fn dry_run(
     session: &Session,
     upstreams: &[Upstream],
     stop: &Stop,
-    wanted: impl FnOnce(&Tree) -> Result<Vec<Wanted>, Failure>,
+    wanted: impl FnOnce(&Tree) -> Result<Wishes, Failure>,
 ) -> Result<Exit, Failure> {
     let tree = match session.key(&told.global.key)? {
         None => Tree::empty(&session.node, CidVersion::V0),
@@ -183,18 +169,14 @@ fn dry_run(
 }
 
 fn planner<'a>(
-    told: &Told,
+    told: &Told<'a>,
     tree: &'a Tree<'a>,
     upstreams: &'a [Upstream],
     stop: &'a Stop,
 ) -> Planner<'a> {
     Planner {
         tree,
-        source: Source {
-            upstreams,
-            max_nar_size: told.mirror.max_nar_size,
-            stop,
-        },
+        source: Source::new(upstreams, stop).within(told.mirror),
         jobs: told.global.jobs,
         closure: !told.mirror.no_closure,
     }
@@ -210,8 +192,13 @@ fn say_plan(report: &Report, plan: &Plan) {
         .map(|item| item.narinfo.variants.len() + 1)
         .sum();
     let known: u64 = plan.items.iter().filter_map(file_bytes).sum();
+    let unknown = plan.items.iter().filter(|item| file_bytes(item).is_none());
+    let unknown = match unknown.count() {
+        0 => String::new(),
+        items => format!(", and {items} items of unknown size"),
+    };
     report.say(&format!(
-        "to mirror: {} items, {files} files, {} of nars",
+        "to mirror: {} items, {files} files, {} of nars{unknown}",
         plan.items.len(),
         bytes(known)
     ));
@@ -246,6 +233,10 @@ fn say_left_out(told: &Told, plan: &Plan, was_said: impl Fn(&LeftOut) -> bool) -
     }
     for broken in &plan.broken {
         say(broken, true);
+    }
+    if told.verb == Verb::Sync && !plan.missing.is_empty() {
+        let count = plan.missing.len();
+        report.say(&format!("{count} items that no upstream has (yet)"));
     }
     for absent in plan.missing.iter().chain(&plan.waiting) {
         say(absent, told.verb == Verb::Add);

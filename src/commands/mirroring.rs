@@ -85,7 +85,7 @@ impl Mirroring<'_> {
                     Fate::Refused(reason, lasting) => {
                         self.gone.insert(path.hash());
                         if lasting {
-                            let upstream = &self.transfer.upstreams[queued.item.upstream];
+                            let upstream = &self.transfer.source.upstreams[queued.item.upstream];
                             self.refusals.remember_item(&queued.item, upstream, &reason);
                             plan.refused.push(left_out(reason));
                         } else {
@@ -191,7 +191,7 @@ pub fn without_refused(
     let mut kept = VecDeque::new();
     for queued in queue {
         let item = &queued.item;
-        match refusals.of_item(item, &transfer.upstreams[item.upstream]) {
+        match refusals.of_item(item, &transfer.source.upstreams[item.upstream]) {
             None => kept.push_back(queued),
             Some(reason) => {
                 let path = &item.narinfo.store_path;

@@ -2,7 +2,9 @@
 
 mod add;
 mod batch;
+mod farm;
 mod init;
+mod lists;
 mod mirror;
 mod mirroring;
 mod node;
@@ -16,9 +18,11 @@ mod scan;
 mod session;
 mod settle;
 mod shell;
+mod source;
 mod stop;
 mod sync;
 mod transfer;
+mod upstreams;
 mod verify;
 
 use crate::cli::{Cli, Command};

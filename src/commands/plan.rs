@@ -2,22 +2,12 @@
 //! the published root has. Reads narinfos only.
 
 use super::parallel;
-use super::retry::{Again, retry};
-use super::stop::Stop;
+use super::source::{Absent, Item, Source};
 use crate::cli::Wanted;
 use crate::failure::Failure;
-use crate::guix::{HashPart, HttpError, Narinfo, Upstream};
+use crate::guix::{HashPart, Narinfo};
 use crate::publication::Tree;
 use std::collections::{HashMap, HashSet};
-
-/// An item to mirror.
-#[derive(Debug)]
-pub struct Item {
-    /// Its narinfo, checked to be about this item.
-    pub narinfo: Narinfo,
-    /// Which upstream has it.
-    pub upstream: usize,
-}
 
 /// An item that is left out, and why.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -57,26 +47,40 @@ pub struct Planner<'a> {
     pub closure: bool,
 }
 
-/// Where narinfos come from, and which are taken.
-pub struct Source<'a> {
-    /// Asked in order.
-    pub upstreams: &'a [Upstream],
-    /// The largest unpacked nar to take, in bytes.
-    pub max_nar_size: Option<u64>,
-    /// Whether to end.
-    pub stop: &'a Stop,
+/// What is to be planned for.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// The wanted items.
+    pub items: Vec<Wanted>,
+    /// What was named and is no item that anybody knows.
+    pub unknown: Vec<LeftOut>,
+}
+
+impl From<Vec<Wanted>> for Wishes {
+    fn from(items: Vec<Wanted>) -> Self {
+        Self {
+            items,
+            unknown: Vec::new(),
+        }
+    }
 }
 
 impl Planner<'_> {
     /// Plans for the wanted items. The references of a wanted item that is
     /// published already are looked up, because it may have been published
     /// without them; whatever lies below a published reference counts as there.
-    pub fn plan(&self, wanted: Vec<Wanted>) -> Result<Plan, Failure> {
-        let mut plan = Plan::default();
+    pub fn plan(&self, wishes: Wishes) -> Result<Plan, Failure> {
+        let mut plan = Plan {
+            missing: wishes.unknown,
+            ..Plan::default()
+        };
         let mut seen: HashSet<HashPart> = HashSet::new();
         let mut unpublished = Vec::new();
         let mut references = Vec::new();
-        let wanted = wanted.into_iter().filter(|item| seen.insert(item.hash));
+        let wanted = wishes
+            .items
+            .into_iter()
+            .filter(|item| seen.insert(item.hash));
         for looked_up in self.look_up(wanted.collect(), self.closure) {
             match looked_up? {
                 (item, None) => unpublished.push(item),
@@ -92,12 +96,8 @@ impl Planner<'_> {
             let wanted = std::mem::take(&mut unpublished);
             let source = &self.source;
             source.fetch_into(&mut plan, self.jobs, wanted, |found| {
-                let below = found.narinfo.references.iter().map(|path| Wanted {
-                    hash: path.hash(),
-                    label: path.to_string(),
-                });
                 if self.closure {
-                    references.extend(below);
+                    references.extend(found.narinfo.references.iter().map(Wanted::from));
                 }
             })?;
             let below = std::mem::take(&mut references);
@@ -188,13 +188,7 @@ impl Planner<'_> {
             .filter(|narinfo| narinfo.matches(&item.hash))
             .map(|narinfo| narinfo.references)
             .unwrap_or_default();
-        Ok(references
-            .into_iter()
-            .map(|path| Wanted {
-                hash: path.hash(),
-                label: path.to_string(),
-            })
-            .collect())
+        Ok(references.iter().map(Wanted::from).collect())
     }
 }
 
@@ -215,7 +209,7 @@ impl Source<'_> {
         mut found_one: impl FnMut(&Item),
     ) -> Result<(), Failure> {
         let fetched = parallel::map(jobs, wanted, |item| {
-            let answer = self.fetch(&item);
+            let answer = self.fetch(&item, 0);
             (item, answer)
         });
         for (item, answer) in fetched {
@@ -228,9 +222,7 @@ impl Source<'_> {
                     found_one(&found);
                     plan.items.push(found);
                 }
-                Err(Absent::Missing) => plan
-                    .missing
-                    .push(left_out("no upstream has it (yet)".to_owned())),
+                Err(Absent::Missing(reason)) => plan.missing.push(left_out(reason)),
                 Err(Absent::Refused(reason)) => plan.refused.push(left_out(reason)),
                 Err(Absent::Broken(reason)) => plan.broken.push(left_out(reason)),
                 Err(Absent::NoUpstream(error)) => return Err(error.into()),
@@ -238,67 +230,11 @@ impl Source<'_> {
         }
         Ok(())
     }
-
-    /// Asks one upstream after the other.
-    fn fetch(&self, item: &Wanted) -> Result<Item, Absent> {
-        let mut absent = Absent::Missing;
-        for (at, upstream) in self.upstreams.iter().enumerate() {
-            // One that cannot be reached will not be in a second.
-            let again = |error: &HttpError| match error.is_unreachable() {
-                true => Again::No,
-                false => error.into(),
-            };
-            match retry(self.stop, again, || upstream.narinfo(&item.hash)) {
-                Ok(Some(bytes)) => match self.read(item, &bytes) {
-                    Ok(narinfo) => {
-                        return Ok(Item {
-                            narinfo,
-                            upstream: at,
-                        });
-                    }
-                    Err(reason) => absent = Absent::Refused(reason),
-                },
-                Ok(None) => {}
-                Err(error) if error.is_unreachable() && self.upstreams.len() == 1 => {
-                    return Err(Absent::NoUpstream(error));
-                }
-                Err(error) => absent = Absent::Broken(error.to_string()),
-            }
-        }
-        Err(absent)
-    }
-
-    fn read(&self, item: &Wanted, bytes: &[u8]) -> Result<Narinfo, String> {
-        let narinfo = Narinfo::parse(bytes).map_err(|error| error.to_string())?;
-        if !narinfo.matches(&item.hash) {
-            return Err(format!(
-                "its narinfo is about {} instead",
-                narinfo.store_path
-            ));
-        }
-        for variant in &narinfo.variants {
-            variant.path().map_err(|error| error.to_string())?;
-        }
-        match self.max_nar_size {
-            Some(most) if narinfo.nar_size > most => Err(format!(
-                "its nar has {} bytes, more than --max-nar-size allows ({most})",
-                narinfo.nar_size
-            )),
-            _ => Ok(narinfo),
-        }
-    }
 }
 
 /// `None` for an item that is not in the root; for one that is, what it refers
 /// to, if that is wanted.
 type LookedUp = (Wanted, Option<Vec<Wanted>>);
-
-enum Absent {
-    Missing,
-    Refused(String),
-    Broken(String),
-    NoUpstream(HttpError),
-}
 
 /// The entry of an item's narinfo in the root.
 pub fn narinfo_name(hash: &HashPart) -> String {

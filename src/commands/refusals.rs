@@ -2,7 +2,7 @@
 //! neither fetches the same bad gigabyte every five minutes nor complains of it
 //! each time. Losing this memory costs no more than that.
 
-use super::plan::Item;
+use super::source::Item;
 use crate::guix::Upstream;
 use sha2::{Digest, Sha256};
 use std::fs;

@@ -1,6 +1,7 @@
 //! `resolve`: what the name points to, and what is there.
 
 use super::session::Session;
+use super::upstreams::{trust, upstreams};
 use crate::cli::{Global, Resolve};
 use crate::failure::{Exit, Failure};
 use crate::guix::Narinfo;
@@ -12,6 +13,7 @@ use serde_json::json;
 
 /// Runs `resolve`.
 pub fn run(global: &Global, args: &Resolve, report: &Report) -> Result<Exit, Failure> {
+    let upstreams = upstreams(global)?;
     let session = Session::open(global)?;
     let node = &session.node;
     let target = Target::find(&session, args.target.as_deref(), &global.key)?;
@@ -38,6 +40,11 @@ pub fn run(global: &Global, args: &Resolve, report: &Report) -> Result<Exit, Fai
         if let Some(url) = &gateway {
             report.result(&format!("gateway   {url}"));
         }
+        let trust: Vec<_> = trust(&upstreams).collect();
+        for line in &trust {
+            report.result(&format!("trust     {line}"));
+        }
+        sum["trust"] = trust.into();
         sum["narinfos"] = counts.narinfos.into();
         sum["nars"] = counts.nars.into();
         sum["bytes"] = counts.bytes.into();

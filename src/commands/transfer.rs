@@ -3,11 +3,13 @@
 
 use super::batch::{Gate, Queued};
 use super::parallel;
-use super::plan::{Item, narinfo_name};
+use super::plan::narinfo_name;
 use super::retry::{Again, retry};
+use super::source::{Item, Source};
 use super::stop::Stop;
+use crate::cli::Wanted;
 use crate::failure::Failure;
-use crate::guix::{CheckedNar, Expect, HttpError, NarError, Upstream, Variant};
+use crate::guix::{CheckedNar, Expect, HttpError, NarError, Variant};
 use crate::ipfs::directory::Entry;
 use crate::node::{NodeError, Problem};
 use crate::publication::Stage;
@@ -32,8 +34,8 @@ pub enum Outcome {
 
 /// How items are transferred.
 pub struct Transfer<'a> {
-    /// Where narinfos say they are from.
-    pub upstreams: &'a [Upstream],
+    /// Where items come from.
+    pub source: &'a Source<'a>,
     /// How many items at once.
     pub jobs: u16,
     /// What shows downloads.
@@ -73,9 +75,30 @@ impl Transfer<'_> {
         outcomes.into_iter().collect()
     }
 
+    /// Stages an item from the upstream it was found at, or else from the next
+    /// one whose files are what they should be. What it refers to was planned
+    /// for, so another narinfo of it counts only if it refers to the same.
+    fn item(&self, stage: &Stage, item: &Item) -> Result<Vec<NewFile>, TransferError> {
+        let store_path = &item.narinfo.store_path;
+        let mut staged = self.files(stage, item);
+        let mut next = item.upstream + 1;
+        while let Err(TransferError::Refused(reason) | TransferError::Broken(reason, _)) = &staged
+            && let Ok(other) = self.source.fetch(&Wanted::from(store_path), next)
+        {
+            next = other.upstream + 1;
+            if other.narinfo.references == item.narinfo.references {
+                let base = self.source.upstreams[other.upstream].base();
+                let line = format!("{store_path}: {reason}; asking {base}");
+                self.report.detail(&line);
+                staged = self.files(stage, &other);
+            }
+        }
+        staged
+    }
+
     /// Stages an item's narinfo and every nar that it lists: a client takes
     /// whichever it likes best, so all must be there.
-    fn item(&self, stage: &Stage, item: &Item) -> Result<Vec<NewFile>, TransferError> {
+    fn files(&self, stage: &Stage, item: &Item) -> Result<Vec<NewFile>, TransferError> {
         let narinfo = &item.narinfo;
         let mut files = Vec::new();
         for variant in &narinfo.variants {
@@ -93,7 +116,7 @@ impl Transfer<'_> {
         let narinfo = &item.narinfo;
         let refused = |error: &dyn Display| TransferError::Refused(error.to_string());
         let path = variant.path().map_err(|error| refused(&error))?;
-        let download = self.upstreams[item.upstream].nar(&variant.url)?;
+        let download = self.source.upstreams[item.upstream].nar(&variant.url)?;
         let expect = Expect::of(narinfo, variant);
         let bar = self.report.bar(
             narinfo.store_path.name(),

@@ -2,14 +2,15 @@
 //! item in its name, and list only nars that are there.
 
 use super::batch::{Budget, in_order};
-use super::mirror::upstreams;
 use super::mirroring::{Done, Mirroring};
-use super::plan::{LeftOut, Source};
+use super::plan::LeftOut;
 use super::refusals::Refusals;
 use super::scan::{self, Found};
 use super::session::Session;
+use super::source::Source;
 use super::stop::Stop;
 use super::transfer::Transfer;
+use super::upstreams::upstreams;
 use crate::cli::{Global, Verify, Wanted};
 use crate::failure::{Exit, Failure};
 use crate::guix::{CheckedNar, Expect, HashPart, NarError, Narinfo, Variant};
@@ -175,11 +176,7 @@ fn repair(
     let (mut site, key_state) = session.site(&global.key, &args.publish)?;
     let found = find(&site)?;
     let mut base = adopt(&mut site, found, key_state, None)?;
-    let source = Source {
-        upstreams: &upstreams,
-        max_nar_size: None,
-        stop: &stop,
-    };
+    let source = Source::new(&upstreams, &stop);
     let wanted = seen.broken.iter().filter_map(|broken| {
         let hash = broken.hash?;
         let label = broken.name.clone();
@@ -189,7 +186,7 @@ fn repair(
     let mut mirroring = Mirroring {
         site: &site,
         transfer: Transfer {
-            upstreams: &upstreams,
+            source: &source,
             jobs: global.jobs,
             report,
             stop: &stop,

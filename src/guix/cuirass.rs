@@ -6,7 +6,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::store_path::StorePath;
 
@@ -30,6 +30,9 @@ pub struct Build {
     pub outputs: Vec<StorePath>,
 }
 
+/// Pairs of the largest object accepted; a build has some twenty.
+const MAX_PAIRS: usize = 1000;
+
 /// Reads the builds that succeeded, in the server's order (newest evaluation
 /// first). Failed and unfinished builds are left out.
 ///
@@ -37,19 +40,12 @@ pub struct Build {
 ///
 /// When the bytes are no JSON, no array, or an element is no object.
 pub fn parse_latest_builds(bytes: &[u8]) -> Result<Vec<Build>, CuirassError> {
-    let Json::Array(elements) = serde_json::from_slice(bytes)? else {
-        return Err(CuirassError::NotAnArray);
-    };
-    let mut builds = Vec::new();
-    for (index, element) in elements.iter().enumerate() {
-        let Json::Object(_) = element else {
-            return Err(CuirassError::NotAnObject(index));
-        };
-        if element.text("buildstatus").as_deref() == Some(SUCCEEDED) {
-            builds.push(build(element));
-        }
+    let list: List = serde_json::from_slice(bytes)?;
+    match list {
+        List::Builds(builds) => Ok(builds),
+        List::NotAnArray => Err(CuirassError::NotAnArray),
+        List::NotAnObject(index) => Err(CuirassError::NotAnObject(index)),
     }
-    Ok(builds)
 }
 
 /// Why an answer is no list of builds.
@@ -66,18 +62,89 @@ pub enum CuirassError {
     NotAnObject(usize),
 }
 
-fn build(element: &Json) -> Build {
+/// The build that an element is about, if it succeeded.
+fn successful(element: &Json) -> Option<Build> {
+    if element.text("buildstatus").as_deref() != Some(SUCCEEDED) {
+        return None;
+    }
     let outputs = element
         .all("buildoutputs")
         .flat_map(Json::values)
         .filter_map(|output| output.text("path")?.parse().ok())
         .collect();
-    Build {
+    Some(Build {
         id: element.text("id").and_then(|id| id.parse().ok()),
         job: element.text("job"),
         nix_name: element.text("nixname"),
         system: element.text("system"),
         outputs,
+    })
+}
+
+/// The whole answer. Each element is let go of before the next is read, so that
+/// memory holds the builds that succeeded and no more.
+enum List {
+    Builds(Vec<Build>),
+    NotAnArray,
+    NotAnObject(usize),
+}
+
+impl<'de> Deserialize<'de> for List {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListVisitor)
+    }
+}
+
+struct ListVisitor;
+
+impl<'de> Visitor<'de> for ListVisitor {
+    type Value = List;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of builds")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List, A::Error> {
+        let mut builds = Vec::new();
+        let mut not_an_object = None;
+        let mut index = 0;
+        while let Some(element) = seq.next_element::<Json>()? {
+            match element {
+                Json::Object(_) => builds.extend(successful(&element)),
+                _ => not_an_object = not_an_object.or(Some(index)),
+            }
+            index += 1;
+        }
+        Ok(not_an_object.map_or(List::Builds(builds), List::NotAnObject))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<List, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(List::NotAnArray)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<List, E> {
+        Ok(List::NotAnArray)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<List, E> {
+        Ok(List::NotAnArray)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<List, E> {
+        Ok(List::NotAnArray)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<List, E> {
+        Ok(List::NotAnArray)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<List, E> {
+        Ok(List::NotAnArray)
+    }
+
+    fn visit_unit<E>(self) -> Result<List, E> {
+        Ok(List::NotAnArray)
     }
 }
 
@@ -85,9 +152,8 @@ fn build(element: &Json) -> Build {
 enum Json {
     /// A string, or an integer in decimal.
     Text(String),
-    Array(Vec<Json>),
     Object(Vec<(String, Json)>),
-    /// Null, a boolean or a fraction.
+    /// Null, a boolean, a fraction, or an array: nothing that is read here.
     Other,
 }
 
@@ -160,16 +226,18 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
-        let mut elements = Vec::new();
-        while let Some(element) = seq.next_element()? {
-            elements.push(element);
-        }
-        Ok(Json::Array(elements))
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Json::Other)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
         let mut pairs = Vec::new();
         while let Some(pair) = map.next_entry()? {
+            if pairs.len() == MAX_PAIRS {
+                return Err(A::Error::custom(format!(
+                    "an object has more than {MAX_PAIRS} pairs"
+                )));
+            }
             pairs.push(pair);
         }
         Ok(Json::Object(pairs))
@@ -246,7 +314,22 @@ mod tests {
         let parse = parse_latest_builds;
         assert!(matches!(parse(b"<html>"), Err(CuirassError::Json(_))));
         assert!(matches!(parse(b"[{}"), Err(CuirassError::Json(_))));
-        assert!(matches!(parse(b"{}"), Err(CuirassError::NotAnArray)));
+        for scalar in [
+            "{}",
+            "{\"a\": [1]}",
+            "\"a\"",
+            "1",
+            "-1",
+            "1.5",
+            "true",
+            "null",
+        ] {
+            let parsed = parse(scalar.as_bytes());
+            assert!(matches!(parsed, Err(CuirassError::NotAnArray)), "{scalar}");
+        }
+        let pairs = vec!["\"a\": 0"; 1001].join(",");
+        let parsed = parse(format!("[{{{pairs}}}]").as_bytes());
+        assert!(matches!(parsed, Err(CuirassError::Json(_))));
         assert!(matches!(
             parse(b"[{}, 1]"),
             Err(CuirassError::NotAnObject(1))

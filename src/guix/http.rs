@@ -12,13 +12,14 @@ use super::cuirass::{Build, parse_latest_builds};
 use super::http_error::HttpError;
 use super::narinfo::MAX_NARINFO_BYTES;
 use super::store_path::HashPart;
+use super::trusted_keys::TrustedKeys;
 use super::url;
 
 /// Redirects that are followed for one nar or list of builds.
 const MAX_REDIRECTS: usize = 5;
 
 /// Bytes of the largest list of builds accepted; 1000 builds take about 1 MiB.
-const MAX_BUILD_LIST_BYTES: u64 = 64 << 20;
+const MAX_BUILD_LIST_BYTES: u64 = 16 << 20;
 
 /// Bytes of the largest header of an answer accepted.
 const MAX_HEADER_BYTES: usize = 64 << 10;
@@ -38,6 +39,7 @@ pub struct Upstream {
     base: String,
     proxied: Agent,
     direct: Agent,
+    keys: TrustedKeys,
 }
 
 /// A body on its way.
@@ -88,7 +90,20 @@ impl Upstream {
             base,
             proxied: Agent::new_with_config(config().build()),
             direct: Agent::new_with_config(config().proxy(None).build()),
+            keys: TrustedKeys::default(),
         })
+    }
+
+    /// The same, with the keys that must have signed what it serves.
+    #[must_use]
+    pub fn trusting(self, keys: TrustedKeys) -> Self {
+        Self { keys, ..self }
+    }
+
+    /// Who must have signed its narinfos; they are not checked here.
+    #[must_use]
+    pub fn keys(&self) -> &TrustedKeys {
+        &self.keys
     }
 
     /// The server's base URL, without a slash at its end.

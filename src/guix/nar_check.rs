@@ -49,6 +49,8 @@ impl<'a> Expect<'a> {
 pub struct CheckedNar<R> {
     reader: R,
     file_size: Option<u64>,
+    /// Bytes that no file of this nar has, so that an endless one ends here.
+    limit: u64,
     passed: u64,
     pending: Vec<u8>,
     promise: Promise,
@@ -67,6 +69,7 @@ impl<R: Read> CheckedNar<R> {
         Ok(Self {
             reader,
             file_size: expect.file_size,
+            limit: limit(expect.nar_size),
             passed: 0,
             pending: Vec::new(),
             promise: Promise::of(&expect)?,
@@ -86,6 +89,9 @@ impl<R: Read> CheckedNar<R> {
         self.passed += bytes.len() as u64;
         if let Some(expected) = self.file_size.filter(|&size| self.passed > size) {
             return Err(NarError::FileTooLong { expected });
+        }
+        if self.passed > self.limit {
+            return Err(NarError::FileEndless { limit: self.limit });
         }
         self.pending.extend_from_slice(bytes);
         if self.pending.len() < CHUNK_BYTES {
@@ -118,6 +124,12 @@ impl<R: Read> CheckedNar<R> {
             None => self.promise.judge(&self.pending),
         }
     }
+}
+
+/// Bytes of the largest file accepted for a nar of `nar_size` bytes. What
+/// cannot be compressed grows by less than two percent in any of the formats.
+fn limit(nar_size: u64) -> u64 {
+    nar_size.saturating_add(nar_size / 16 + (64 << 10))
 }
 
 impl<R: Read> Read for CheckedNar<R> {
@@ -156,6 +168,13 @@ pub enum NarError {
     FileTooLong {
         /// FileSize, in bytes.
         expected: u64,
+    },
+    /// The file goes on beyond what a nar of its NarSize can take: padded, or
+    /// without an end.
+    #[error("the file is longer than {limit} bytes, more than a nar of its NarSize can take")]
+    FileEndless {
+        /// The most that is accepted, in bytes.
+        limit: u64,
     },
     /// The file ended before its FileSize.
     #[error("the file has {got} bytes, but its FileSize is {expected}")]

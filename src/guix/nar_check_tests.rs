@@ -179,6 +179,31 @@ fn a_bomb_is_dropped_long_before_it_is_read() -> Outcome {
 }
 
 #[test]
+fn a_file_that_goes_on_for_ever_and_holds_nothing_is_dropped() -> Outcome {
+    struct Endless(Vec<u8>, usize);
+    impl Read for Endless {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            buf[0] = self.0[self.1];
+            self.1 = (self.1 + 1) % self.0.len();
+            Ok(1)
+        }
+    }
+    let empty = GzEncoder::new(Vec::new(), flate2::Compression::best()).finish()?;
+    for file_size in [None, Some(u64::MAX)] {
+        let expect = Expect {
+            compression: &Compression::Gzip,
+            file_size,
+            nar_hash: [0; 32],
+            nar_size: 1600,
+        };
+        let limit = 1600 + 100 + (64 << 10);
+        let verdict = check(Endless(empty.clone(), 0), expect);
+        assert_eq!(verdict, Err(NarError::FileEndless { limit }));
+    }
+    Ok(())
+}
+
+#[test]
 fn an_uncompressed_nar_of_many_chunks_passes() -> Outcome {
     let nar = vec![7; 5 * CHUNK_BYTES + 3];
     let expect = Expect {

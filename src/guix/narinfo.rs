@@ -12,6 +12,9 @@ use super::store_path::{HashPart, StorePath, StorePathError};
 /// Bytes of the largest narinfo accepted; real ones have a few KiB.
 pub const MAX_NARINFO_BYTES: usize = 1 << 20;
 
+/// Variants of one item; there are six compressions.
+const MAX_VARIANTS: usize = 16;
+
 /// A parsed narinfo.
 ///
 /// Trust, by the place of a line: the signature covers every byte before the
@@ -88,6 +91,17 @@ impl Narinfo {
         &self.bytes
     }
 
+    /// What the signature is over: the bytes before the first `Signature:`,
+    /// as clients cut them (`guix/narinfo.scm`). `None` where that is not at the
+    /// beginning of a line, or nowhere.
+    #[must_use]
+    pub fn signed(&self) -> Option<&[u8]> {
+        let field = b"Signature:";
+        let at = self.bytes.windows(field.len()).position(|w| w == field)?;
+        let signed = &self.bytes[..at];
+        matches!(signed.last(), None | Some(b'\n')).then_some(signed)
+    }
+
     /// Whether this narinfo is about the item asked for. A server can answer
     /// with another one, which is validly signed all the same.
     #[must_use]
@@ -132,6 +146,9 @@ pub enum NarinfoError {
     /// A field that describes a URL, before any URL.
     #[error("the narinfo has a {0} that follows no URL")]
     FollowsNoUrl(&'static str),
+    /// More URLs than [`MAX_VARIANTS`], each of which would be fetched.
+    #[error("the narinfo lists more than {MAX_VARIANTS} URLs")]
+    TooManyVariants,
     /// A URL without a compression.
     #[error("the narinfo does not say how {0:?} is compressed")]
     NoCompression(String),
@@ -199,6 +216,9 @@ impl Fields {
             "Deriver" => self.deriver = self.deriver.take().or_else(text),
             "System" => self.system = self.system.take().or_else(text),
             "Signature" => self.signature = self.signature.take().or_else(text),
+            "URL" if self.variants.len() == MAX_VARIANTS => {
+                return Err(NarinfoError::TooManyVariants);
+            }
             "URL" => self.variants.push(OpenVariant {
                 url: value.to_owned(),
                 compression: None,

@@ -151,6 +151,9 @@ fn a_narinfo_that_is_not_whole_is_refused_for_its_reason() {
     ] {
         assert_eq!(parse_with(tail), Err(error));
     }
+    assert!(parse_with(&url.repeat(16)).is_ok());
+    let many = parse_with(&url.repeat(17));
+    assert_eq!(many, Err(NarinfoError::TooManyVariants));
     for (left_out, error) in [
         ("StorePath", NarinfoError::Missing("StorePath")),
         ("NarHash", NarinfoError::Missing("NarHash")),

@@ -29,6 +29,12 @@ pub fn base(url: &str) -> Result<String, &'static str> {
     Ok(url.trim_end_matches('/').to_owned())
 }
 
+/// The URL's host in lower case, without its port.
+pub fn host(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    Some(uri.host()?.to_ascii_lowercase())
+}
+
 /// Whether the URL's host is this machine: `localhost`, 127.0.0.0/8 or `::1`.
 pub fn is_loopback(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else {

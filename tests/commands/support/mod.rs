@@ -6,14 +6,16 @@ mod network;
 mod node;
 mod program;
 mod proxy;
+mod raw;
 mod upstream;
 
 pub use items::{Files, Item, Nothing, item, root_of, tree_of, tree_of_fixtures, write_tree};
 pub use kubo::Setup;
 pub use network::Network;
 pub use node::{Answer, TestNode};
-pub use program::{Mirror, run};
+pub use program::{Mirror, Run, run};
 pub use proxy::{Proxy, Spoil};
+pub use raw::{RawAnswer, RawServer};
 pub use upstream::{Fault, Upstream};
 
 use serde_json::Value;

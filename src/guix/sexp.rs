@@ -1,0 +1,304 @@
+//! The s-expressions in which libgcrypt writes keys and signatures.
+//!
+//! Of its "advanced" form, what Guix writes: tokens, `"strings"` without
+//! escapes, `#HEX#`, and lists of these, with any white space between them.
+
+/// Lists in lists of the deepest expression accepted; a signature has 4.
+const MAX_DEPTH: usize = 16;
+
+/// An s-expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sexp {
+    /// The bytes of a token, a string or hexadecimal digits.
+    Atom(Vec<u8>),
+    /// What stands between parentheses.
+    List(Vec<Sexp>),
+}
+
+impl Sexp {
+    /// Reads exactly one list.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no list, or something follows it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, SexpError> {
+        let mut all = Self::parse_all(bytes)?;
+        match (all.pop(), all.is_empty()) {
+            (Some(one), true) => Ok(one),
+            _ => Err(SexpError::NotOne),
+        }
+    }
+
+    /// Reads lists, one after another; none where there is only white space.
+    ///
+    /// # Errors
+    ///
+    /// When anything is no list, or a list is not closed, nested too deeply or
+    /// holds what is not understood.
+    pub fn parse_all(bytes: &[u8]) -> Result<Vec<Self>, SexpError> {
+        let mut all = Vec::new();
+        // The lists that are still open, the innermost last.
+        let mut open: Vec<Vec<Self>> = Vec::new();
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            let rest = &bytes[at..];
+            let length = match byte {
+                b' ' | b'\t' | b'\n' | b'\r' => 1,
+                b'(' if open.len() == MAX_DEPTH => return Err(SexpError::TooDeep),
+                b'(' => {
+                    open.push(Vec::new());
+                    1
+                }
+                b')' => {
+                    let list = Self::List(open.pop().ok_or(SexpError::Character(at))?);
+                    open.last_mut().unwrap_or(&mut all).push(list);
+                    1
+                }
+                _ => {
+                    let list = open.last_mut().ok_or(SexpError::Character(at))?;
+                    let (atom, length) = atom(rest).ok_or(SexpError::Character(at))?;
+                    list.push(Self::Atom(atom));
+                    length
+                }
+            };
+            at += length;
+        }
+        match open.is_empty() {
+            true => Ok(all),
+            false => Err(SexpError::NotClosed),
+        }
+    }
+
+    /// The elements after the first, where this is a list that begins with the
+    /// atom `name`.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&[Self]> {
+        match self {
+            Self::List(list) => match list.split_first()? {
+                (Self::Atom(first), rest) if first == name.as_bytes() => Some(rest),
+                _ => None,
+            },
+            Self::Atom(_) => None,
+        }
+    }
+
+    /// Takes a list `(name (FIELD …) (FIELD …))` apart. Each of the fields
+    /// stands once, in any order, and nothing else does, so that two readers
+    /// cannot come to different conclusions.
+    ///
+    /// # Errors
+    ///
+    /// When this is another list, a field is missing or repeated, or something
+    /// else is there.
+    pub fn fields<const N: usize>(
+        &self,
+        name: &'static str,
+        fields: [&'static str; N],
+    ) -> Result<[&Self; N], SexpError> {
+        let list = self.named(name).ok_or(SexpError::Missing(name))?;
+        let mut found = [None; N];
+        for element in list {
+            let known = fields
+                .iter()
+                .position(|field| element.named(field).is_some());
+            let Some(at) = known else {
+                let what = element.label();
+                return Err(SexpError::Stray { name, what });
+            };
+            if found[at].replace(element).is_some() {
+                return Err(SexpError::Repeated(fields[at]));
+            }
+        }
+        let mut values = [self; N];
+        for (at, field) in fields.into_iter().enumerate() {
+            values[at] = found[at].ok_or(SexpError::Missing(field))?;
+        }
+        Ok(values)
+    }
+
+    /// The `N` atoms of a list `(name ATOM …)`.
+    ///
+    /// # Errors
+    ///
+    /// When this is another list, or holds something else.
+    pub fn atoms<const N: usize>(&self, name: &'static str) -> Result<[&[u8]; N], SexpError> {
+        let list = self.named(name).ok_or(SexpError::Missing(name))?;
+        let atoms = list.iter().map(|element| match element {
+            Self::Atom(bytes) => Some(bytes.as_slice()),
+            Self::List(_) => None,
+        });
+        let atoms: Option<Vec<_>> = atoms.collect();
+        let atoms = atoms.and_then(|atoms| atoms.try_into().ok());
+        atoms.ok_or(SexpError::Value(name))
+    }
+
+    /// What to call it in a message.
+    fn label(&self) -> String {
+        match self {
+            Self::Atom(bytes) => String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into(),
+            Self::List(list) => match list.first() {
+                Some(Self::Atom(_)) => format!("({} …)", list[0].label()),
+                _ => "(…)".to_owned(),
+            },
+        }
+    }
+}
+
+/// Why bytes are not the s-expression expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SexpError {
+    /// Neither a token, a string, hexadecimal digits nor a list.
+    #[error("byte {0} of the s-expression is not understood")]
+    Character(usize),
+    /// A parenthesis is missing at the end.
+    #[error("a list of the s-expression is not closed")]
+    NotClosed,
+    /// Lists in lists, more than anybody needs.
+    #[error("the s-expression is nested more than {MAX_DEPTH} deep")]
+    TooDeep,
+    /// Nothing, or more than one list.
+    #[error("it is not one s-expression")]
+    NotOne,
+    /// A part that must stand there.
+    #[error("the s-expression has no ({0} …) where one belongs")]
+    Missing(&'static str),
+    /// A part that must stand once.
+    #[error("the s-expression repeats ({0} …)")]
+    Repeated(&'static str),
+    /// A part that does not belong there.
+    #[error("the s-expression has {what:?} in ({name} …), which does not belong there")]
+    Stray {
+        /// The list.
+        name: &'static str,
+        /// Its element.
+        what: String,
+    },
+    /// A value of another kind or length.
+    #[error("the value of ({0} …) in the s-expression is not as expected")]
+    Value(&'static str),
+}
+
+/// The atom that `rest` begins with and how many bytes it takes.
+fn atom(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let closed_by = |quote: u8| rest.iter().skip(1).position(|&byte| byte == quote);
+    match rest.first()? {
+        b'#' => {
+            let length = closed_by(b'#')?;
+            Some((hex(&rest[1..=length])?, length + 2))
+        }
+        b'"' => {
+            let length = closed_by(b'"')?;
+            let text = &rest[1..=length];
+            (!text.contains(&b'\\')).then(|| (text.to_vec(), length + 2))
+        }
+        first if is_in_token(first) && !first.is_ascii_digit() => {
+            let length = rest.iter().take_while(|byte| is_in_token(byte)).count();
+            Some((rest[..length].to_vec(), length))
+        }
+        _ => None,
+    }
+}
+
+fn is_in_token(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-./_:*+=".contains(byte)
+}
+
+/// Hexadecimal digits, with white space anywhere among them.
+fn hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digits = digits.iter().filter(|byte| !byte.is_ascii_whitespace());
+    let values = digits.map(|&digit| char::from(digit).to_digit(16));
+    let values: Vec<u32> = values.collect::<Option<_>>()?;
+    let pairs = values.chunks_exact(2);
+    let is_whole = pairs.remainder().is_empty();
+    is_whole.then(|| pairs.map(|pair| (pair[0] << 4 | pair[1]) as u8).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn atoms(sexp: &Sexp) -> usize {
+        match sexp {
+            Sexp::Atom(_) => 1,
+            Sexp::List(list) => list.iter().map(atoms).sum(),
+        }
+    }
+
+    #[test]
+    fn white_space_makes_no_difference() {
+        let one = Sexp::parse(b"(a(b #0aFF#)\"c d\")");
+        let many = Sexp::parse(b"\n ( a\t(b\r\n# 0A\n f f #)  \"c d\" )\n");
+        assert_eq!(one, many);
+        let b = Sexp::List(vec![
+            Sexp::Atom(b"b".to_vec()),
+            Sexp::Atom(vec![0x0a, 0xff]),
+        ]);
+        let (a, c) = (Sexp::Atom(b"a".to_vec()), Sexp::Atom(b"c d".to_vec()));
+        assert_eq!(one, Ok(Sexp::List(vec![a, b, c])));
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused_for_its_reason() {
+        let deep = [vec![b'('; 17], vec![b')'; 17]].concat();
+        for (text, error) in [
+            (&b""[..], SexpError::NotOne),
+            (b"(a) (b)", SexpError::NotOne),
+            (b"a", SexpError::Character(0)),
+            (b"(a))", SexpError::Character(3)),
+            (b"(a", SexpError::NotClosed),
+            (b"(#0#)", SexpError::Character(1)),
+            (b"(#0g#)", SexpError::Character(1)),
+            (b"(#00)", SexpError::Character(1)),
+            (b"(\"a\\\"\")", SexpError::Character(1)),
+            (b"(1:a)", SexpError::Character(1)),
+            (b"(a ;)", SexpError::Character(3)),
+            (&deep, SexpError::TooDeep),
+        ] {
+            assert_eq!(Sexp::parse(text), Err(error), "{text:?}");
+        }
+        let deepest = [vec![b'('; 16], vec![b')'; 16]].concat();
+        assert!(Sexp::parse(&deepest).is_ok());
+    }
+
+    #[test]
+    fn each_field_stands_once_and_nothing_else_does() -> Result<(), SexpError> {
+        let sexp = Sexp::parse(b"(key (r x y) (q z))")?;
+        let [q, r] = sexp.fields("key", ["q", "r"])?;
+        assert_eq!(q.atoms("q"), Ok([&b"z"[..]]));
+        assert_eq!(r.atoms("r"), Ok([&b"x"[..], b"y"]));
+        assert_eq!(r.atoms::<1>("r"), Err(SexpError::Value("r")));
+        assert_eq!(sexp.fields("lock", []), Err(SexpError::Missing("lock")));
+        assert_eq!(
+            sexp.fields("key", ["q", "r", "s"]),
+            Err(SexpError::Missing("s"))
+        );
+        for (text, error) in [
+            (&b"(key (q a) (q a))"[..], SexpError::Repeated("q")),
+            (
+                b"(key (q a) b)",
+                SexpError::Stray {
+                    name: "key",
+                    what: "b".to_owned(),
+                },
+            ),
+            (
+                b"(key (x (q a)) (q a))",
+                SexpError::Stray {
+                    name: "key",
+                    what: "(x …)".to_owned(),
+                },
+            ),
+        ] {
+            assert_eq!(Sexp::parse(text)?.fields("key", ["q"]), Err(error));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn several_lists_are_read_in_their_order() -> Result<(), SexpError> {
+        assert!(Sexp::parse_all(b" \n")?.is_empty());
+        let all = Sexp::parse_all(b"(a b c)\n(d)")?;
+        assert_eq!(all.iter().map(atoms).collect::<Vec<_>>(), [3, 1]);
+        Ok(())
+    }
+}

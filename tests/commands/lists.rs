@@ -1,0 +1,121 @@
+//! What is to be mirrored, as people and other programs name it.
+
+use crate::support::{Mirror, Run, TestNode, Upstream};
+use std::io::Write;
+use std::process::Stdio;
+
+on_both_nodes!(
+    a_list_on_standard_input_is_read_for_its_items,
+    unknown_items_of_a_list_are_counted,
+    a_narinfo_can_be_named_by_its_url,
+    a_package_is_its_latest_successful_build,
+    a_package_that_nobody_knows_is_named,
+);
+
+const HELLO: &str = "21q7lx382p28sibkw2l721ybjxymkh1a";
+const EMPTY: &str = "ifcypyirz39fix6ji7mblpsp5nfhmm7k";
+
+/// Runs the program with something on its standard input.
+fn run_with(mirror: &Mirror, arguments: &str, input: &str) -> Run {
+    let mut command = mirror.command(arguments);
+    let command = command.stdin(Stdio::piped());
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    Run {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn a_list_on_standard_input_is_read_for_its_items(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    let size = format!(
+        "store item                                    total    self\n\
+         /gnu/store/{HELLO}-rig-hello.txt   0.1     0.1  50.0%\n\
+         /gnu/store/{EMPTY}-rig-empty.drv   0.1     0.1  50.0%\n\
+         total: 0.2 MiB\n"
+    );
+    run_with(&mirror, "sync --from -", &size).silently();
+    assert_eq!(mirror.list().len(), 1);
+    run_with(&mirror, "add -", &format!("{EMPTY} and words\n")).silently();
+    assert_eq!(mirror.list().len(), 2);
+    run_with(&mirror, "sync --from -", "").silently();
+    mirror
+        .run("sync --from /no/such/list")
+        .exits(1)
+        .says("/no/such/list");
+}
+
+fn unknown_items_of_a_list_are_counted(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    let unknown = "0123456789abcdfghijklmnpqrsvwxyz";
+    let list = format!("{unknown}\n/gnu/store/{}-x {EMPTY}\n", "0".repeat(32));
+    run_with(&mirror, "sync --from -", &list).silently();
+    assert_eq!(mirror.list().len(), 1);
+    let run = run_with(&mirror, "sync --from - -v", &list).exits(0);
+    run.says("2 items that no upstream has (yet)").says(unknown);
+    // Named one by one they are missed.
+    mirror.run(&format!("add {unknown}")).exits(3).says(unknown);
+}
+
+fn a_narinfo_can_be_named_by_its_url(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let (mirror, url) = (Mirror::new(node, &upstream), upstream.url());
+    mirror.run(&format!("add {url}/{EMPTY}.narinfo")).silently();
+    // At a server that is no --upstream: it is asked after those that are.
+    let elsewhere = Upstream::empty();
+    let option = format!("--upstream {}", elsewhere.url());
+    mirror
+        .run(&format!("add {url}/{HELLO}.narinfo {option}"))
+        .silently();
+    assert_eq!(mirror.list().len(), 2);
+    mirror
+        .run(&format!("add {url}/nar/x"))
+        .exits(2)
+        .says("narinfo");
+    // It is held to the keys of those that are.
+    let farm = crate::support::fixture("farm/ci.guix.gnu.org.pub");
+    let option = format!("{option} --trusted-keys {}", farm.display());
+    let run = mirror.run(&format!("add {url}/{HELLO}.narinfo {option} --key other"));
+    run.exits(3).says("which is not trusted");
+}
+
+fn a_package_is_its_latest_successful_build(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    let tools = "/gnu/store/y023qcgjv7nsp8snwi2q1569mig8hyjj-rig-tools-1.2.3";
+    let run = mirror.run("add rig-tools -v").exits(0);
+    run.says(&format!("rig-tools is {tools} (build 9000, x86_64-linux)"));
+    assert_eq!(mirror.list(), [tools]);
+    mirror.run("add rig-multi@2").silently();
+    let listed = mirror.list();
+    let outputs = listed.iter().filter(|path| path.contains("rig-multi-2.0"));
+    assert_eq!(outputs.count(), 2, "{listed:?}");
+    let asked = upstream.asked();
+    let lists = asked.iter().filter(|path| *path == "api/latestbuilds");
+    assert_eq!(lists.count(), 2, "{asked:?}");
+}
+
+fn a_package_that_nobody_knows_is_named(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    for (package, system) in [("rig-tools@9", "x86_64-linux"), ("rig-tools", "i686-linux")] {
+        let run = mirror.run(&format!("add {package} {EMPTY} --system {system}"));
+        let said = format!("no build farm lists a successful build of it for {system}");
+        run.exits(3).says(package).says(&said);
+    }
+    assert_eq!(mirror.list().len(), 1);
+    upstream.remove("api/latestbuilds");
+    let run = mirror.run("add rig-tools");
+    run.exits(3)
+        .says("rig-tools")
+        .says("name a store path instead");
+    mirror.run("sync").exits(1).says("--from FILE");
+}
