@@ -99,7 +99,9 @@ impl Handler for Gateway {
 fn is_absence(error: &EmbeddedError) -> bool {
     match error {
         EmbeddedError::NotFound(_) => true,
-        EmbeddedError::Refused(text) => text.starts_with("no link named"),
+        EmbeddedError::Refused(text) => {
+            text.starts_with("no link named") || text == path::BELOW_A_FILE
+        }
         _ => false,
     }
 }

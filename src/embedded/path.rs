@@ -24,6 +24,10 @@ pub fn resolve_name(repo: &Repo, name: &str) -> Result<String, EmbeddedError> {
     }
 }
 
+/// What is said of a path that goes on below a file.
+pub const BELOW_A_FILE: &str = "func called on wrong kind: \"LookupBySegment\" called on a \
+    data.Bytes node (kind: bytes), but only makes sense on map or list";
+
 fn resolve_within(repo: &Repo, path: &str, names_left: usize) -> Result<Cid, EmbeddedError> {
     let invalid = |why: &str| EmbeddedError::refused(format!("invalid path {path:?}: {why}"));
     if let Some(rest) = path.strip_prefix("/ipns/") {
@@ -60,13 +64,14 @@ fn resolve_within(repo: &Repo, path: &str, names_left: usize) -> Result<Cid, Emb
 fn step(repo: &Repo, cid: &Cid, name: &str) -> Result<Cid, EmbeddedError> {
     match lookup(&repo.blocks, cid, name) {
         Ok(Some(entry)) => Ok(entry.cid),
-        Ok(None)
-        | Err(TreeError::Malformed {
-            reason: DirectoryError::Codec | DirectoryError::NotADirectory(_),
-            ..
-        }) => Err(EmbeddedError::refused(format!(
+        Ok(None) => Err(EmbeddedError::refused(format!(
             "no link named {name:?} under {cid}"
         ))),
+        // Kubo's words for a path that goes on below a file.
+        Err(TreeError::Malformed {
+            reason: DirectoryError::Codec | DirectoryError::NotADirectory(_),
+            ..
+        }) => Err(EmbeddedError::refused(BELOW_A_FILE)),
         Err(TreeError::Blocks(error)) => Err(error),
         Err(error) => Err(EmbeddedError::refused(error.to_string())),
     }

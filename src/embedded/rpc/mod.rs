@@ -99,7 +99,7 @@ fn dispatch(command: &str, call: Call) -> Answer {
         "repo/stat" => info::repo_stat(&call),
         "repo/gc" => info::repo_gc(&call),
         "swarm/peers" => Err(offline("action")),
-        "routing/provide" => Err(offline("command")),
+        "routing/provide" | "provide/once" => Err(offline("command")),
         "name/get" => Err(offline("action")),
         "add" => files::add(call),
         "cat" => files::cat(&call),

@@ -10,9 +10,6 @@ use std::time::Duration;
 
 /// How long a record is valid where nothing is said, as in Kubo.
 const LIFETIME: &str = "48h";
-/// How long others may keep a record where nothing is said, as in Kubo.
-const TTL: Duration = Duration::from_secs(300);
-
 pub fn key_list(call: &Call) -> Answer {
     let keys = call.repo.keys.all()?;
     let keys: Vec<_> = keys
@@ -54,11 +51,13 @@ pub fn publish(call: &Call) -> Answer {
         let text = format!("error parsing lifetime option: time: invalid duration {lifetime:?}");
         return Err(refused(text));
     };
-    let ttl = call.options.text("ttl").map_or(Some(TTL), duration);
-    if ttl.is_none_or(|ttl| ttl > lifetime) {
+    // Without one, Kubo takes its default or the lifetime, whichever is shorter.
+    if let Some(ttl) = call.options.text("ttl").and_then(duration)
+        && ttl > lifetime
+    {
         return Err(refused(format!(
             "ttl ({}) must not be greater than lifetime ({})",
-            go(ttl.unwrap_or_default()),
+            go(ttl),
             go(lifetime)
         )));
     }
