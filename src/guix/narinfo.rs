@@ -146,7 +146,7 @@ pub enum NarinfoError {
     /// A field that describes a URL, before any URL.
     #[error("the narinfo has a {0} that follows no URL")]
     FollowsNoUrl(&'static str),
-    /// More URLs than [`MAX_VARIANTS`], each of which would be fetched.
+    /// More URLs than there are compressions by far; each would be fetched.
     #[error("the narinfo lists more than {MAX_VARIANTS} URLs")]
     TooManyVariants,
     /// A URL without a compression.
