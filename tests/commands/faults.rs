@@ -57,6 +57,11 @@ fn faults_in_any_call(node: &TestNode, graft: &str) {
     for (number, command) in kinds.iter().enumerate() {
         let before = calls.iter().filter(|call| *call == command).count() - 1;
         for (at, (spoil, says)) in FAULTS.iter().enumerate() {
+            let says = match (command.as_str(), *says) {
+                // Whatever does not know this one is no node.
+                ("version", "this node has no command") => "is no node's RPC",
+                (_, says) => says,
+            };
             let key = format!("--key faults-{number}-{at}");
             mirror.run(&format!("sync --no-closure {key}")).silently();
             proxy.spoil(command, before, *spoil);

@@ -7,12 +7,24 @@ use serde_json::{Value, json};
 
 #[test]
 fn profiles_change_no_root() {
-    for profiles in [
-        "autoconf-off",
-        "test",
-        "test,unixfs-v1-2025",
-        "test,unixfs-v0-2015",
-    ] {
+    let Some(node) = TestNode::kubo() else {
+        return;
+    };
+    let known = match node.is_old_kubo() {
+        true => [
+            "randomports",
+            "test",
+            "test,legacy-cid-v0",
+            "test,test-cid-v1",
+        ],
+        false => [
+            "autoconf-off",
+            "test",
+            "test,unixfs-v0-2015",
+            "test,unixfs-v1-2025",
+        ],
+    };
+    for profiles in known {
         let setup = Setup {
             profiles,
             ..Setup::default()

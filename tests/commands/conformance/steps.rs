@@ -210,6 +210,7 @@ pub fn steps() -> Vec<Step> {
         call("key/list"),
         call("name/resolve?arg=/ipns/{k1}&nocache=true"),
         call("name/get?arg=/ipns/{k1}"),
+        upload_beyond("name/inspect?dump=false", b"no record".to_vec()),
         call("name/resolve?arg=/ipns/{foreign}&nocache=true&timeout=60s"),
         call("name/publish?arg=/ipfs/{root2}&key=k1&resolve=false"),
         call("name/publish?arg=/ipfs/{root2}&key=none&resolve=false&allow-offline=true"),

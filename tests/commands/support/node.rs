@@ -75,6 +75,14 @@ impl TestNode {
         matches!(self.kind, Kind::Kubo(_))
     }
 
+    /// Whether it is a Kubo before 0.40, which cannot tell a name's record and
+    /// lets add-link into sharded directories.
+    pub fn is_old_kubo(&self) -> bool {
+        let version = self.json("version")["Version"].as_str().unwrap().to_owned();
+        let minor: u32 = version.split('.').nth(1).unwrap().parse().unwrap();
+        self.is_kubo() && minor < 40
+    }
+
     /// The daemon, for what only Kubo does.
     pub fn daemon(&self) -> &Kubo {
         match &self.kind {
