@@ -1,20 +1,23 @@
 //! Every option, with its environment variable and its default.
 
+mod help;
+mod values;
 mod wish;
 
+pub use help::{command, parse};
+pub use values::{Api, Graft};
 pub use wish::{Package, Wanted, Wish};
 
 use crate::guix::Compression;
 use crate::ipfs::cid::{Cid, CidVersion};
-use crate::publication::graft::Engine;
-use clap::builder::{FalseyValueParser, TypedValueParser};
-use clap::error::ErrorKind;
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
-use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
+use values::{ApiParser, cid_version, compression, duration, graft, lifetime, seconds, size};
 
+/// Mirrors a Guix substitute server into IPFS, under an IPNS name
+///
 /// Mirrors a GNU Guix substitute server into an IPFS directory and keeps that
 /// directory published under an IPNS name.
 #[derive(Clone, Debug, Parser)]
@@ -22,11 +25,8 @@ use std::time::Duration;
     name = "guix-ipfs",
     version,
     max_term_width = 100,
-    propagate_version = true
-)]
-#[command(
-    after_help = "Exit codes: 0 done; 1 failed, the name still points where it did; \
-    2 usage; 3 done, but some items could not be mirrored; 75 try again later."
+    propagate_version = true,
+    after_long_help = help::AFTER
 )]
 pub struct Cli {
     /// What every command takes.
@@ -40,7 +40,7 @@ pub struct Cli {
 /// The verbs.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Mirror the farm's latest builds, or a list of store paths. For cron
+    /// Mirror the farm's latest builds, or a list of items; for cron
     Sync(Sync),
     /// Mirror the named items
     Add(Add),
@@ -65,9 +65,13 @@ pub enum Command {
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
-    /// The node's RPC: a URL, a multiaddr, or `embedded` (or `embedded:DIR`) for the node inside this program
-    /// [default: $IPFS_PATH/api, then http://127.0.0.1:5001]
+    /// The node's RPC: URL, multiaddr or `embedded[:DIR]`
+    ///
+    /// Without it, the address that `$IPFS_PATH/api` holds, then
+    /// http://127.0.0.1:5001. `embedded` is the node inside this program, over
+    /// DIR or a folder of its own.
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -77,8 +81,10 @@ pub struct Global {
         global = true
     )]
     pub api: Option<Api>,
-    /// A file that says who you are to the node: bearer:TOKEN or basic:USER:PASSWORD.
-    /// The same may stand in $GUIX_IPFS_API_AUTH
+    /// A file that says who you are to the node
+    ///
+    /// It holds bearer:TOKEN or basic:USER:PASSWORD. The same may stand in
+    /// $GUIX_IPFS_API_AUTH.
     #[arg(
         long,
         value_name = "FILE",
@@ -86,7 +92,7 @@ pub struct Global {
         global = true
     )]
     pub api_auth_file: Option<PathBuf>,
-    /// The node's key whose name is published
+    /// The node's key to publish under
     #[arg(
         long,
         env = "GUIX_IPFS_KEY",
@@ -104,8 +110,10 @@ pub struct Global {
         global = true
     )]
     pub upstreams: Vec<String>,
-    /// Keys whose signatures are believed: a FILE of one (public-key …), several, or an acl;
-    /// repeatable, or separated by colons. Those of Guix's own build farms are built in
+    /// Keys whose signatures are believed
+    ///
+    /// A file of one (public-key …), several, or an acl; repeatable, or separated
+    /// by colons. Those of Guix's own build farms are built in.
     #[arg(
         long,
         value_name = "FILE",
@@ -171,7 +179,9 @@ pub struct Global {
 /// `sync`.
 #[derive(Clone, Debug, Args)]
 pub struct Sync {
-    /// How many of the latest builds to ask for; more, up to 1000, until one is already here
+    /// How many of the latest builds to ask for
+    ///
+    /// More, up to 1000, until one is already mirrored, so that no gap opens.
     #[arg(
         long,
         value_name = "N",
@@ -180,13 +190,17 @@ pub struct Sync {
         value_parser = clap::value_parser!(u32).range(1..=1000)
     )]
     pub latest: u32,
-    /// The builds' system [default: this machine's, such as x86_64-linux]
+    /// The builds' system, such as x86_64-linux
+    ///
+    /// Without it, this machine's.
     #[arg(short, long, env = "GUIX_IPFS_SYSTEM")]
     pub system: Option<String>,
     /// Only the builds of this jobset
     #[arg(long, env = "GUIX_IPFS_JOBSET")]
     pub jobset: Option<String>,
-    /// Read store paths from FILE instead, one or more a line; - is standard input
+    /// Read store paths from FILE; - is standard input
+    ///
+    /// One or more a line, or store hashes; what is neither is passed over.
     #[arg(long, value_name = "FILE", env = "GUIX_IPFS_FROM")]
     pub from: Option<PathBuf>,
     /// What is mirrored.
@@ -200,12 +214,16 @@ pub struct Sync {
 /// `add`.
 #[derive(Clone, Debug, Args)]
 pub struct Add {
-    /// Store hashes (32 characters), store paths, URLs of narinfos, or packages such as hello
-    /// or gcc-toolchain@13, which are looked up at the build farm; - reads a list of hashes and
-    /// store paths from standard input
+    /// Store hashes, store paths, URLs of narinfos, packages; - is standard input
+    ///
+    /// A hash has 32 characters. A package, such as hello or gcc-toolchain@13, is
+    /// looked up at the build farm. Standard input is a list of hashes and store
+    /// paths.
     #[arg(required = true, value_name = "HASH|STORE-PATH|URL|PACKAGE|-")]
     pub items: Vec<Wish>,
-    /// For which system packages are looked up [default: this machine's, such as x86_64-linux]
+    /// The packages' system, such as x86_64-linux
+    ///
+    /// Without it, this machine's.
     #[arg(short, long, env = "GUIX_IPFS_SYSTEM")]
     pub system: Option<String>,
     /// What is mirrored.
@@ -219,10 +237,12 @@ pub struct Add {
 /// `resolve`.
 #[derive(Clone, Debug, Args)]
 pub struct Resolve {
-    /// A name (k51…), a key of the node, or /ipfs/CID [default: the key of --key]
+    /// An IPNS name, a key of the node, or /ipfs/CID
+    ///
+    /// Without it, the key of --key.
     #[arg(value_name = "NAME|KEY|/ipfs/CID")]
     pub target: Option<String>,
-    /// Add counts, sizes and the gateway URL to use
+    /// Add counts, sizes, the record, the node, and how to use it
     #[arg(long)]
     pub long: bool,
     /// Print the published store paths instead, one a line
@@ -233,7 +253,9 @@ pub struct Resolve {
 /// `init`.
 #[derive(Clone, Debug, Args)]
 pub struct Init {
-    /// 0 as `ipfs add` does by default, or 1; afterwards it is read off the root
+    /// 0, as `ipfs add` does by default, or 1
+    ///
+    /// Afterwards it is read off the root.
     #[arg(
         long,
         env = "GUIX_IPFS_CID_VERSION",
@@ -298,13 +320,17 @@ pub struct NodeArgs {
 /// What `sync` and `add` mirror.
 #[derive(Clone, Debug, Args)]
 pub struct Mirror {
-    /// Say what would be mirrored, having read narinfos only
+    /// Say what would be mirrored, and stop
+    ///
+    /// Only narinfos are read.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     /// Leave out what the items refer to
     #[arg(long, env = "GUIX_IPFS_NO_CLOSURE", value_parser = FalseyValueParser::new())]
     pub no_closure: bool,
-    /// Mirror these variants only: gzip, lzip, zstd or none; repeatable [default: all]
+    /// Mirror only these variants: gzip, lzip, zstd, none
+    ///
+    /// Repeatable. Without it, all that a narinfo lists.
     #[arg(
         long = "compression",
         value_name = "NAME",
@@ -322,13 +348,19 @@ pub struct Mirror {
         value_parser = graft
     )]
     pub graft: Graft,
-    /// Refuse items whose unpacked nar is larger, in bytes or with K, M, G (powers of 1024)
+    /// Refuse items whose unpacked nar is larger
+    ///
+    /// In bytes, or with K, M, G (powers of 1024).
     #[arg(long, value_name = "SIZE", env = "GUIX_IPFS_MAX_NAR_SIZE", value_parser = size)]
     pub max_nar_size: Option<u64>,
-    /// Begin no other item when nars of so many bytes were begun; K, M, G are powers of 1024
+    /// Begin no other item after so many bytes of nars
+    ///
+    /// K, M, G are powers of 1024. What is whole is published.
     #[arg(long, value_name = "SIZE", env = "GUIX_IPFS_MAX_BYTES", value_parser = size)]
     pub max_bytes: Option<u64>,
-    /// Begin no other item after so long, such as 50m; what is whole is published
+    /// Begin no other item after so long, such as 50m
+    ///
+    /// What is whole is published.
     #[arg(long, value_name = "DURATION", env = "GUIX_IPFS_MAX_TIME", value_parser = duration)]
     pub max_time: Option<Duration>,
     /// Publish what is whole after every N items of a long run
@@ -362,127 +394,6 @@ pub struct Publish {
     pub allow_offline: bool,
 }
 
-/// Which node is meant by `--api`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Api {
-    /// A node that runs somewhere.
-    Remote(crate::node::Address),
-    /// The node inside this program, over this folder or the default one.
-    Embedded(Option<PathBuf>),
-}
-
-impl FromStr for Api {
-    type Err = crate::node::AddressError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.strip_prefix("embedded") {
-            Some("") => Ok(Self::Embedded(None)),
-            Some(folder) if folder.len() > 1 && folder.starts_with(':') => {
-                Ok(Self::Embedded(Some(PathBuf::from(&folder[1..]))))
-            }
-            _ => text.parse().map(Self::Remote),
-        }
-    }
-}
-
-/// Reads `--api` without repeating a password when it is wrong.
-#[derive(Clone)]
-struct ApiParser;
-
-impl TypedValueParser for ApiParser {
-    type Value = Api;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        _: Option<&clap::Arg>,
-        value: &OsStr,
-    ) -> Result<Api, clap::Error> {
-        value.to_string_lossy().parse().map_err(|error| {
-            let text = format!("--api: {error}\n");
-            clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
-        })
-    }
-}
-
-/// The engine that is wished for; none under `auto`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Graft(pub Option<Engine>);
-
-fn graft(text: &str) -> Result<Graft, String> {
-    match text {
-        "auto" => Ok(Graft(None)),
-        "add-link" => Ok(Graft(Some(Engine::AddLink))),
-        "car" => Ok(Graft(Some(Engine::Car))),
-        _ => Err("auto, add-link or car".to_owned()),
-    }
-}
-
-/// One that can be checked.
-fn compression(text: &str) -> Result<Compression, String> {
-    match text.parse() {
-        Ok(Compression::Other(_)) => Err("gzip, lzip, zstd or none".to_owned()),
-        Ok(known) => Ok(known),
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<u64>() {
-        Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
-        _ => Err("a whole number of seconds from 1 to 86400".to_owned()),
-    }
-}
-
-fn cid_version(text: &str) -> Result<CidVersion, String> {
-    match text {
-        "0" => Ok(CidVersion::V0),
-        "1" => Ok(CidVersion::V1),
-        _ => Err("0 or 1".to_owned()),
-    }
-}
-
-fn size(text: &str) -> Result<u64, String> {
-    let (number, factor) = match text.char_indices().next_back() {
-        Some((at, 'K' | 'k')) => (&text[..at], 1 << 10),
-        Some((at, 'M' | 'm')) => (&text[..at], 1 << 20),
-        Some((at, 'G' | 'g')) => (&text[..at], 1 << 30),
-        _ => (text, 1),
-    };
-    let bytes = number.parse::<u64>().ok();
-    bytes
-        .and_then(|number| number.checked_mul(factor))
-        .ok_or_else(|| "a number of bytes, such as 500M or 2G".to_owned())
-}
-
-/// A duration in hours, minutes and seconds, as Go writes it.
-fn duration(text: &str) -> Result<Duration, String> {
-    let mut rest = text;
-    let mut seconds = Some(0u64);
-    while let Some(at) = rest.find(['h', 'm', 's']) {
-        let unit = match rest.as_bytes()[at] {
-            b'h' => 3600,
-            b'm' => 60,
-            _ => 1,
-        };
-        let number = rest[..at].parse::<u64>().ok();
-        let part = number.and_then(|number| number.checked_mul(unit));
-        seconds = seconds.and_then(|sum| sum.checked_add(part?));
-        rest = &rest[at + 1..];
-    }
-    match seconds {
-        Some(seconds) if rest.is_empty() && !text.is_empty() => Ok(Duration::from_secs(seconds)),
-        _ => Err("a duration such as 48h or 1h30m".to_owned()),
-    }
-}
-
-/// How long a record may be valid: not no time at all.
-fn lifetime(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        Duration::ZERO => Err("longer than nothing, such as 48h".to_owned()),
-        lifetime => Ok(lifetime),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -507,16 +418,5 @@ mod tests {
                 assert!(only_by_hand.contains(&long), "{} --{long}", sub.get_name());
             }
         }
-    }
-
-    #[test]
-    fn sizes_and_lifetimes_are_read_as_people_write_them() {
-        assert_eq!(size("2G"), Ok(2 << 30));
-        assert_eq!(size("17"), Ok(17));
-        assert!(size("G").is_err() && size("-1").is_err() && size("99999999999G").is_err());
-        assert_eq!(lifetime("48h"), Ok(Duration::from_secs(48 * 3600)));
-        assert!(lifetime("0s").is_err());
-        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
-        assert!(duration("48").is_err() && duration("h").is_err() && duration("2 days").is_err());
     }
 }

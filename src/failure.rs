@@ -52,7 +52,9 @@ pub enum Failure {
     #[error(transparent)]
     Upstream(#[from] HttpError),
     /// The list of store paths cannot be read.
-    #[error("cannot read the store paths of {path}: {source}")]
+    #[error(
+        "cannot read the store paths of {path}: {source}\nname a file that can be read, or - for standard input"
+    )]
     Input {
         /// As given to `--from`.
         path: PathBuf,
@@ -60,7 +62,9 @@ pub enum Failure {
         source: io::Error,
     },
     /// A file of trusted keys cannot be used.
-    #[error("cannot take trusted keys from {path}: {reason}")]
+    #[error(
+        "cannot take trusted keys from {path}: {reason}\ngive a file such as `guix archive --authorize` takes"
+    )]
     KeyFile {
         /// As given to `--trusted-keys`.
         path: PathBuf,
@@ -68,21 +72,23 @@ pub enum Failure {
         reason: String,
     },
     /// Neither `$HOME` nor the XDG variable that would replace it is set.
-    #[error("neither ${0} nor $HOME is set, so there is nowhere to keep {1}")]
+    #[error("neither ${0} nor $HOME is set, so there is nowhere to keep {1}\nset one of them")]
     NoHome(&'static str, &'static str),
     /// A name that does not resolve, or what it points to is not there.
     #[error("{0}")]
     NotFound(String),
     /// A key that should exist does not.
-    #[error("the node has no key named {0:?}; `guix-ipfs init` makes it, or say --key")]
+    #[error(
+        "the node has no key named {0:?}\n`guix-ipfs init` makes it; another is named with --key"
+    )]
     NoKey(String),
     /// `init` on a name that has been used.
     #[error("{0}")]
     AlreadyThere(String),
     /// The prototype's mirror is published under `self`.
     #[error(
-        "there is no key {wanted:?} yet, but `self` already publishes a mirror, /ipfs/{root}. \
-         To go on with that one say `--key self`; to begin another run `guix-ipfs init` first"
+        "there is no key {wanted:?} yet, but `self` already publishes a mirror, /ipfs/{root}\n\
+         to go on with that one say `--key self`; to begin another run `guix-ipfs init` first"
     )]
     SelfIsAMirror {
         /// The key that was asked for.
@@ -93,7 +99,7 @@ pub enum Failure {
     /// An item that published items refer to.
     #[error(
         "{item} is referred to by {by}{}, which clients could no longer substitute; nothing was \
-         removed. Remove those too, or say --force",
+         removed\nremove those too, or say --force",
         match others { 0 => String::new(), others => format!(" and {others} more") }
     )]
     InUse {

@@ -3,11 +3,10 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-use clap::Parser;
-use guix_ipfs::cli::Cli;
+use guix_ipfs::cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let exit = guix_ipfs::commands::run(&Cli::parse());
+    let exit = guix_ipfs::commands::run(&cli::parse());
     ExitCode::from(exit as u8)
 }

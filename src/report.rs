@@ -2,9 +2,18 @@
 //! error; without a terminal a run that succeeds is silent, because cron mails
 //! what is printed.
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+mod progress;
+
+pub use progress::{Download, Passing, Progress, Waiting};
+
+use console::{StyledObject, style};
+use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
+use serde_json::json;
+use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// The one place that prints.
 #[derive(Debug)]
@@ -13,7 +22,10 @@ pub struct Report {
     quiet: bool,
     json: bool,
     terminal: bool,
-    bars: MultiProgress,
+    lines: MultiProgress,
+    began: Instant,
+    /// The ways out that were named already: once is enough.
+    named: Mutex<HashSet<String>>,
 }
 
 impl Report {
@@ -29,7 +41,9 @@ impl Report {
             quiet,
             json,
             terminal,
-            bars: MultiProgress::with_draw_target(target),
+            lines: MultiProgress::with_draw_target(target),
+            began: Instant::now(),
+            named: Mutex::default(),
         }
     }
 
@@ -40,11 +54,15 @@ impl Report {
         }
     }
 
-    /// The run's sum as one JSON object, where `--json` asks for it.
+    /// The run's sum, an object, where `--json` asks for it. `seconds`, which is
+    /// how long the run took, is added.
     pub fn sum(&self, sum: &impl Serialize) {
         if self.json {
             // Maps of text and numbers always serialise.
-            self.print(&serde_json::to_string(sum).unwrap_or_default());
+            let mut sum = serde_json::to_value(sum).unwrap_or_default();
+            let milliseconds = self.began.elapsed().as_millis() as f64;
+            sum["seconds"] = (milliseconds / 1000.0).into();
+            self.print(&sum.to_string());
         }
     }
 
@@ -63,48 +81,70 @@ impl Report {
     }
 
     /// What a person should look at, though the run goes on.
-    pub fn warn(&self, line: &str) {
+    pub fn warn(&self, text: &str) {
         if !self.quiet {
-            self.eprint(&format!("guix-ipfs: warning: {line}"));
+            self.speak(
+                style("guix-ipfs: warning:").for_stderr().yellow().bold(),
+                text,
+            );
         }
     }
 
     /// What went wrong with an item, or stopped the run.
-    pub fn error(&self, line: &str) {
-        self.eprint(&format!("guix-ipfs: {line}"));
+    pub fn error(&self, text: &str) {
+        self.speak(style("guix-ipfs:").for_stderr().red().bold(), text);
     }
 
-    /// A bar for a download of `bytes`, if they are known. Draws nothing without
-    /// a terminal.
-    pub fn bar(&self, name: &str, bytes: Option<u64>) -> ProgressBar {
-        let (bar, template) = match bytes {
-            Some(bytes) => (
-                ProgressBar::new(bytes),
-                "{bar:20} {bytes:>10}/{total_bytes:10} {bytes_per_sec:>12}  {msg}",
-            ),
-            None => (
-                ProgressBar::new_spinner(),
-                "{spinner} {bytes:>10} {bytes_per_sec:>12}  {msg}",
-            ),
-        };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+    /// The text's first line is what happened, the others what to do, which is said
+    /// once a run.
+    fn speak(&self, name: StyledObject<&str>, text: &str) {
+        let (what, way_out) = text.split_once('\n').unwrap_or((text, ""));
+        self.eprint(&format!("{name} {what}"));
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if !way_out.is_empty() && named.insert(way_out.to_owned()) {
+            self.eprint(&format!("  {}", way_out.replace('\n', "\n  ")));
         }
-        bar.set_message(name.to_owned());
-        self.bars.add(bar)
+    }
+
+    /// What stopped the run, as [`Report::error`] and as the sum. `is_silent`
+    /// where cron should not hear of it.
+    pub fn failed(&self, text: &str, exit: u8, is_silent: bool) {
+        if !is_silent || self.terminal || self.verbose {
+            self.error(text);
+        }
+        let (what, way_out) = text.split_once('\n').unwrap_or((text, ""));
+        self.sum(&json!({"error": what, "try": way_out, "exit": exit}));
+    }
+
+    /// Shows how `items` of `bytes` in all come in, as far as their size is known.
+    pub fn progress(&self, items: usize, bytes: u64) -> Progress {
+        Progress::new(&self.lines, items, bytes)
+    }
+
+    /// Shows what is waited for.
+    pub fn waiting(&self, text: &str) -> Waiting {
+        Waiting::new(&self.lines, text)
     }
 
     /// Standard output that nobody reads any more is no failure of the run.
     fn print(&self, line: &str) {
-        self.bars.suspend(|| {
+        self.lines.suspend(|| {
             let _ = writeln!(io::stdout(), "{line}");
         });
     }
 
     fn eprint(&self, line: &str) {
-        self.bars.suspend(|| {
+        self.lines.suspend(|| {
             let _ = writeln!(io::stderr(), "{line}");
         });
+    }
+}
+
+/// A number of items as people say it.
+pub fn items(count: usize) -> String {
+    match count {
+        1 => "1 item".to_owned(),
+        count => format!("{count} items"),
     }
 }
 

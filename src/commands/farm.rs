@@ -56,14 +56,17 @@ impl Farm<'_> {
             Ok(Some(build)) => build,
             Ok(None) => {
                 return Ok(Err(left_out(format!(
-                    "no build farm lists a successful build of it for {}",
+                    "no build farm lists a successful build of it for {}\nsee that it is spelled as \
+                     `guix show` spells it, or name a store path instead",
                     self.system
                 ))));
             }
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => {
+                let error = error.to_string();
+                let what = error.lines().next().unwrap_or_default();
                 return Ok(Err(left_out(format!(
-                    "a package is looked up at a build farm; name a store path instead: {error}"
+                    "{what}\na package is looked up at a build farm; name a store path instead"
                 ))));
             }
         };

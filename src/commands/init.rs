@@ -25,12 +25,12 @@ pub fn run(global: &Global, args: &Init, report: &Report) -> Result<Exit, Failur
     };
     if let Some(root) = found.published.filter(|root| !is_unused(root)) {
         return Err(Failure::AlreadyThere(format!(
-            "/ipns/{name} already points to /ipfs/{root}; `guix-ipfs sync` goes on from there"
+            "/ipns/{name} already points to /ipfs/{root}\n`guix-ipfs sync` goes on from there"
         )));
     }
     if let (KeyState::Old, Some(journal)) = (key_state, found.journals.first()) {
         return Err(Failure::AlreadyThere(format!(
-            "/ipns/{name} does not resolve, but this node's journal knows its last root, /ipfs/{}; \
+            "/ipns/{name} does not resolve, but this node's journal knows its last root, /ipfs/{}\n\
              `guix-ipfs sync` publishes it again",
             journal.root
         )));

@@ -14,10 +14,9 @@ use crate::failure::{Exit, Failure};
 use crate::guix::Upstream;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::publication::{Base, Committed, KeyState, Site, Tree, adopt, chosen, find, republish};
-use crate::report::{Report, bytes};
+use crate::report::{Report, bytes, items};
 use serde_json::json;
 use std::collections::HashSet;
-use std::time::Instant;
 
 /// The verb that mirrors, which decides how absent items count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +47,6 @@ pub fn run(
     upstreams: &[Upstream],
     wanted: impl FnOnce(&Tree) -> Result<Wishes, Failure>,
 ) -> Result<Exit, Failure> {
-    let begun = Instant::now();
     let session = Session::open(told.global)?;
     let stop = match told.mirror.dry_run {
         true => Stop::default(),
@@ -72,7 +70,9 @@ pub fn run(
 
     let tree = Tree::new(site.node, base.root);
     let planner = planner(told, &tree, upstreams, &stop);
+    let waiting = told.report.waiting("asking what is new");
     let planned = wanted(&tree).and_then(|wanted| planner.plan(wanted));
+    drop(waiting);
     let mut plan = match planned {
         // What the signal broke off says nothing about the upstream.
         _ if stop.is_asked() => Plan::default(),
@@ -123,7 +123,6 @@ pub fn run(
         base: &base,
         before,
         done: &mirroring.done,
-        seconds: begun.elapsed().as_secs_f64(),
     };
     let exit = run.finish(&plan, mirroring.refusals);
     Ok(stop.exit().unwrap_or(exit))
@@ -195,17 +194,17 @@ fn say_plan(report: &Report, plan: &Plan) {
     let unknown = plan.items.iter().filter(|item| file_bytes(item).is_none());
     let unknown = match unknown.count() {
         0 => String::new(),
-        items => format!(", and {items} items of unknown size"),
+        count => format!(", and {} of unknown size", items(count)),
     };
     report.say(&format!(
-        "to mirror: {} items, {files} files, {} of nars{unknown}",
-        plan.items.len(),
+        "to mirror: {}, {files} files, {} of nars{unknown}",
+        items(plan.items.len()),
         bytes(known)
     ));
 }
 
 /// The bytes of an item's nars, where its narinfo lists them all.
-fn file_bytes(item: &Item) -> Option<u64> {
+pub fn file_bytes(item: &Item) -> Option<u64> {
     item.narinfo
         .variants
         .iter()
@@ -218,8 +217,8 @@ fn file_bytes(item: &Item) -> Option<u64> {
 fn say_left_out(told: &Told, plan: &Plan, was_said: impl Fn(&LeftOut) -> bool) -> Exit {
     let report = told.report;
     let mut exit = Exit::Done;
-    let mut say = |left_out: &LeftOut, loudly: bool| {
-        let line = format!("{}: {}", left_out.item, left_out.reason);
+    let mut say = |left_out: &LeftOut, loudly: bool, way_out: &str| {
+        let line = format!("{}: {}{way_out}", left_out.item, left_out.reason);
         match loudly {
             true => {
                 report.error(&line);
@@ -229,17 +228,25 @@ fn say_left_out(told: &Told, plan: &Plan, was_said: impl Fn(&LeftOut) -> bool) -
         }
     };
     for refused in &plan.refused {
-        say(refused, told.verb == Verb::Add || !was_said(refused));
+        say(refused, told.verb == Verb::Add || !was_said(refused), "");
     }
     for broken in &plan.broken {
-        say(broken, true);
+        say(broken, true, "");
     }
-    if told.verb == Verb::Sync && !plan.missing.is_empty() {
-        let count = plan.missing.len();
-        report.say(&format!("{count} items that no upstream has (yet)"));
+    let by_name = told.verb == Verb::Add;
+    if !by_name && !plan.missing.is_empty() {
+        let count = items(plan.missing.len());
+        report.say(&format!("{count} that no upstream has (yet)"));
     }
-    for absent in plan.missing.iter().chain(&plan.waiting) {
-        say(absent, told.verb == Verb::Add);
+    for missing in &plan.missing {
+        let way_out = match by_name && !missing.reason.contains('\n') {
+            true => "\nsee that it is named rightly; what the farm has not built yet may come",
+            false => "",
+        };
+        say(missing, by_name, way_out);
+    }
+    for waiting in &plan.waiting {
+        say(waiting, by_name, "");
     }
     exit
 }
@@ -251,7 +258,6 @@ struct Run<'a> {
     base: &'a Base,
     before: Option<Cid>,
     done: &'a Done,
-    seconds: f64,
 }
 
 impl Run<'_> {
@@ -265,22 +271,23 @@ impl Run<'_> {
             ..
         } = self;
         let name = &site.key.id;
+        let exit = say_left_out(told, plan, |left_out| {
+            refusals.was_said(&left_out.item, &left_out.reason)
+        });
         told.report.say(&match done.published {
             true => format!(
-                "mirrored {} items, {}; /ipns/{name} points to /ipfs/{}",
-                done.mirrored.len(),
+                "mirrored {}, {}; /ipns/{name} points to /ipfs/{}",
+                items(done.mirrored.len()),
                 bytes(done.bytes),
                 base.root
             ),
             false => format!("nothing new; /ipns/{name} points to /ipfs/{}", base.root),
         });
         if done.left > 0 {
-            let line = format!("{} items are left for another run", done.left);
+            let are = if done.left == 1 { "is" } else { "are" };
+            let line = format!("{} {are} left for another run", items(done.left));
             told.report.say(&line);
         }
-        let exit = say_left_out(told, plan, |left_out| {
-            refusals.was_said(&left_out.item, &left_out.reason)
-        });
         told.report.sum(&json!({
             "command": name_of(told.verb),
             "key": site.key.name,
@@ -288,11 +295,10 @@ impl Run<'_> {
             "root": base.root.to_string(),
             "before": self.before.map(|root| root.to_string()),
             "published": done.published,
-            "mirrored": done.mirrored,
+            "added": done.mirrored,
             "files": done.files,
             "bytes": done.bytes,
             "left": done.left,
-            "seconds": self.seconds,
             "already": plan.already,
             "missing": plan.missing,
             "waiting": plan.waiting,

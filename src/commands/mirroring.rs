@@ -2,6 +2,7 @@
 //! grafted and committed before the next begins.
 
 use super::batch::{Budget, Gate, Queued, next_batch};
+use super::mirror::file_bytes;
 use super::plan::{LeftOut, Plan, narinfo_name};
 use super::refusals::Refusals;
 use super::settle::{Fate, Rules, settle, waits_for};
@@ -11,6 +12,7 @@ use crate::guix::HashPart;
 use crate::ipfs::directory::Entry;
 use crate::publication::graft::{self, Engine, NewFile};
 use crate::publication::{Base, Committed, Site, Stage, Tree, transact};
+use crate::report::Progress;
 use std::collections::{HashSet, VecDeque};
 
 /// A run that mirrors items.
@@ -66,10 +68,12 @@ impl Mirroring<'_> {
         mut queue: VecDeque<Queued>,
         plan: &mut Plan,
     ) -> Result<(), Failure> {
+        let bytes = queue.iter().filter_map(|queued| file_bytes(&queued.item));
+        let progress = self.transfer.report.progress(queue.len(), bytes.sum());
         while !queue.is_empty() && !self.budget.is_spent() {
             let batch = next_batch(&mut queue, self.batch_items);
             let batch = self.without_gone(batch, plan);
-            let fates = self.batch(base, &batch)?;
+            let fates = self.batch(base, &batch, &progress)?;
             let mut later = Vec::new();
             for (queued, fate) in batch.into_iter().zip(fates) {
                 let path = &queued.item.narinfo.store_path;
@@ -131,9 +135,14 @@ impl Mirroring<'_> {
     }
 
     /// Mirrors a batch and commits it.
-    fn batch(&mut self, base: &mut Base, batch: &[Queued]) -> Result<Vec<Fate>, Failure> {
+    fn batch(
+        &mut self,
+        base: &mut Base,
+        batch: &[Queued],
+        progress: &Progress,
+    ) -> Result<Vec<Fate>, Failure> {
         let before = base.root;
-        let done = self.batch_with_engine(base, batch);
+        let done = self.batch_with_engine(base, batch, progress);
         let Err(error @ (Failure::Node(_) | Failure::Publication(_))) = done else {
             return done;
         };
@@ -146,13 +155,14 @@ impl Mirroring<'_> {
         let text = format!("{error}; once more with --graft car");
         self.transfer.report.detail(&text);
         self.engine = Engine::Car;
-        self.batch_with_engine(base, batch)
+        self.batch_with_engine(base, batch, progress)
     }
 
     fn batch_with_engine(
         &mut self,
         base: &mut Base,
         batch: &[Queued],
+        progress: &Progress,
     ) -> Result<Vec<Fate>, Failure> {
         let gate = Gate::new(&self.budget);
         let rules = Rules {
@@ -166,8 +176,9 @@ impl Mirroring<'_> {
         let committed = transact(self.site, base, self.engine, |tree, stage| {
             let outcomes = match &outcomes {
                 Some(outcomes) => outcomes,
-                None => outcomes.insert(self.transfer.fetch(batch, &gate, stage)?),
+                None => outcomes.insert(self.transfer.fetch(batch, &gate, stage, progress)?),
             };
+            progress.publishing();
             look_ahead(tree, self.transfer.jobs, outcomes);
             fates = settle(rules, tree, batch, outcomes)?;
             files = linked(outcomes, &fates);

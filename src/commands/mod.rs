@@ -2,6 +2,7 @@
 
 mod add;
 mod batch;
+mod count;
 mod farm;
 mod init;
 mod lists;
@@ -28,7 +29,6 @@ mod verify;
 use crate::cli::{Cli, Command};
 use crate::failure::Exit;
 use crate::report::Report;
-use std::io::IsTerminal;
 
 /// Runs a command line to its end and says what stopped it, if anything did.
 pub fn run(cli: &Cli) -> Exit {
@@ -46,9 +46,8 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Man => shell::man(),
     };
     ended.unwrap_or_else(|failure| {
-        if !failure.is_silent() || std::io::stderr().is_terminal() || global.verbose {
-            report.error(&failure.to_string());
-        }
-        failure.exit()
+        let exit = failure.exit();
+        report.failed(&failure.to_string(), exit as u8, failure.is_silent());
+        exit
     })
 }

@@ -8,7 +8,7 @@ use crate::failure::{Exit, Failure};
 use crate::guix::{HashPart, Narinfo};
 use crate::publication::graft::{self, Engine};
 use crate::publication::{KeyState, Tree, adopt, find, transact};
-use crate::report::Report;
+use crate::report::{Report, items};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -42,8 +42,8 @@ pub fn run(global: &Global, args: &Remove, report: &Report) -> Result<Exit, Fail
         report.detail(path);
     }
     report.say(&format!(
-        "removed {} items, {} files; /ipns/{} points to /ipfs/{}",
-        removal.removed.len(),
+        "removed {}, {} files; /ipns/{} points to /ipfs/{}",
+        items(removal.removed.len()),
         removal.paths.len(),
         site.key.id,
         base.root

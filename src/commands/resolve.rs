@@ -1,15 +1,26 @@
 //! `resolve`: what the name points to, and what is there.
 
+use super::count::{self, Count};
+use super::scan::{self, Found};
 use super::session::Session;
 use super::upstreams::{trust, upstreams};
 use crate::cli::{Global, Resolve};
 use crate::failure::{Exit, Failure};
-use crate::guix::Narinfo;
 use crate::ipfs::cid::Cid;
-use crate::node::Node;
+use crate::ipfs::dag_pb;
+use crate::ipfs::directory::Blocks;
+use crate::ipfs::ipns::{as_cid, as_peer_id, key_hash};
+use crate::node::{Node, Record, RepoStat};
 use crate::publication::{PublicationError, Tree};
 use crate::report::{Report, bytes};
-use serde_json::json;
+use serde_json::{Map, Value, json};
+
+/// The folders of `nar`, one for each compression; what is not compressed lies
+/// beside them.
+const FOLDERS: [&str; 6] = ["gzip", "lzip", "zstd", "xz", "bzip2", "none"];
+
+/// Where else a client looks, so that it never depends on a mirror.
+const FALLBACKS: &str = "https://bordeaux.guix.gnu.org https://ci.guix.gnu.org";
 
 /// Runs `resolve`.
 pub fn run(global: &Global, args: &Resolve, report: &Report) -> Result<Exit, Failure> {
@@ -20,7 +31,7 @@ pub fn run(global: &Global, args: &Resolve, report: &Report) -> Result<Exit, Fai
     let root = target.root(node)?;
     let tree = Tree::new(node, root);
     if args.list {
-        return list(&tree, report);
+        return list(&tree, global.jobs, report);
     }
     report.result(&format!("/ipfs/{root}"));
     let mut sum = json!({
@@ -29,26 +40,11 @@ pub fn run(global: &Global, args: &Resolve, report: &Report) -> Result<Exit, Fai
         "root": root.to_string(),
     });
     if args.long {
-        let counts = Counts::of(&tree)?;
-        let gateway = gateway(node, &target, &root)?;
-        if let Some(name) = target.name() {
-            report.result(&format!("name      /ipns/{name}"));
-        }
-        report.result(&format!("narinfos  {}", counts.narinfos));
-        report.result(&format!("nars      {}", counts.nars));
-        report.result(&format!("size      {}", bytes(counts.bytes)));
-        if let Some(url) = &gateway {
-            report.result(&format!("gateway   {url}"));
-        }
-        let trust: Vec<_> = trust(&upstreams).collect();
-        for line in &trust {
-            report.result(&format!("trust     {line}"));
-        }
-        sum["trust"] = trust.into();
-        sum["narinfos"] = counts.narinfos.into();
-        sum["nars"] = counts.nars.into();
-        sum["bytes"] = counts.bytes.into();
-        sum["gateway"] = gateway.into();
+        let waiting = report.waiting("counting");
+        let long = Long::of(&tree, &target, global.jobs, trust(&upstreams).collect())?;
+        drop(waiting);
+        long.say(report);
+        long.sum(&mut sum);
     }
     report.sum(&sum);
     Ok(Exit::Done)
@@ -71,15 +67,17 @@ impl Target {
         };
         if let Some(root) = word.strip_prefix("/ipfs/") {
             let root = root.trim_end_matches('/').parse();
-            return root
-                .map(Self::Root)
-                .map_err(|_| Failure::NotFound(format!("{word} is no /ipfs/CID")));
+            return root.map(Self::Root).map_err(|_| {
+                Failure::NotFound(format!(
+                    "{word} is no /ipfs/CID\ngive the CID of a whole root, without a path below it"
+                ))
+            });
         }
         let name = word.strip_prefix("/ipns/").unwrap_or(word);
-        Ok(match session.key(name)? {
-            Some(key) => Self::Name(key.id),
-            None => Self::Name(name.to_owned()),
-        })
+        Ok(Self::Name(match session.key(name)? {
+            Some(key) => key.id,
+            None => key_hash(name).map_or(name.to_owned(), |key| as_cid(&key)),
+        }))
     }
 
     fn name(&self) -> Option<&str> {
@@ -98,74 +96,193 @@ impl Target {
         path.as_deref()
             .and_then(|path| path.strip_prefix("/ipfs/")?.parse().ok())
             .ok_or_else(|| {
-                let now = path.map_or("does not resolve".to_owned(), |path| {
-                    format!("points to {path}, which is no root")
-                });
-                Failure::NotFound(format!("/ipns/{name} {now}"))
+                Failure::NotFound(match path {
+                    None => format!(
+                        "/ipns/{name} does not resolve\nits publisher may be away, and a record \
+                         that is not renewed ends after two days; run again later, or publish \
+                         with `guix-ipfs sync`"
+                    ),
+                    Some(path) => format!(
+                        "/ipns/{name} points to {path}, which is no root\nname another key or \
+                         name to resolve"
+                    ),
+                })
             })
     }
-}
 
-struct Counts {
-    narinfos: u64,
-    nars: u64,
-    /// Cumulative, in bytes: shared blocks count once for each link.
-    bytes: u64,
-}
-
-impl Counts {
-    fn of(tree: &Tree) -> Result<Self, PublicationError> {
-        let mut counts = Self {
-            narinfos: 0,
-            nars: 0,
-            bytes: 0,
-        };
-        tree.for_each(&tree.root, |name, entry| {
-            counts.narinfos += u64::from(name.ends_with(".narinfo"));
-            counts.bytes = counts.bytes.saturating_add(entry.size);
-            Ok(())
-        })?;
-        if let Some(nar) = tree.find(&["nar"])? {
-            counts.nars = count_files(tree, &nar.cid)?;
+    /// Below the gateway.
+    fn path(&self, root: &Cid) -> String {
+        match self {
+            Self::Name(name) => format!("ipns/{name}"),
+            Self::Root(_) => format!("ipfs/{root}"),
         }
-        Ok(counts)
     }
 }
 
-/// The files of `nar` and of the folders in it, one for each compression.
-fn count_files(tree: &Tree, directory: &Cid) -> Result<u64, PublicationError> {
-    let mut count = 0;
-    tree.for_each(directory, |name, entry| {
-        // A nar's entry begins with a store hash, a folder's is a short word.
-        let is_folder = matches!(name, "gzip" | "lzip" | "zstd" | "xz" | "bzip2" | "none");
-        count += match is_folder {
-            true => count_files(tree, &entry.cid)?,
-            false => 1,
+/// What `--long` adds.
+struct Long {
+    /// As a CID and, where it is a key's, as its peer ID.
+    names: Vec<String>,
+    narinfos: Count,
+    /// For each compression that there is.
+    nars: Vec<(&'static str, Count)>,
+    /// Cumulative, in bytes: shared blocks count once for each link.
+    bytes: u64,
+    record: Option<Record>,
+    /// By which keys each upstream is checked.
+    trust: Vec<String>,
+    agent: String,
+    repo: RepoStat,
+    gateway: Option<String>,
+    is_embedded: bool,
+}
+
+impl Long {
+    fn of(tree: &Tree, target: &Target, jobs: u16, trust: Vec<String>) -> Result<Self, Failure> {
+        let node = tree.node();
+        let names = target.name().map_or(Vec::new(), |name| {
+            let peer_id = key_hash(name).map(|key| as_peer_id(&key));
+            [Some(name.to_owned()), peer_id]
+                .into_iter()
+                .flatten()
+                .collect()
+        });
+        // Not every node tells, and it is no more than good to know.
+        let record = target.name().map(|name| node.name_record(name));
+        let record = record.and_then(Result::ok).flatten();
+        let block = Blocks::get(tree, &tree.root)?;
+        let size = dag_pb::Node::decode(&block).map_or(0, |it| it.cumulative_size(block.len()));
+        Ok(Self {
+            names,
+            narinfos: count::entries(tree, &tree.root, jobs, |name| name.ends_with(".narinfo"))?,
+            nars: nars(tree, jobs)?,
+            bytes: size,
+            record,
+            trust,
+            agent: node.identity.agent.clone(),
+            repo: node.repo_stat()?,
+            gateway: gateway(node, &target.path(&tree.root))?,
+            is_embedded: node.is_embedded(),
+        })
+    }
+
+    /// `--substitute-urls` as a client on this machine takes it.
+    fn substitute_urls(&self) -> Option<String> {
+        let gateway = self.gateway.as_ref()?;
+        Some(format!("{gateway} {FALLBACKS}"))
+    }
+
+    fn say(&self, report: &Report) {
+        let nars = self
+            .nars
+            .iter()
+            .map(|(kind, count)| format!("{count} {kind}"));
+        let nars: Vec<String> = nars.collect();
+        let record = match &self.record {
+            Some(record) => {
+                let until = minutes(&record.validity);
+                format!("sequence {}, valid until {until}", record.sequence)
+            }
+            None => "the node does not tell".to_owned(),
         };
-        Ok(())
-    })?;
-    Ok(count)
+        let fullness = match self.repo.storage_max {
+            // No limit, as Kubo says it.
+            u64::MAX => bytes(self.repo.repo_size),
+            most => format!("{} of {}", bytes(self.repo.repo_size), bytes(most)),
+        };
+        let mut rows: Vec<(&str, String)> = Vec::new();
+        for (label, name) in ["name", ""].into_iter().zip(&self.names) {
+            rows.push((label, format!("/ipns/{name}")));
+        }
+        rows.push(("narinfos", self.narinfos.to_string()));
+        rows.push(("nars", nars.join(", ")));
+        rows.push(("size", bytes(self.bytes)));
+        if !self.names.is_empty() {
+            rows.push(("record", record));
+        }
+        rows.extend(self.trust.iter().map(|line| ("trust", line.clone())));
+        rows.push(("node", format!("{}, {fullness}", self.agent)));
+        rows.push(match self.substitute_urls() {
+            Some(urls) => ("use", format!("--substitute-urls=\"{urls}\"")),
+            None if self.is_embedded => ("use", "`guix-ipfs node` serves it".to_owned()),
+            None => ("use", "the node has no gateway".to_owned()),
+        });
+        for (label, text) in rows {
+            report.result(&format!("{label:<9} {text}"));
+        }
+    }
+
+    fn sum(&self, sum: &mut Value) {
+        let count = |count: &Count| json!({"count": count.entries, "exact": count.is_exact});
+        let nars = self
+            .nars
+            .iter()
+            .map(|(kind, it)| (kind.to_string(), count(it)));
+        sum["names"] = json!(self.names);
+        sum["narinfos"] = count(&self.narinfos);
+        sum["nars"] = Value::Object(nars.collect::<Map<_, _>>());
+        sum["bytes"] = self.bytes.into();
+        sum["record"] = self.record.as_ref().map_or(
+            Value::Null,
+            |record| json!({"sequence": record.sequence, "validity": record.validity}),
+        );
+        sum["trust"] = json!(self.trust);
+        sum["node"] = json!({
+            "agent": self.agent,
+            "repo_bytes": self.repo.repo_size,
+            "storage_max": self.repo.storage_max,
+        });
+        sum["gateway"] = json!(self.gateway);
+        sum["substitute_urls"] = json!(self.substitute_urls());
+    }
+}
+
+/// The files of `nar` and of the folders in it.
+fn nars(tree: &Tree, jobs: u16) -> Result<Vec<(&'static str, Count)>, PublicationError> {
+    let Some(nar) = tree.find(&["nar"])? else {
+        return Ok(Vec::new());
+    };
+    let mut nars = Vec::new();
+    for folder in FOLDERS {
+        if let Some(entry) = tree.entry(&nar.cid, folder)? {
+            nars.push((folder, count::entries(tree, &entry.cid, jobs, |_| true)?));
+        }
+    }
+    let beside = count::entries(tree, &nar.cid, jobs, |name| !FOLDERS.contains(&name))?;
+    if beside.entries > 0 {
+        nars.push(("uncompressed", beside));
+    }
+    Ok(nars)
+}
+
+/// An RFC 3339 time to the minute.
+fn minutes(time: &str) -> String {
+    match (time.get(..10), time.get(11..16), time.ends_with('Z')) {
+        (Some(day), Some(minute), true) => format!("{day} {minute} UTC"),
+        _ => time.to_owned(),
+    }
 }
 
 /// Prints the store path of each narinfo.
-fn list(tree: &Tree, report: &Report) -> Result<Exit, Failure> {
+fn list(tree: &Tree, jobs: u16, report: &Report) -> Result<Exit, Failure> {
     let mut paths = Vec::new();
     let mut exit = Exit::Done;
-    tree.for_each(&tree.root, |name, entry| {
-        if name.ends_with(".narinfo") {
-            match Narinfo::parse(&tree.read(&entry.cid)?) {
-                Ok(narinfo) => paths.push(narinfo.store_path.to_string()),
-                Err(error) => {
-                    report.error(&format!("{name}: {error}"));
-                    exit = Exit::Partly;
-                }
-            }
+    let work = |found: Found| {
+        let path = found.narinfo.map(|narinfo| narinfo.store_path.to_string());
+        (found.name, path)
+    };
+    scan::narinfos(tree, jobs, work, |(name, path)| match path {
+        Ok(path) => {
+            report.result(&path);
+            paths.push(path);
         }
-        Ok(())
+        Err(reason) => {
+            report.error(&format!(
+                "{name}: {reason}\n`guix-ipfs verify --repair` fetches what is broken again"
+            ));
+            exit = Exit::Partly;
+        }
     })?;
-    for path in &paths {
-        report.result(path);
-    }
     report.sum(&json!({
         "command": "resolve",
         "root": tree.root.to_string(),
@@ -176,14 +293,12 @@ fn list(tree: &Tree, report: &Report) -> Result<Exit, Failure> {
 
 /// The URL that a client on this machine can substitute from. A client does not
 /// follow the redirect that `localhost` would answer, so the address is a number.
-fn gateway(node: &Node, target: &Target, root: &Cid) -> Result<Option<String>, Failure> {
-    let path = match target.name() {
-        Some(name) => format!("ipns/{name}"),
-        None => format!("ipfs/{root}"),
-    };
+fn gateway(node: &Node, path: &str) -> Result<Option<String>, Failure> {
     Ok(node.gateways()?.iter().find_map(|address| {
         let url = address.parse::<crate::node::Address>().ok()?.url;
-        let url = url.replace("//0.0.0.0:", "//127.0.0.1:");
+        let url = url
+            .replace("//0.0.0.0:", "//127.0.0.1:")
+            .replace("//[::]:", "//[::1]:");
         Some(format!("{url}/{path}"))
     }))
 }

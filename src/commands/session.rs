@@ -110,7 +110,7 @@ impl Session {
         let stat = self.node.repo_stat()?;
         if stat.repo_size / 9 >= stat.storage_max / 10 {
             report.warn(&format!(
-                "the node's repository holds {} of {}; raise Datastore.StorageMax or remove items",
+                "the node's repository holds {} of {}\nraise Datastore.StorageMax, or remove items",
                 bytes(stat.repo_size),
                 bytes(stat.storage_max)
             ));

@@ -14,7 +14,7 @@ use crate::ipfs::directory::Entry;
 use crate::node::{NodeError, Problem};
 use crate::publication::Stage;
 use crate::publication::graft::NewFile;
-use crate::report::Report;
+use crate::report::{Progress, Report};
 use std::fmt::Display;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,7 +38,7 @@ pub struct Transfer<'a> {
     pub source: &'a Source<'a>,
     /// How many items at once.
     pub jobs: u16,
-    /// What shows downloads.
+    /// What speaks.
     pub report: &'a Report,
     /// Whether to end.
     pub stop: &'a Stop,
@@ -54,6 +54,7 @@ impl Transfer<'_> {
         batch: &[Queued],
         gate: &Gate,
         stage: &Stage,
+        progress: &Progress,
     ) -> Result<Vec<Outcome>, Failure> {
         let node_failed = AtomicBool::new(false);
         let numbered = batch.iter().enumerate().collect();
@@ -61,7 +62,9 @@ impl Transfer<'_> {
             if node_failed.load(Ordering::Relaxed) || !gate.admits(at, queued) {
                 return Ok(Outcome::NotBegun);
             }
-            match self.item(stage, &queued.item) {
+            let staged = self.item(stage, &queued.item, progress);
+            progress.item_done();
+            match staged {
                 Ok(files) => Ok(Outcome::Whole(files)),
                 Err(TransferError::Node(error)) => {
                     node_failed.store(true, Ordering::Relaxed);
@@ -78,9 +81,14 @@ impl Transfer<'_> {
     /// Stages an item from the upstream it was found at, or else from the next
     /// one whose files are what they should be. What it refers to was planned
     /// for, so another narinfo of it counts only if it refers to the same.
-    fn item(&self, stage: &Stage, item: &Item) -> Result<Vec<NewFile>, TransferError> {
+    fn item(
+        &self,
+        stage: &Stage,
+        item: &Item,
+        progress: &Progress,
+    ) -> Result<Vec<NewFile>, TransferError> {
         let store_path = &item.narinfo.store_path;
-        let mut staged = self.files(stage, item);
+        let mut staged = self.files(stage, item, progress);
         let mut next = item.upstream + 1;
         while let Err(TransferError::Refused(reason) | TransferError::Broken(reason, _)) = &staged
             && let Ok(other) = self.source.fetch(&Wanted::from(store_path), next)
@@ -90,7 +98,7 @@ impl Transfer<'_> {
                 let base = self.source.upstreams[other.upstream].base();
                 let line = format!("{store_path}: {reason}; asking {base}");
                 self.report.detail(&line);
-                staged = self.files(stage, &other);
+                staged = self.files(stage, &other, progress);
             }
         }
         staged
@@ -98,12 +106,17 @@ impl Transfer<'_> {
 
     /// Stages an item's narinfo and every nar that it lists: a client takes
     /// whichever it likes best, so all must be there.
-    fn files(&self, stage: &Stage, item: &Item) -> Result<Vec<NewFile>, TransferError> {
+    fn files(
+        &self,
+        stage: &Stage,
+        item: &Item,
+        progress: &Progress,
+    ) -> Result<Vec<NewFile>, TransferError> {
         let narinfo = &item.narinfo;
         let mut files = Vec::new();
         for variant in &narinfo.variants {
             let staged = retry(self.stop, TransferError::again, || {
-                self.nar(stage, item, variant)
+                self.nar(stage, item, variant, progress)
             });
             files.push(staged.map_err(|error| error.about(&variant.url))?);
         }
@@ -112,21 +125,27 @@ impl Transfer<'_> {
         Ok(files)
     }
 
-    fn nar(&self, stage: &Stage, item: &Item, variant: &Variant) -> Result<NewFile, TransferError> {
+    fn nar(
+        &self,
+        stage: &Stage,
+        item: &Item,
+        variant: &Variant,
+        progress: &Progress,
+    ) -> Result<NewFile, TransferError> {
         let narinfo = &item.narinfo;
         let refused = |error: &dyn Display| TransferError::Refused(error.to_string());
         let path = variant.path().map_err(|error| refused(&error))?;
         let download = self.source.upstreams[item.upstream].nar(&variant.url)?;
         let expect = Expect::of(narinfo, variant);
-        let bar = self.report.bar(
+        let line = progress.download(
             narinfo.store_path.name(),
             variant.file_size.or(download.length),
         );
-        let checked = CheckedNar::new(bar.wrap_read(download.reader), expect);
+        let checked = CheckedNar::new(line.watch(download.reader), expect);
         let mut checked = checked.map_err(|error| refused(&error))?;
-        let staged = file(stage, path.components().to_vec(), &mut checked);
-        bar.finish_and_clear();
-        staged
+        let staged = file(stage, path.components().to_vec(), &mut checked)?;
+        line.finish();
+        Ok(staged)
     }
 }
 

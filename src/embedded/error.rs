@@ -20,7 +20,7 @@ pub enum EmbeddedError {
         source: io::Error,
     },
     /// Another process serves the folder, and has not said where.
-    #[error("the embedded node's folder {path} is in use by process {holder}; try again later")]
+    #[error("the embedded node's folder {path} is in use by process {holder}\ntry again later")]
     Busy {
         /// The folder.
         path: PathBuf,
@@ -28,7 +28,9 @@ pub enum EmbeddedError {
         holder: String,
     },
     /// A port is taken.
-    #[error("cannot listen on 127.0.0.1:{port}: {source}; choose another port")]
+    #[error(
+        "cannot listen on 127.0.0.1:{port}: {source}\nchoose another with --rpc-port or --gateway-port"
+    )]
     Listen {
         /// Which.
         port: u16,

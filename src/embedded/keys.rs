@@ -3,8 +3,8 @@
 
 use super::EmbeddedError;
 use super::file::write_durably;
-use crate::ipfs::cid::{Cid, IDENTITY, LIBP2P_KEY};
-use cid::multibase::Base;
+use crate::ipfs::cid::IDENTITY;
+use crate::ipfs::ipns::{as_cid, as_peer_id, key_hash};
 use ed25519_dalek::SigningKey;
 use multihash::Multihash;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -171,12 +171,12 @@ impl Key {
 
     /// The IPNS name, `k51…`.
     pub fn id(&self) -> String {
-        name_text(&self.multihash())
+        as_cid(&self.multihash())
     }
 
     /// The peer ID, `12D3Koo…`.
     pub fn peer_id(&self) -> String {
-        Base::Base58Btc.encode(self.multihash().to_bytes())
+        as_peer_id(&self.multihash())
     }
 
     fn multihash(&self) -> Multihash<64> {
@@ -185,21 +185,10 @@ impl Key {
     }
 }
 
-/// An IPNS name in the spelling that the node uses, whichever it came in: a CID
-/// in any base, or a peer ID. `None` when it is neither.
+/// An IPNS name in the spelling that the node uses, whichever it came in. `None`
+/// when it is none.
 pub fn canonical_name(text: &str) -> Option<String> {
-    if let Ok(cid) = text.parse::<Cid>() {
-        // A bare Qm… may be the name of an RSA key.
-        let is_name = cid.codec() == LIBP2P_KEY || cid.version() == cid::Version::V0;
-        return is_name.then(|| name_text(cid.hash()));
-    }
-    let bytes = Base::Base58Btc.decode(text).ok()?;
-    Some(name_text(&Multihash::from_bytes(&bytes).ok()?))
-}
-
-fn name_text(hash: &Multihash<64>) -> String {
-    let bytes = Cid::new_v1(LIBP2P_KEY, *hash).to_bytes();
-    cid::multibase::encode(Base::Base36Lower, bytes)
+    key_hash(text).map(|key| as_cid(&key))
 }
 
 #[cfg(test)]

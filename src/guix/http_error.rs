@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::cuirass::CuirassError;
+use super::url::is_loopback;
 
 /// Why a request failed. Every message names the URL.
 ///
@@ -14,7 +15,7 @@ use super::cuirass::CuirassError;
 #[non_exhaustive]
 pub enum HttpError {
     /// The text is no URL that can be asked for.
-    #[error("{url:?} cannot be asked for: {reason}")]
+    #[error("{url:?} cannot be asked for: {reason}\ngive a server as https://HOST")]
     BadUrl {
         /// The text.
         url: String,
@@ -22,7 +23,9 @@ pub enum HttpError {
         reason: String,
     },
     /// No connection: the name is unknown, the host refuses or does not answer.
-    #[error("cannot reach the server of {url}: {reason}")]
+    #[error(
+        "cannot reach the server of {url}: {reason}\nsee that the network is up and --upstream is right; a later run asks again"
+    )]
     Unreachable {
         /// The URL asked for.
         url: String,
@@ -46,7 +49,9 @@ pub enum HttpError {
         source: io::Error,
     },
     /// The server's certificate is not accepted, or its TLS not understood.
-    #[error("no secure connection to the server of {url}: {reason}")]
+    #[error(
+        "no secure connection to the server of {url}: {reason}\nsee that the clock is right, that the port speaks TLS, and that no proxy breaks into it"
+    )]
     Tls {
         /// The URL asked for.
         url: String,
@@ -81,7 +86,7 @@ pub enum HttpError {
     },
     /// A redirect where none is followed: clients do not follow a narinfo's.
     #[error(
-        "{url} redirects to {location:?}; substitute clients do not follow that: \
+        "{url} redirects to {location:?}; substitute clients do not follow that\n\
          name the server that it leads to"
     )]
     Redirected {
@@ -110,7 +115,7 @@ pub enum HttpError {
     },
     /// The server is no build farm with Cuirass.
     #[error(
-        "this server has no list of latest builds (no Cuirass at {url}): \
+        "this server has no list of latest builds (no Cuirass at {url})\n\
          give it store paths with --from FILE"
     )]
     NoBuildList {
@@ -170,8 +175,9 @@ impl HttpError {
     /// Sorts what went wrong between the call and the end of the headers.
     pub(super) fn of_call(url: &str, error: ureq::Error) -> Self {
         use ureq::{Error, Timeout};
+        let proxy = proxy_variable(url).map(|name| format!(" (${name} names a proxy)"));
         let url = url.to_owned();
-        let reason = error.to_string();
+        let reason = error.to_string() + &proxy.unwrap_or_default();
         match error {
             Error::HostNotFound
             | Error::ConnectionFailed
@@ -219,5 +225,22 @@ impl HttpError {
             _ => io::ErrorKind::Other,
         };
         io::Error::new(kind, self)
+    }
+}
+
+/// The variable that names the proxy which requests for `url` go through.
+fn proxy_variable(url: &str) -> Option<&'static str> {
+    let variables = [
+        "ALL_PROXY",
+        "all_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+    ];
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    match is_loopback(url) {
+        true => None,
+        false => variables.into_iter().find(is_set),
     }
 }

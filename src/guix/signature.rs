@@ -229,7 +229,7 @@ impl Signature {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// There is no `Signature:` line.
-    #[error("its narinfo is not signed")]
+    #[error("its narinfo is not signed\ntake it from a server that signs what it serves")]
     Unsigned,
     /// `Signature:` stands inside another line first, where clients would take
     /// the signed part to end.
@@ -245,7 +245,9 @@ pub enum SignatureError {
     #[error("its signature is malformed: {0} (only ECDSA with SHA-256 over Ed25519 is known)")]
     Malformed(#[from] SexpError),
     /// Signed by a key that is not among the trusted ones.
-    #[error("its narinfo is signed by the key {0}, which is not trusted")]
+    #[error(
+        "its narinfo is signed by the key {0}, which is not trusted\nif you trust it, name its file with --trusted-keys"
+    )]
     Untrusted(PublicKey),
     /// The signed bytes are others.
     #[error("its narinfo was changed after the key {0} signed it")]

@@ -8,5 +8,6 @@ pub mod cid;
 pub mod dag_pb;
 pub mod directory;
 pub mod file;
+pub mod ipns;
 mod protobuf;
 pub mod unixfs;

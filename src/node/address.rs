@@ -23,7 +23,7 @@ pub struct Address {
 /// Why a text is no address.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
-    "{text:?} is no address of a node's RPC: {reason} (try /ip4/127.0.0.1/tcp/5001 or http://127.0.0.1:5001)"
+    "{text:?} is no address of a node's RPC: {reason}\ntry /ip4/127.0.0.1/tcp/5001 or http://127.0.0.1:5001"
 )]
 pub struct AddressError {
     text: String,

@@ -20,7 +20,9 @@ pub struct NodeError {
 #[derive(Debug, Error)]
 pub enum Problem {
     /// No connection: no daemon runs there, or the address is wrong.
-    #[error("no node answers at {url} ({reason}); start one with `ipfs daemon`, or say --api")]
+    #[error(
+        "no node answers at {url} ({reason})\nstart one with `ipfs daemon`, or say where it is with --api"
+    )]
     Unreachable {
         /// The RPC's address.
         url: String,
@@ -28,23 +30,25 @@ pub enum Problem {
         reason: String,
     },
     /// The node took longer than the call's limit.
-    #[error("the node did not answer within {0} seconds")]
+    #[error(
+        "the node did not answer within {0} seconds\nit is busy, or searches the network; run again later"
+    )]
     TimedOut(u64),
     /// The node answered with an error of its own; this is its message.
-    #[error("the node says: {0}")]
+    #[error("the node says: {0}{way_out}", way_out = way_out(.0))]
     Refused(String),
     /// The node does not know the command.
     #[error("this node has no command {0}")]
     NoSuchCommand(String),
     /// Something else listens there, such as the node's gateway.
     #[error(
-        "{0} is no node's RPC, but perhaps its gateway; `ipfs config Addresses.API` tells where \
+        "{0} is no node's RPC, but perhaps its gateway\n`ipfs config Addresses.API` tells where \
          the RPC is, for --api"
     )]
     NotAnRpc(String),
     /// The RPC asks for a user or a token, or refuses the one given.
     #[error(
-        "the node refuses access (HTTP {0}): say who you are with bearer:TOKEN or \
+        "the node refuses access (HTTP {0})\nsay who you are with bearer:TOKEN or \
          basic:USER:PASSWORD in ${variable} or in a file named by --api-auth-file, and see that \
          the node's API.Authorizations allow all of /api/v0",
         variable = super::AUTHORIZATION_VARIABLE
@@ -60,8 +64,19 @@ pub enum Problem {
     #[error("{0}")]
     Source(#[source] io::Error),
     /// A Kubo whose answers are not known.
-    #[error("Kubo {0} is too old; {oldest} or newer is needed", oldest = super::OLDEST)]
+    #[error("Kubo {0} is too old\nupdate it to {oldest} or newer", oldest = super::OLDEST)]
     TooOld(Version),
+}
+
+/// What to do about the few refusals that are nobody's mistake here.
+fn way_out(message: &str) -> &'static str {
+    let message = message.to_ascii_lowercase();
+    match message.contains("no space left") {
+        true => {
+            "\nmake room on the node's disk, or let go of what it keeps with `ipfs repo gc`; then run again"
+        }
+        false => "",
+    }
 }
 
 impl NodeError {

@@ -124,7 +124,12 @@ pub fn adopt(
     };
     let base = match base.journals.first() {
         Some(journal) if journal.root == base.root => base,
-        _ => pin_adopted(site, base)?,
+        _ => {
+            if word.is_none() {
+                refuse_mixed(site, base.root)?;
+            }
+            pin_adopted(site, base)?
+        }
     };
     name_new_key(site, key_state)?;
     Ok(base)
@@ -182,6 +187,19 @@ fn first_root(version: CidVersion) -> (Entry, Blocks) {
     let (block, root) = Directory { entries }.encode(version);
     blocks.push((root.cid, block));
     (root, blocks)
+}
+
+/// What this program has not made may be of both CID versions.
+fn refuse_mixed(site: &Site, root: Cid) -> Result<(), PublicationError> {
+    match Tree::new(site.node, root).of_other_version() {
+        Ok(Some(path)) => Err(PublicationError::Mixed {
+            root: Box::new(root),
+            path,
+        }),
+        // Pinning it will tell.
+        Err(PublicationError::Node(error)) if error.is_lacking() => Ok(()),
+        done => done.map(|_| ()),
+    }
 }
 
 /// A root that no journal holds is pinned through a new one, which also proves

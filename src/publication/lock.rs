@@ -24,13 +24,13 @@ pub struct Lock {
 #[derive(Debug, Error)]
 pub enum LockError {
     /// Another run has it.
-    #[error("another run (process {holder}) is writing under this key; try again later")]
+    #[error("another run (process {holder}) is writing under this key\ntry again later")]
     Held {
         /// The process that has it, as it wrote itself down.
         holder: String,
     },
     /// The file cannot be made or locked.
-    #[error("cannot lock {path}: {source}; make its folder writable, or set XDG_STATE_HOME")]
+    #[error("cannot lock {path}: {source}\nmake its folder writable, or set XDG_STATE_HOME")]
     Io {
         /// The lock file.
         path: PathBuf,

@@ -53,6 +53,11 @@ impl<'n> Tree<'n> {
         tree
     }
 
+    /// The node that holds it.
+    pub fn node(&self) -> &'n Node {
+        self.node
+    }
+
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -166,6 +171,30 @@ impl<'n> Tree<'n> {
             Top::Plain(plain) => plain.entries.keys().any(|name| name.ends_with(".narinfo")),
             Top::Sharded(_) => self.has_narinfos()?,
         })
+    }
+}
+
+impl Tree<'_> {
+    /// An entry whose CID is of another version than the root's, among those that
+    /// the first blocks of the root and of `nar` hold: such a tree is not what
+    /// `ipfs add -r` gives, and neither would its successors be.
+    pub fn of_other_version(&self) -> Result<Option<String>, PublicationError> {
+        let version = CidVersion::of(&self.root);
+        let in_directory = |directory: &Cid| match &*self.top(directory)? {
+            Top::Plain(plain) => {
+                let mut entries = plain.entries.iter();
+                let other = entries.find(|(_, entry)| CidVersion::of(&entry.cid) != version);
+                Ok::<_, PublicationError>(other.map(|(name, _)| name.clone()))
+            }
+            Top::Sharded(_) => Ok(None),
+        };
+        if let Some(name) = in_directory(&self.root)? {
+            return Ok(Some(name));
+        }
+        let Some(nar) = self.find(&["nar"])? else {
+            return Ok(None);
+        };
+        Ok(in_directory(&nar.cid)?.map(|name| format!("nar/{name}")))
     }
 }
 

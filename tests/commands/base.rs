@@ -226,7 +226,7 @@ fn a_root_that_is_not_whole_here_is_not_adopted(node: &TestNode) {
     mirror
         .run("sync")
         .exits(1)
-        .says("is not whole on this node; fetch it first with `ipfs pin add /ipfs/");
+        .says("fetch it first with `ipfs pin add /ipfs/");
 }
 
 fn a_node_that_is_nearly_full_is_warned_of(node: &TestNode) {

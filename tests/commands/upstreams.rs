@@ -158,7 +158,7 @@ fn a_narinfo_without_file_sizes_is_taken(node: &TestNode) {
         .run(&format!("add {HELLO} {EMPTY} {keys} -v"))
         .exits(0);
     run.says("to mirror: 2 items, 8 files")
-        .says("and 1 items of unknown size");
+        .says("and 1 item of unknown size");
     let published = node.get(&format!("/ipfs/{}/{narinfo}", mirror.root()));
     assert_eq!(published.body, upstream.get(&narinfo));
 }

@@ -1,0 +1,111 @@
+//! What `-h` shows, a screen's worth, and what `--help` says besides.
+
+use super::Cli;
+use clap::{Arg, Command, CommandFactory, FromArgMatches};
+
+/// The options that `-h` shows of a verb.
+const EVERYDAY: [&str; 19] = [
+    "api",
+    "key",
+    "verbose",
+    "quiet",
+    "latest",
+    "system",
+    "from",
+    "dry_run",
+    "no_closure",
+    "compressions",
+    "max_bytes",
+    "max_time",
+    "long",
+    "list",
+    "cid_version",
+    "rpc_port",
+    "gateway_port",
+    "deep",
+    "repair",
+];
+
+/// What stands below the options in `--help`.
+pub(super) const AFTER: &str = "\
+Examples:
+  guix-ipfs sync                     mirror the build farm's latest builds
+  guix-ipfs add HASH                 mirror one item, with all it refers to
+  guix-ipfs resolve --long           the name, what is in it, and how to use it
+  guix-ipfs --api embedded sync -v   try it without an IPFS node
+
+Exit codes:
+  0   done, or nothing to do
+  1   failed; the name still points where it did
+  2   usage
+  3   done, but some items could not be mirrored; each is named
+  75  try again later
+  130, 143  interrupted; what was whole is published";
+
+/// The command line as a whole: what `--help`, the man page, the completions and
+/// the README are made from.
+pub fn command() -> Command {
+    Cli::command()
+}
+
+/// Reads the command line, and ends the process where it is wrong or asks for help.
+pub fn parse() -> Cli {
+    let mut command = command();
+    if std::env::args().any(|argument| argument == "-h") {
+        command = for_a_screen(command);
+    }
+    let parsed = Cli::from_arg_matches(&command.get_matches_mut());
+    parsed.unwrap_or_else(|error| error.format(&mut command).exit())
+}
+
+/// Leaves out of `-h` the variables and the less usual options; the program's own
+/// `-h` is about its verbs.
+fn for_a_screen(command: Command) -> Command {
+    let mut command = for_each(command, &|arg| {
+        let is_everyday = arg.is_positional() || EVERYDAY.contains(&arg.get_id().as_str());
+        arg.hide_short_help(!is_everyday).hide_env(true)
+    });
+    // Gives the verbs their copies of what every command takes.
+    command.build();
+    command.mut_args(|arg| {
+        let is_own = ["help", "version"].contains(&arg.get_id().as_str());
+        arg.hide_short_help(!is_own)
+    })
+}
+
+fn for_each(command: Command, change: &dyn Fn(Arg) -> Arg) -> Command {
+    command
+        .mut_args(change)
+        .mut_subcommands(|verb| for_each(verb, change))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines and columns of the smallest terminal in use.
+    const SCREEN: (usize, usize) = (24, 80);
+
+    #[test]
+    fn short_help_fits_a_screen() {
+        let mut command = for_a_screen(command()).term_width(SCREEN.1);
+        command.build();
+        let mut pages = vec![("".to_owned(), command.render_help().to_string())];
+        for verb in command.get_subcommands_mut() {
+            let name = verb.get_name().to_owned();
+            pages.push((
+                name,
+                verb.clone().term_width(SCREEN.1).render_help().to_string(),
+            ));
+        }
+        for (verb, page) in pages {
+            let lines = page.lines().count();
+            assert!(
+                lines <= SCREEN.0,
+                "guix-ipfs {verb} -h has {lines} lines:\n{page}"
+            );
+            let wide = page.lines().find(|line| line.chars().count() > SCREEN.1);
+            assert_eq!(wide, None, "guix-ipfs {verb} -h");
+        }
+    }
+}

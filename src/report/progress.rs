@@ -1,0 +1,225 @@
+//! What moves on a terminal: a line for the whole, and one for each running
+//! download. Nothing is drawn without a terminal, or where `TERM` is `dumb`.
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// How often a line that only waits is drawn again.
+const TICK: Duration = Duration::from_millis(120);
+
+const WHOLE: &str =
+    "{msg}  {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left";
+/// While it is not known how much there is.
+const WHOLE_UNKNOWN: &str = "{msg}  {binary_bytes}  {binary_bytes_per_sec}";
+const DOWNLOAD: &str = "  {bar:20} {binary_bytes:>10} of {binary_total_bytes:10}  {wide_msg}";
+const DOWNLOAD_UNKNOWN: &str = "  {spinner} {binary_bytes:>10}  {wide_msg}";
+const WAITING: &str = "{spinner} {wide_msg}";
+
+/// The line for the whole. It goes when this is dropped.
+#[derive(Debug)]
+pub struct Progress {
+    lines: MultiProgress,
+    whole: ProgressBar,
+    items: usize,
+    done: AtomicUsize,
+}
+
+/// The line of one download. It goes when this is dropped; unless
+/// [`Download::finish`] was called, what was read does not count.
+#[derive(Debug)]
+pub struct Download {
+    whole: ProgressBar,
+    line: ProgressBar,
+    is_finished: bool,
+}
+
+/// A line that says what is waited for. It goes when this is dropped.
+#[derive(Debug)]
+pub struct Waiting {
+    line: ProgressBar,
+}
+
+/// A reader whose bytes are seen passing.
+#[derive(Debug)]
+pub struct Passing<R> {
+    reader: R,
+    whole: ProgressBar,
+    line: ProgressBar,
+}
+
+impl Progress {
+    pub(super) fn new(lines: &MultiProgress, items: usize, bytes: u64) -> Self {
+        let whole = lines.add(ProgressBar::new(bytes));
+        style(&whole, if bytes > 0 { WHOLE } else { WHOLE_UNKNOWN });
+        let progress = Self {
+            lines: lines.clone(),
+            whole,
+            items,
+            done: AtomicUsize::new(0),
+        };
+        progress.count(0);
+        progress
+    }
+
+    /// Counts an item as done.
+    pub fn item_done(&self) {
+        self.count(self.done.fetch_add(1, Ordering::Relaxed) + 1);
+    }
+
+    /// Says that what came in is being published, until the next item is done.
+    pub fn publishing(&self) {
+        let done = self.done.load(Ordering::Relaxed);
+        let text = format!("{done} of {} items, publishing", self.items);
+        self.whole.set_message(text);
+    }
+
+    fn count(&self, done: usize) {
+        self.whole
+            .set_message(format!("{done} of {} items", self.items));
+    }
+
+    /// A line for a download of `bytes`, if they are known.
+    pub fn download(&self, name: &str, bytes: Option<u64>) -> Download {
+        let (line, template) = match bytes {
+            Some(bytes) => (ProgressBar::new(bytes), DOWNLOAD),
+            None => (ProgressBar::new_spinner(), DOWNLOAD_UNKNOWN),
+        };
+        style(&line, template);
+        let line = self.lines.add(line);
+        line.set_message(name.to_owned());
+        Download {
+            whole: self.whole.clone(),
+            line,
+            is_finished: false,
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.whole.finish_and_clear();
+    }
+}
+
+impl Download {
+    /// Sees the bytes of `reader` passing.
+    pub fn watch<R: Read>(&self, reader: R) -> Passing<R> {
+        Passing {
+            reader,
+            whole: self.whole.clone(),
+            line: self.line.clone(),
+        }
+    }
+
+    /// Says that all of it was taken.
+    pub fn finish(mut self) {
+        self.is_finished = true;
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            self.whole.dec(self.line.position());
+        }
+        self.line.finish_and_clear();
+    }
+}
+
+impl<R: Read> Read for Passing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.reader.read(buffer)?;
+        self.line.inc(length as u64);
+        self.whole.inc(length as u64);
+        // Not every narinfo says how large its nars are.
+        if let Some(known) = self.whole.length()
+            && known < self.whole.position()
+        {
+            self.whole.set_length(self.whole.position());
+        }
+        Ok(length)
+    }
+}
+
+impl Waiting {
+    pub(super) fn new(lines: &MultiProgress, text: &str) -> Self {
+        let line = lines.add(ProgressBar::new_spinner());
+        style(&line, WAITING);
+        line.set_message(text.to_owned());
+        // A hidden line needs no thread that draws it.
+        if !lines.is_hidden() {
+            line.enable_steady_tick(TICK);
+        }
+        Self { line }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.line.finish_and_clear();
+    }
+}
+
+fn style(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indicatif::{InMemoryTerm, ProgressDrawTarget};
+
+    fn on_a_terminal() -> (InMemoryTerm, MultiProgress) {
+        let terminal = InMemoryTerm::new(24, 80);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
+        (terminal, MultiProgress::with_draw_target(target))
+    }
+
+    #[test]
+    fn the_whole_has_a_line_and_so_has_each_running_download() {
+        let (terminal, lines) = on_a_terminal();
+        let progress = Progress::new(&lines, 2, 3 << 10);
+        let first = progress.download("first", Some(1 << 10));
+        let second = progress.download("second", None);
+        io::copy(&mut first.watch(&[0; 1 << 10][..]), &mut io::sink()).unwrap();
+        io::copy(&mut second.watch(&[0; 512][..]), &mut io::sink()).unwrap();
+        progress.item_done();
+        let shown = terminal.contents();
+        let shown: Vec<&str> = shown.lines().collect();
+        assert!(
+            shown[0].starts_with("1 of 2 items  1.50 KiB of 3.00 KiB  "),
+            "{shown:?}"
+        );
+        assert!(shown[0].ends_with(" left"), "{shown:?}");
+        assert!(
+            shown[1].ends_with("1.00 KiB of 1.00 KiB    first"),
+            "{shown:?}"
+        );
+        assert!(shown[2].ends_with("512 B  second"), "{shown:?}");
+        first.finish();
+        second.finish();
+        drop(progress);
+        assert_eq!(terminal.contents(), "");
+    }
+
+    #[test]
+    fn what_is_read_in_vain_does_not_count() {
+        let (_, lines) = on_a_terminal();
+        let progress = Progress::new(&lines, 1, 100);
+        let download = progress.download("broken", Some(100));
+        io::copy(&mut download.watch(&[0; 60][..]), &mut io::sink()).unwrap();
+        drop(download);
+        assert_eq!(progress.whole.position(), 0);
+        let download = progress.download("again", Some(100));
+        io::copy(&mut download.watch(&[0; 120][..]), &mut io::sink()).unwrap();
+        download.finish();
+        assert_eq!(
+            (progress.whole.position(), progress.whole.length()),
+            (120, Some(120))
+        );
+    }
+}
