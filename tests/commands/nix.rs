@@ -76,11 +76,11 @@ fn a_closure_substitutes_through_the_gateway(node: &TestNode) {
         let run = mirror.run(&format!("add {REFERS} {option} --key {key}"));
         run.silently();
         let long = mirror
-            .run(&format!("resolve --long --key {key}"))
+            .run(&format!("resolve --long --json --key {key}"))
             .exits(0)
             .out;
-        let gateway = long.lines().find_map(|line| line.strip_prefix("gateway "));
-        let gateway = gateway.unwrap().trim();
+        let long: serde_json::Value = serde_json::from_str(&long).unwrap();
+        let gateway = long["gateway"].as_str().unwrap();
         assert!(gateway.contains("/ipns/"), "{long}");
         let Some(nix) = Nix::new(gateway.to_owned()) else {
             return;
