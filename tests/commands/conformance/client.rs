@@ -1,9 +1,9 @@
 //! What the program's own client makes of the answers, on every node alike.
 
-use crate::support::TestNode;
+use crate::support::{Setup, TestNode};
 use guix_ipfs::ipfs::cid::{Cid, CidVersion, DAG_PB, cid_of};
 use guix_ipfs::node::{Node, Publish, TimeLimits};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 on_both_nodes!(the_client_tells_what_is_missing_from_what_fails);
 
@@ -62,4 +62,50 @@ fn the_client_tells_what_is_missing_from_what_fails(at: &TestNode) {
     );
     node.key_rename(&key, "renamed").unwrap();
     assert!(node.keys().unwrap().iter().any(|key| key.name == "renamed"));
+}
+
+/// Without a limit such a node searches the network for ever.
+#[test]
+fn an_online_node_that_lacks_a_block_ends_every_call() {
+    let online = Setup {
+        online: true,
+        ..Setup::default()
+    };
+    let Some(at) = TestNode::kubo_with(online) else {
+        return;
+    };
+    let limits = TimeLimits {
+        connect: Duration::from_secs(5),
+        read: Duration::from_secs(1),
+    };
+    let node = Node::connect(&at.api.parse().unwrap(), limits).unwrap();
+    let missing = cid_of(CidVersion::V0, DAG_PB, b"missing");
+    let file = node.add(CidVersion::V0, &mut &b"Hello, world!"[..]);
+    let file = file.unwrap().cid;
+    let start = Instant::now();
+    assert_eq!(node.block_stat(&missing).unwrap(), None);
+    for lacking in [
+        node.block_get(&missing).map(|_| ()),
+        node.add_link(&missing, "x", &file).map(|_| ()),
+        node.ls(&missing).map(|_| ()),
+        node.cat(&missing).map(|_| ()),
+        node.resolve(&format!("/ipfs/{missing}/x")).map(|_| ()),
+    ] {
+        assert!(lacking.unwrap_err().is_lacking());
+    }
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+    // Pins know no `offline`.
+    assert!(node.pin_add(&missing, "", false).unwrap_err().is_lacking());
+    node.pin_add(&file, "", true).unwrap();
+    assert!(node.pin_update(&file, &missing).unwrap_err().is_lacking());
+    assert!(node.is_pinned(&file).unwrap(), "the old pin is still there");
+    assert!(
+        start.elapsed() < Duration::from_secs(40),
+        "{:?}",
+        start.elapsed()
+    );
 }

@@ -181,8 +181,8 @@ fn program() -> Option<PathBuf> {
 fn say_once() {
     static SAID: Once = Once::new();
     SAID.call_once(|| {
-        let line = "no `ipfs` on PATH: every test on a real Kubo (on_kubo) and on a network of \
-                    three is left out";
+        let line = "no `ipfs` on PATH: every test on a real Kubo is left out (on_kubo, network, \
+                    node_options, import_settings)";
         let _ = writeln!(std::io::stderr(), "{line}");
     });
 }
