@@ -291,6 +291,9 @@ pub struct Verify {
     /// Fetch what is broken again, and publish
     #[arg(long, env = "GUIX_IPFS_REPAIR", value_parser = FalseyValueParser::new())]
     pub repair: bool,
+    /// Which variants are fetched again.
+    #[command(flatten)]
+    pub variants: Variants,
     /// How it is published.
     #[command(flatten)]
     pub publish: Publish,
@@ -328,17 +331,9 @@ pub struct Mirror {
     /// Leave out what the items refer to
     #[arg(long, env = "GUIX_IPFS_NO_CLOSURE", value_parser = FalseyValueParser::new())]
     pub no_closure: bool,
-    /// Mirror only these variants: gzip, lzip, zstd, none
-    ///
-    /// Repeatable. Without it, all that a narinfo lists.
-    #[arg(
-        long = "compression",
-        value_name = "NAME",
-        env = "GUIX_IPFS_COMPRESSION",
-        value_delimiter = ' ',
-        value_parser = compression
-    )]
-    pub compressions: Vec<Compression>,
+    /// Which variants of them.
+    #[command(flatten)]
+    pub variants: Variants,
     /// How files are grafted: auto takes add-link for a few files in small directories
     #[arg(
         long,
@@ -375,6 +370,22 @@ pub struct Mirror {
     /// Go on from this root, whatever the name and the journal say
     #[arg(long, value_name = "CID")]
     pub base: Option<Cid>,
+}
+
+/// Which variants of an item are mirrored.
+#[derive(Clone, Debug, Args)]
+pub struct Variants {
+    /// Mirror only these variants: gzip, lzip, zstd, none
+    ///
+    /// Repeatable. Without it, all that a narinfo lists.
+    #[arg(
+        long = "compression",
+        value_name = "NAME",
+        env = "GUIX_IPFS_COMPRESSION",
+        value_delimiter = ' ',
+        value_parser = compression
+    )]
+    pub compressions: Vec<Compression>,
 }
 
 /// How a root is published.

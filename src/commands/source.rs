@@ -3,7 +3,7 @@
 
 use super::retry::{Again, retry};
 use super::stop::Stop;
-use crate::cli::{Mirror, Wanted};
+use crate::cli::{Mirror, Variants, Wanted};
 use crate::guix::{Compression, HttpError, NarPath, Narinfo, Upstream, Variant};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -59,7 +59,14 @@ impl<'a> Source<'a> {
     pub fn within(self, told: &'a Mirror) -> Self {
         Self {
             max_nar_size: told.max_nar_size,
-            compressions: &told.compressions,
+            ..self.only(&told.variants)
+        }
+    }
+
+    /// Takes only these variants.
+    pub fn only(self, variants: &'a Variants) -> Self {
+        Self {
+            compressions: &variants.compressions,
             ..self
         }
     }

@@ -176,7 +176,7 @@ fn repair(
     let (mut site, key_state) = session.site(&global.key, &args.publish)?;
     let found = find(&site)?;
     let mut base = adopt(&mut site, found, key_state, None)?;
-    let source = Source::new(&upstreams, &stop);
+    let source = Source::new(&upstreams, &stop).only(&args.variants);
     let wanted = seen.broken.iter().filter_map(|broken| {
         let hash = broken.hash?;
         let label = broken.name.clone();

@@ -1,9 +1,11 @@
 //! Mirroring some of the compressions only.
 
-use crate::support::{Mirror, TestNode, Upstream, fixture};
+use crate::support::{Mirror, TestNode, Upstream, fixture, root_of, tree_of_fixtures};
+use guix_ipfs::ipfs::cid::CidVersion;
 
 on_both_nodes!(
     only_the_wanted_variants_are_published,
+    what_is_repaired_has_only_the_wanted_variants_too,
     an_item_without_a_wanted_variant_is_an_error_named_as_such,
     what_is_signed_is_never_cut,
 );
@@ -47,6 +49,25 @@ fn only_the_wanted_variants_are_published(node: &TestNode) {
         }
         assert_eq!(node.get(&format!("{root}/nar/gzip")).status, 404);
     }
+}
+
+fn what_is_repaired_has_only_the_wanted_variants_too(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    let mut tree = tree_of_fixtures(&[HELLO]);
+    tree.retain(|path, _| !path.starts_with("nar/gzip/"));
+    let narinfo = tree.get_mut(&format!("{HELLO}.narinfo")).unwrap();
+    let all = String::from_utf8(narinfo.clone()).unwrap();
+    *narinfo = without_gzip(&all).into_bytes();
+    let whole = root_of(&tree, CidVersion::V0);
+    tree.retain(|path, _| !path.starts_with("nar/zstd/"));
+    let broken = node.store_tree(&tree, CidVersion::V0);
+    node.publish("guix-ipfs", &broken);
+    mirror.run("verify").exits(3).says("it is not there");
+    mirror
+        .run("verify --repair --compression zstd --compression lzip")
+        .silently();
+    assert_eq!(mirror.root(), whole);
 }
 
 /// Today's order: URL, Compression and FileSize, one after another.
