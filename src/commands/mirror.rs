@@ -2,7 +2,7 @@
 //! new batch by batch, and sum up.
 
 use super::batch::{Budget, in_order};
-use super::mirroring::{Done, Mirroring, engine, without_refused};
+use super::mirroring::{Done, Mirroring, engine};
 use super::plan::{LeftOut, Plan, Planner, Wishes};
 use super::refusals::Refusals;
 use super::session::{Session, cache_folder};
@@ -48,13 +48,10 @@ pub fn run(
     wanted: impl FnOnce(&Tree) -> Result<Wishes, Failure>,
 ) -> Result<Exit, Failure> {
     let session = Session::open(told.global)?;
-    let stop = match told.mirror.dry_run {
-        true => Stop::default(),
-        false => Stop::on_signals(upstreams)?,
-    };
     if told.mirror.dry_run {
-        return dry_run(told, &session, upstreams, &stop, wanted);
+        return dry_run(told, &session, upstreams, wanted);
     }
+    let stop = Stop::on_signals(upstreams)?;
     if session.key(&told.global.key)?.is_none() {
         session.refuse_beside_self(&told.global.key)?;
     }
@@ -103,13 +100,7 @@ pub fn run(
     };
     let mut queue = in_order(std::mem::take(&mut plan.items));
     if told.verb == Verb::Sync {
-        let Mirroring {
-            refusals,
-            transfer,
-            gone,
-            ..
-        } = &mut mirroring;
-        queue = without_refused(queue, refusals, transfer, gone, &mut plan);
+        queue = mirroring.without_refused(queue, &mut plan);
     }
     mirroring.run(&mut base, queue, &mut plan)?;
     let committed = republish(&site, &mut base)?;
@@ -132,9 +123,10 @@ fn dry_run(
     told: &Told,
     session: &Session,
     upstreams: &[Upstream],
-    stop: &Stop,
     wanted: impl FnOnce(&Tree) -> Result<Wishes, Failure>,
 ) -> Result<Exit, Failure> {
+    // A signal may end this run where it is.
+    let stop = &Stop::default();
     let tree = match session.key(&told.global.key)? {
         None => Tree::empty(&session.node, CidVersion::V0),
         Some(key) => {

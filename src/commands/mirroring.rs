@@ -111,6 +111,31 @@ impl Mirroring<'_> {
         Ok(())
     }
 
+    /// The queue without what was refused lately, which `plan` then names.
+    pub fn without_refused(
+        &mut self,
+        queue: VecDeque<Queued>,
+        plan: &mut Plan,
+    ) -> VecDeque<Queued> {
+        let mut kept = VecDeque::new();
+        for queued in queue {
+            let item = &queued.item;
+            let upstream = &self.transfer.source.upstreams[item.upstream];
+            match self.refusals.of_item(item, upstream) {
+                None => kept.push_back(queued),
+                Some(reason) => {
+                    let path = &item.narinfo.store_path;
+                    self.gone.insert(path.hash());
+                    plan.refused.push(LeftOut {
+                        item: path.to_string(),
+                        reason,
+                    });
+                }
+            }
+        }
+        kept
+    }
+
     /// Takes out what refers to something that stays out, before it is fetched.
     fn without_gone(&mut self, batch: Vec<Queued>, plan: &mut Plan) -> Vec<Queued> {
         if !self.closure {
@@ -189,32 +214,6 @@ impl Mirroring<'_> {
         self.done.bytes += files.iter().map(|file| file.entry.size).sum::<u64>();
         Ok(fates)
     }
-}
-
-/// The queue without what was refused lately, which `plan` then names.
-pub fn without_refused(
-    queue: VecDeque<Queued>,
-    refusals: &Refusals,
-    transfer: &Transfer,
-    gone: &mut HashSet<HashPart>,
-    plan: &mut Plan,
-) -> VecDeque<Queued> {
-    let mut kept = VecDeque::new();
-    for queued in queue {
-        let item = &queued.item;
-        match refusals.of_item(item, &transfer.source.upstreams[item.upstream]) {
-            None => kept.push_back(queued),
-            Some(reason) => {
-                let path = &item.narinfo.store_path;
-                gone.insert(path.hash());
-                plan.refused.push(LeftOut {
-                    item: path.to_string(),
-                    reason,
-                });
-            }
-        }
-    }
-    kept
 }
 
 /// The files of the items that are linked.
