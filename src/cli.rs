@@ -363,7 +363,7 @@ pub struct Mirror {
         long,
         value_name = "N",
         env = "GUIX_IPFS_CHECKPOINT",
-        default_value_t = 1000,
+        default_value_t = 10_000,
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub checkpoint: u32,

@@ -19,7 +19,6 @@ on_both_nodes!(
     a_root_that_moved_meanwhile_is_grafted_onto_with_add_link,
     a_root_that_moved_meanwhile_is_grafted_onto_with_car,
     a_root_that_is_not_whole_here_is_not_adopted,
-    a_node_that_is_nearly_full_is_warned_of,
 );
 
 const HELLO: &str = "21q7lx382p28sibkw2l721ybjxymkh1a";
@@ -229,7 +228,12 @@ fn a_root_that_is_not_whole_here_is_not_adopted(node: &TestNode) {
         .says("fetch it first with `ipfs pin add /ipfs/");
 }
 
-fn a_node_that_is_nearly_full_is_warned_of(node: &TestNode) {
+/// The embedded node has no limit.
+#[test]
+fn a_node_that_is_nearly_full_is_warned_of() {
+    let Some(node) = TestNode::kubo() else {
+        return;
+    };
     let upstream = Upstream::of_fixtures();
     let proxy = Proxy::new(&node.api);
     let mirror = Mirror::at(&proxy.url, &upstream);
