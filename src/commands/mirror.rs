@@ -82,6 +82,7 @@ pub fn run(
     let wish = told.mirror.graft.0;
     let mut mirroring = Mirroring {
         site: &site,
+        tree: &tree,
         transfer: Transfer {
             source: &planner.source,
             jobs: told.global.jobs,

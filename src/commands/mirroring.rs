@@ -19,6 +19,8 @@ use std::collections::{HashSet, VecDeque};
 pub struct Mirroring<'a> {
     /// Where they are published.
     pub site: &'a Site<'a>,
+    /// A tree of the node, for what was read of it.
+    pub tree: &'a Tree<'a>,
     /// How they are transferred.
     pub transfer: Transfer<'a>,
     /// What the run may begin.
@@ -198,7 +200,7 @@ impl Mirroring<'_> {
         let mut outcomes: Option<Vec<Outcome>> = None;
         let mut fates = Vec::new();
         let mut files = Vec::new();
-        let committed = transact(self.site, base, self.engine, |tree, stage| {
+        let committed = transact(self.site, base, self.tree, self.engine, |tree, stage| {
             let outcomes = match &outcomes {
                 Some(outcomes) => outcomes,
                 None => outcomes.insert(self.transfer.fetch(batch, &gate, stage, progress)?),

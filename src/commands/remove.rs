@@ -23,8 +23,9 @@ pub fn run(global: &Global, args: &Remove, report: &Report) -> Result<Exit, Fail
     let mut base = adopt(&mut site, found, KeyState::Old, None)?;
     let mut removal = Removal::default();
     let before = base.root;
+    let read = Tree::new(site.node, before);
     // Asked again where another writer was quicker.
-    let committed = transact(&site, &mut base, Engine::Car, |tree, stage| {
+    let committed = transact(&site, &mut base, &read, Engine::Car, |tree, stage| {
         removal = Removal::plan(tree, args, global.jobs)?;
         if removal.paths.is_empty() {
             return Ok(None);

@@ -185,6 +185,7 @@ fn repair(
     let mut plan = source.plan_of(global.jobs, wanted.collect())?;
     let mut mirroring = Mirroring {
         site: &site,
+        tree: &Tree::new(site.node, base.root),
         transfer: Transfer {
             source: &source,
             jobs: global.jobs,

@@ -14,7 +14,7 @@ const ATTEMPTS: u32 = 4;
 /// Commits the root that `work` grafts onto the tree it is given; none where
 /// nothing changes. Where another writer moved the name meanwhile, `work` is
 /// asked again, with the tree that is published now; what it staged before is
-/// still there.
+/// still there. What was read of any tree of the node is at hand through `read`.
 ///
 /// # Errors
 /// What `work` says, or why the root was not published. No staging directory is
@@ -22,11 +22,12 @@ const ATTEMPTS: u32 = 4;
 pub fn transact<E: From<NodeError> + From<PublicationError>>(
     site: &Site,
     base: &mut Base,
+    read: &Tree,
     engine: Engine,
     mut work: impl FnMut(&Tree, &Stage) -> Result<Option<Entry>, E>,
 ) -> Result<Committed, E> {
     let mut pinned = Vec::new();
-    let done = attempt(site, base, engine, &mut work, &mut pinned);
+    let done = attempt(site, base, read, engine, &mut work, &mut pinned);
     let dropped = site.drop_staging(&pinned);
     let committed = done?;
     dropped?;
@@ -36,6 +37,7 @@ pub fn transact<E: From<NodeError> + From<PublicationError>>(
 fn attempt<E: From<NodeError> + From<PublicationError>>(
     site: &Site,
     base: &mut Base,
+    read: &Tree,
     engine: Engine,
     work: &mut impl FnMut(&Tree, &Stage) -> Result<Option<Entry>, E>,
     pinned: &mut Vec<Cid>,
@@ -44,7 +46,7 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let tree = Tree::new(site.node, base.root);
+        let tree = read.at(base.root);
         let (journal, staged) = staging(site, version, engine, |stage| {
             let root = work(&tree, stage)?.filter(|root| root.cid != base.root);
             let Some(root) = root else {

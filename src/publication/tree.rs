@@ -18,13 +18,17 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// lie in 113 shards, 0.7 MB.
 const MAX_CACHE_BYTES: usize = 16 << 20;
 
+/// How many directories are kept as a whole; a plain one takes up to a MiB.
+const MAX_TOPS: usize = 16;
+
 /// A tree on a node. Threads may share it, and so read several blocks at once.
 #[derive(Debug)]
 pub struct Tree<'n> {
     node: &'n Node,
     /// The directory at its top.
     pub root: Cid,
-    cache: Mutex<Cache>,
+    /// By CID, so trees of one node share it.
+    cache: Arc<Mutex<Cache>>,
 }
 
 /// Blocks of directories that were read, and those read as a whole.
@@ -41,7 +45,17 @@ impl<'n> Tree<'n> {
         Self {
             node,
             root,
-            cache: Mutex::default(),
+            cache: Arc::default(),
+        }
+    }
+
+    /// The tree below another root of the same node, with what was read of this
+    /// one still at hand.
+    pub fn at(&self, root: Cid) -> Self {
+        Self {
+            node: self.node,
+            root,
+            cache: Arc::clone(&self.cache),
         }
     }
 
@@ -89,7 +103,12 @@ impl<'n> Tree<'n> {
         }
         let top = directory::Top::read(self, cid)?;
         let top = Arc::new(top);
-        self.cache().tops.insert(*cid, Arc::clone(&top));
+        let mut cache = self.cache();
+        if cache.tops.len() >= MAX_TOPS {
+            cache.tops.clear();
+        }
+        cache.tops.insert(*cid, Arc::clone(&top));
+        drop(cache);
         Ok(top)
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 on_both_nodes!(
     a_fault_in_any_call_of_a_car_run_is_named_and_loses_nothing,
     a_fault_in_any_call_of_an_add_link_run_is_named_and_loses_nothing,
+    a_fault_in_any_call_of_a_first_run_leaves_nothing_that_stops_the_next,
     a_node_that_is_slow_is_waited_for,
     a_node_that_answers_never_is_given_up,
 );
@@ -57,11 +58,7 @@ fn faults_in_any_call(node: &TestNode, graft: &str) {
     for (number, command) in kinds.iter().enumerate() {
         let before = calls.iter().filter(|call| *call == command).count() - 1;
         for (at, (spoil, says)) in FAULTS.iter().enumerate() {
-            let says = match (command.as_str(), *says) {
-                // Whatever does not know this one is no node.
-                ("version", "this node has no command") => "is no node's RPC",
-                (_, says) => says,
-            };
+            let says = said_of(command, says);
             let key = format!("--key faults-{number}-{at}");
             mirror.run(&format!("sync --no-closure {key}")).silently();
             proxy.spoil(command, before, *spoil);
@@ -83,6 +80,52 @@ fn faults_in_any_call(node: &TestNode, graft: &str) {
             mirror.run(&format!("sync {key}")).silently();
             let root = mirror.run(&format!("resolve {key}")).exits(0).out;
             assert_eq!(root, format!("/ipfs/{}\n", known[2]), "{context}");
+        }
+    }
+}
+
+fn said_of(command: &str, says: &'static str) -> &'static str {
+    match (command, says) {
+        // Whatever does not know this one is no node.
+        ("version", "this node has no command") => "is no node's RPC",
+        (_, says) => says,
+    }
+}
+
+/// The calls that make a key and its first journal.
+fn a_fault_in_any_call_of_a_first_run_leaves_nothing_that_stops_the_next(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let proxy = Proxy::new(&node.api);
+    let mirror = Mirror::at(&proxy.url, &upstream);
+    mirror.run("init --key whole").silently();
+    let mut kinds = proxy.calls();
+    kinds.sort();
+    kinds.dedup();
+    for made in ["key/gen", "key/rename", "pin/add"] {
+        assert!(kinds.iter().any(|kind| kind == made), "{made}: {kinds:?}");
+    }
+    for (number, command) in kinds.iter().enumerate() {
+        for (at, (spoil, says)) in FAULTS.iter().enumerate() {
+            let key = format!("--key first-{number}-{at}");
+            proxy.spoil(command, 0, *spoil);
+            let spoiled = mirror.run(&format!("init {key}"));
+            let context = format!("{command}, {spoil:?}: {spoiled:?}");
+            assert!(!proxy.is_waiting(), "it was not called: {context}");
+            match spoiled.code {
+                Some(0) => {}
+                Some(1) => {
+                    let says = said_of(command, says);
+                    assert!(spoiled.err.contains(says), "no {says:?} in {context}");
+                }
+                _ => panic!("{context}"),
+            }
+            mirror.run(&format!("sync --no-closure {key}")).silently();
+            let root = mirror.run(&format!("resolve {key}")).exits(0).out;
+            assert_eq!(
+                root,
+                format!("/ipfs/{}\n", fixture_roots(0)[1]),
+                "{context}"
+            );
         }
     }
 }
