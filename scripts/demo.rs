@@ -1,8 +1,8 @@
-//! What `scripts/demo` runs: a substitute server, a node, the program, and a
-//! look through the gateway at what was published.
+//! The demonstration of `scripts/demo`: a substitute server, a local store, the
+//! program, and a look through the gateway at the published items.
 
-use guix_ipfs::embedded::http::{Request, Response, Server};
-use guix_ipfs::guix::{CheckedNar, Expect, Narinfo};
+use guix_ipfs::gateway::http::{Request, Response, Server};
+use guix_ipfs::guix::{ExpectedNar, NarVerifier, Narinfo};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use std::error::Error;
@@ -61,20 +61,19 @@ impl Demo {
         command
     }
 
-    /// Starts `guix-ipfs node` and learns from it where its gateway is.
+    /// Starts `guix-ipfs node` and learns the address of its gateway.
     fn node(&self) -> Result<Node> {
-        let mut command = self.command(&["node", "--rpc-port=0", "--gateway-port=0"]);
+        let mut command = self.command(&["node", "--gateway-port=0"]);
         let mut process = command.stdout(Stdio::piped()).spawn()?;
         let out = process.stdout.take().ok_or("no output")?;
-        let mut lines = BufReader::new(out).lines();
-        let line = lines.find(|line| !matches!(line, Ok(line) if !line.starts_with("gateway ")));
+        let line = BufReader::new(out).lines().next();
         let line = line.ok_or("the node did not start")??;
         let gateway = line.trim_start_matches("gateway ").to_owned();
         println!("$ guix-ipfs node\n  its gateway is {gateway}");
         Ok(Node { process, gateway })
     }
 
-    /// Runs the program, shows what it printed, and gives it back.
+    /// Runs the program, shows its output, and returns it.
     fn show(&self, arguments: &[&str]) -> Result<String> {
         println!("$ guix-ipfs {}", arguments.join(" "));
         let output = self.command(arguments).stderr(Stdio::piped()).output()?;
@@ -115,7 +114,7 @@ impl Demo {
     }
 }
 
-/// Reads a narinfo and all its nars through the gateway, and gives their number.
+/// Reads a narinfo and all its nars through the gateway, and returns their number.
 fn check(base: &str, hash: &str) -> Result<usize> {
     let mut bytes = Vec::new();
     let url = format!("{base}/{hash}.narinfo");
@@ -123,8 +122,8 @@ fn check(base: &str, hash: &str) -> Result<usize> {
     let narinfo = Narinfo::parse(&bytes)?;
     for variant in &narinfo.variants {
         let nar = get(&format!("{base}/{}", variant.url))?;
-        let mut checked = CheckedNar::new(nar, Expect::of(&narinfo, variant))?;
-        io::copy(&mut checked, &mut io::sink())?;
+        let mut verified = NarVerifier::new(nar, ExpectedNar::of(&narinfo, variant))?;
+        io::copy(&mut verified, &mut io::sink())?;
     }
     Ok(narinfo.variants.len())
 }
@@ -138,7 +137,7 @@ fn get(url: &str) -> Result<impl Read + Send + 'static> {
 /// Serves the fixtures as `guix publish` and the build farm did.
 fn substitute_server() -> io::Result<Server> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    Server::bind(0, move |request: &mut Request| {
+    Server::bind(0, move |request: &Request| {
         let path = percent_decode_str(&request.path).decode_utf8_lossy();
         let file = match path.trim_start_matches('/') {
             "api/latestbuilds" => fixtures.join("latestbuilds.json"),

@@ -1,19 +1,21 @@
-//! The map of the house: a publisher that mirrors a GNU Guix substitute server
-//! into an IPFS directory and keeps that directory published under an IPNS name.
+//! A publisher that mirrors a GNU Guix substitute server into an IPFS directory
+//! and keeps that directory published under an IPNS name.
 //!
-//! Data goes one way: upstream → narinfo → checked stream → staged blocks →
-//! grafted root → pin → name. A room knows only the rooms before it in that
-//! line; `commands` alone sees all.
+//! Data goes one way: upstream → narinfo → verified stream → staged blocks →
+//! grafted root → pin → name. A room knows only those below it:
+//! `commands` → `report`, `mirror` → `publication` → `node` → `ipfs`, and
+//! `mirror` → `guix`. `gateway` serves any node; `util` knows no other room.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 pub mod cli;
 pub mod commands;
-pub mod embedded;
-pub mod failure;
+pub mod gateway;
 pub mod guix;
 pub mod ipfs;
+pub mod mirror;
 pub mod node;
 pub mod publication;
-pub mod report;
+pub(crate) mod report;
+pub mod util;

@@ -1,12 +1,12 @@
-//! Parse, run, exit code: nothing else.
+//! Parse, run, exit code.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-use guix_ipfs::cli;
+use guix_ipfs::{cli, commands};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let exit = guix_ipfs::commands::run(&cli::parse());
+    let exit = commands::run(&cli::parse());
     ExitCode::from(exit as u8)
 }

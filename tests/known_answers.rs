@@ -1,8 +1,9 @@
 //! CIDs that a real Kubo gave, for files and directories of every kind of size.
 
 use guix_ipfs::guix::base32;
+use guix_ipfs::ipfs::blocks::{Blocks, Discard};
 use guix_ipfs::ipfs::cid::{Cid, CidVersion};
-use guix_ipfs::ipfs::directory::{Blocks, Changes, Entry, for_each, lookup, patch};
+use guix_ipfs::ipfs::directory::{Changes, Entry, for_each, lookup, patch};
 use guix_ipfs::ipfs::file::{Added, add_file};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -23,7 +24,7 @@ fn known_answers() -> Value {
 }
 
 fn add(version: CidVersion, reader: &mut impl Read) -> Added {
-    add_file(version, reader, &mut |_, _| Ok(())).unwrap()
+    add_file(version, reader, &mut Discard).unwrap()
 }
 
 /// The bytes that `how.file_content` describes.

@@ -16,13 +16,18 @@ const MOST_FOR_RECIPE: u64 = 50_000;
 /// The largest whose directories are plain, as the shell loop needs.
 const MOST_FOR_LINKS: u64 = 1000;
 
-/// A kind of node and how to start one; none where there is no Kubo.
+/// A kind of node and the way to start one; none where there is no Kubo.
 pub type Start = (&'static str, fn() -> Option<TestNode>);
 
 pub const NODES: [Start; 2] = [
-    ("the embedded node", || Some(TestNode::embedded())),
-    ("Kubo", TestNode::kubo),
+    ("the local store", || Some(TestNode::local())),
+    ("Kubo", kubo),
 ];
+
+/// A Kubo, where `scripts/bench` has one.
+pub fn kubo() -> Option<TestNode> {
+    std::env::var_os("GUIX_IPFS_TEST_KUBO").map(|_| TestNode::kubo())
+}
 
 /// The tables, and the plot as SVG.
 pub fn run(largest: u64) -> (Vec<Table>, String) {
@@ -180,6 +185,16 @@ impl<'n> Bench<'n> {
         });
         let items = self.items(NAR_BYTES);
         let peak = self.add(&items, "--graft car").peak;
+        let mut costs = vec![
+            grouped(self.size),
+            format!("{small:.2}"),
+            format!("{large:.2}"),
+            mebibytes(peak),
+        ];
+        if !self.node.is_kubo() {
+            costs.extend(["–"; 3].map(str::to_owned));
+            return costs;
+        }
         let proxy = Proxy::new(&self.node.api);
         let counted = |items: &[Item]| {
             let hashes: Vec<&str> = items.iter().map(|item| item.hash.as_str()).collect();
@@ -195,22 +210,15 @@ impl<'n> Bench<'n> {
             .iter()
             .filter(|call| *call == "block/get")
             .count();
-        vec![
-            grouped(self.size),
-            format!("{small:.2}"),
-            format!("{large:.2}"),
-            mebibytes(peak),
-            with_new.len().to_string(),
-            with_nothing.len().to_string(),
-            lookups.to_string(),
-        ]
+        costs.push(with_new.len().to_string());
+        costs.push(with_nothing.len().to_string());
+        costs.push(lookups.to_string());
+        costs
     }
 
     /// What the node's repository takes, in bytes.
     fn stored(&self) -> f64 {
-        self.node.json("repo/stat?size-only=true")["RepoSize"]
-            .as_f64()
-            .unwrap()
+        self.node.node().usage().unwrap().bytes as f64
     }
 }
 

@@ -1,26 +1,51 @@
-//! A ready-made CAR of what a node holds.
+//! Ready-made blocks of a node: the floor for writing them.
 
+use crate::measure::time;
 use crate::support::TestNode;
 use guix_ipfs::ipfs::car::{header, write_block};
 use guix_ipfs::ipfs::cid::{Cid, DAG_PB};
-use guix_ipfs::ipfs::dag_pb::Node;
+use guix_ipfs::ipfs::dag_pb::PbNode;
 use std::collections::HashSet;
 
-/// A CAR of everything below `root`.
-pub fn export(node: &TestNode, root: &str) -> Vec<u8> {
+/// Blocks, and the root above them.
+pub struct Export {
+    root: Cid,
+    blocks: Vec<(Cid, Vec<u8>)>,
+}
+
+/// Everything below `root`.
+pub fn export(node: &TestNode, root: &str) -> Export {
     let root: Cid = root.parse().unwrap();
-    let mut car = header(&[root]);
+    let mut blocks = Vec::new();
     let (mut open, mut seen) = (vec![root], HashSet::new());
     while let Some(cid) = open.pop() {
         if !seen.insert(cid) {
             continue;
         }
-        let block = node.rpc(&format!("block/get?arg={cid}&offline=true")).body;
-        write_block(&mut car, &cid, &block);
+        let block = node.raw_block(&cid.to_string()).unwrap();
         if cid.codec() == DAG_PB {
-            let links = Node::decode(&block).unwrap().links;
+            let links = PbNode::decode(&block).unwrap().links;
             open.extend(links.iter().map(|link| link.cid));
         }
+        blocks.push((cid, block));
     }
-    car
+    Export { root, blocks }
+}
+
+impl Export {
+    /// Seconds that a node takes to import it: Kubo one CAR, a local store segments.
+    pub fn import(&self, node: &TestNode) -> f64 {
+        if !node.is_kubo() {
+            let blocks = self.blocks.clone();
+            return time(|| node.store(blocks));
+        }
+        let mut car = header(&[self.root]);
+        for (cid, block) in &self.blocks {
+            write_block(&mut car, cid, block);
+        }
+        time(|| {
+            let answer = node.upload("dag/import?pin-roots=true&stats=true", &car);
+            assert!(answer.text().contains("Stats"), "{}", answer.text());
+        })
+    }
 }

@@ -53,7 +53,7 @@ fn on(
     table: &mut Table,
 ) {
     let mut peak = 0;
-    let mut car = None;
+    let mut exported = None;
     let (mut ours, mut added, mut floor) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..RUNS {
         let Some(node) = start() else { return };
@@ -62,13 +62,10 @@ fn on(
         let cost = measure::run(&mut mirror.command(&format!("add {HASH} --graft car")));
         peak = cost.peak.max(peak);
         ours.push(cost.seconds);
-        let car = car.get_or_insert_with(|| export(&node, &mirror.root()));
+        let car = exported.get_or_insert_with(|| export(&node, &mirror.root()));
         drop((mirror, node));
         let Some(node) = start() else { return };
-        floor.push(time(|| {
-            let answer = node.upload("dag/import?pin-roots=true&stats=true", car);
-            assert!(answer.text().contains("Stats"), "{}", answer.text());
-        }));
+        floor.push(car.import(&node));
         drop(node);
         if let Some(node) = start().filter(TestNode::is_kubo) {
             added.push(time(|| {

@@ -1,5 +1,5 @@
-//! What `scripts/bench` runs. Every figure is a median of runs in one process,
-//! and stands beside what it is compared with: the machine is noisy, ratios are
+//! The benchmark of `scripts/bench`. Every figure is a median of runs in one process,
+//! and stands beside the one it is compared with: the machine is noisy, ratios are
 //! less so.
 
 #[allow(dead_code, unused_macros, unused_imports)]
@@ -16,10 +16,9 @@ mod plot;
 mod table;
 
 use std::path::Path;
-use support::TestNode;
 use table::Table;
 
-/// What can be asked for alone, by name; only a whole run is kept.
+/// The parts that can be run alone, by name; only a whole run is kept.
 const PARTS: [&str; 3] = ["beside", "first-sync", "large-nar"];
 
 fn main() {
@@ -47,13 +46,10 @@ fn main() {
         tables.push(large_nar::run(bytes));
     }
     let head = format!(
-        "{} cores; Kubo {}; every figure is a median, see scripts/benchmark/.\n\n",
+        "{} cores; {}; every figure is a median, see scripts/benchmark/.\n\n",
         std::thread::available_parallelism().map_or(0, usize::from),
-        TestNode::kubo().map_or("not found".to_owned(), |node| {
-            node.json("version")["Version"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned()
+        beside::kubo().map_or("not found".to_owned(), |node| {
+            node.node().description().agent.clone()
         }),
     );
     let text = head + &tables.iter().map(Table::markdown).collect::<String>();

@@ -1,10 +1,10 @@
-//! What `-h` shows, a screen's worth, and what `--help` says besides.
+//! The help: `-h` fits a screen, `--help` has everything.
 
-use super::Cli;
+use super::options::Cli;
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
 /// The options that `-h` shows of a verb.
-const EVERYDAY: [&str; 19] = [
+const EVERYDAY: [&str; 18] = [
     "api",
     "key",
     "verbose",
@@ -20,35 +20,18 @@ const EVERYDAY: [&str; 19] = [
     "long",
     "list",
     "cid_version",
-    "rpc_port",
     "gateway_port",
     "deep",
     "repair",
 ];
 
-/// What stands below the options in `--help`.
-pub(super) const AFTER: &str = "\
-Examples:
-  guix-ipfs sync                     mirror the build farm's latest builds
-  guix-ipfs add HASH                 mirror one item, with all it refers to
-  guix-ipfs resolve --long           the name, what is in it, and how to use it
-  guix-ipfs --api embedded sync -v   try it without an IPFS node
-
-Exit codes:
-  0   done, or nothing to do
-  1   failed; the name still points where it did
-  2   usage
-  3   done, but some items could not be mirrored; each is named
-  75  try again later
-  130, 143  interrupted; what was whole is published";
-
-/// The command line as a whole: what `--help`, the man page, the completions and
-/// the README are made from.
+/// The command line as a whole: `--help`, the man page, the completions and the
+/// README's table are made from it.
 pub fn command() -> Command {
     Cli::command()
 }
 
-/// Reads the command line, and ends the process where it is wrong or asks for help.
+/// Reads the command line. Ends the process where it is wrong or asks for help.
 pub fn parse() -> Cli {
     let mut command = command();
     if std::env::args().any(|argument| argument == "-h") {

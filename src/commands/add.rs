@@ -1,48 +1,39 @@
 //! `add`: mirrors the named items.
 
-use super::farm::{Farm, system};
 use super::lists;
-use super::mirror::{Told, Verb, run as mirror};
-use super::plan::Wishes;
+use super::mirror_verb::MirrorVerb;
 use super::upstreams::{add_servers, upstreams};
-use crate::cli::{Add, Global, Wish};
-use crate::failure::{Exit, Failure};
-use crate::report::Report;
+use crate::cli::{AddArgs, GlobalArgs};
+use crate::mirror::{Exit, Failure, ItemSelection, ItemSpec, RememberedRefusals};
+use crate::report::{Loudness, Report};
 use std::path::Path;
 
 /// Runs `add`.
-pub fn run(global: &Global, args: &Add, report: &Report) -> Result<Exit, Failure> {
-    let told = Told {
-        verb: Verb::Add,
+pub fn run(global: &GlobalArgs, args: &AddArgs, report: &Report) -> Result<Exit, Failure> {
+    let verb = MirrorVerb {
+        name: "add",
+        loudness: Loudness::EachItem,
+        remembered_refusals: RememberedRefusals::Ignored,
         global,
-        mirror: &args.mirror,
+        args: &args.mirror,
         publish: &args.publish,
-        report,
     };
     let mut upstreams = upstreams(global)?;
-    let servers = args.items.iter().filter_map(|wish| match wish {
-        Wish::Narinfo { server, .. } => Some(server.as_str()),
+    let servers = args.items.iter().filter_map(|spec| match spec {
+        ItemSpec::Narinfo { server, .. } => Some(server.as_str()),
         _ => None,
     });
     add_servers(global, &mut upstreams, servers)?;
-    let farm = Farm {
-        upstreams: &upstreams,
-        system: system(args.system.as_deref()),
-    };
-    mirror(&told, &upstreams, |_| wishes(&args.items, &farm, report))
-}
-
-fn wishes(words: &[Wish], farm: &Farm, report: &Report) -> Result<Wishes, Failure> {
-    let mut wishes = Wishes::default();
-    for word in words {
-        match word {
-            Wish::Item(item) | Wish::Narinfo { item, .. } => wishes.items.push(item.clone()),
-            Wish::StandardInput => wishes.items.extend(lists::read(Path::new("-"))?),
-            Wish::Package(package) => match farm.package(package, report)? {
-                Ok(items) => wishes.items.extend(items),
-                Err(unknown) => wishes.unknown.push(unknown),
-            },
+    let mut specs = Vec::new();
+    for spec in &args.items {
+        match spec {
+            ItemSpec::StandardInput => {
+                let items = lists::read(Path::new("-"))?;
+                specs.extend(items.into_iter().map(ItemSpec::Item));
+            }
+            spec => specs.push(spec.clone()),
         }
     }
-    Ok(wishes)
+    let selection = ItemSelection::Named(specs);
+    verb.run(upstreams, selection, args.system.as_deref(), report)
 }

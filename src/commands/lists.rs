@@ -1,13 +1,12 @@
 //! Lists of items, as `guix` commands print them.
 
-use crate::cli::Wanted;
-use crate::failure::Failure;
 use crate::guix::StorePath;
+use crate::mirror::{Failure, ItemRef};
 use std::io::{self, Read};
 use std::path::Path;
 
 /// Reads a list from a file; `-` is standard input.
-pub fn read(path: &Path) -> Result<Vec<Wanted>, Failure> {
+pub fn read(path: &Path) -> Result<Vec<ItemRef>, Failure> {
     let mut text = Vec::new();
     let read = match path.to_str() {
         Some("-") => io::stdin().read_to_end(&mut text).map(|_| ()),
@@ -20,10 +19,9 @@ pub fn read(path: &Path) -> Result<Vec<Wanted>, Failure> {
     Ok(items(&String::from_utf8_lossy(&text)))
 }
 
-/// Hashes and store paths, one or more a line. What is neither is passed over,
-/// so that the output of `guix` commands can be piped in; so are derivations,
+/// Hashes and store paths, one or more a line. Other words are passed over, so that the output of `guix` commands can be piped in; so are derivations,
 /// which are built, not substituted.
-fn items(text: &str) -> Vec<Wanted> {
+fn items(text: &str) -> Vec<ItemRef> {
     let is_derivation = |word: &str| {
         let path = word.parse::<StorePath>();
         path.is_ok_and(|path| path.is_derivation())

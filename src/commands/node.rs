@@ -1,24 +1,27 @@
-//! `node`: the embedded node in the foreground, with its gateway.
+//! `node`: serves the local store through a gateway, in the foreground.
 
-use super::session::embedded_folder;
-use crate::cli::{Api, Global, NodeArgs};
-use crate::embedded;
-use crate::failure::{Exit, Failure};
+use crate::cli::{GlobalArgs, NodeArgs};
+use crate::gateway;
+use crate::mirror::{Exit, Failure};
+use crate::node::local::{LocalNode, announce_gateway};
+use crate::node::{NodeAddress, local_folder};
 use crate::report::Report;
+use std::sync::Arc;
 
 /// Runs `node` until the process is ended.
-pub fn run(global: &Global, args: &NodeArgs, report: &Report) -> Result<Exit, Failure> {
+pub fn run(global: &GlobalArgs, args: &NodeArgs, report: &Report) -> Result<Exit, Failure> {
     let named = match &global.api {
-        Some(Api::Embedded(folder)) => folder.clone(),
+        Some(NodeAddress::Local(folder)) => folder.clone(),
         _ => None,
     };
-    let folder = embedded_folder(named)?;
-    let mut running = embedded::start_foreground(&folder, args.rpc_port, args.gateway_port)?;
-    report.result(&format!("RPC {}", running.rpc_url()));
-    if let Some(gateway) = running.gateway_url() {
-        report.result(&format!("gateway {gateway}"));
-    }
-    report.say("visible on this machine only; end it with Ctrl-C");
-    running.wait();
+    let folder = local_folder(named)?;
+    let node = LocalNode::open(&folder)?;
+    let port = args.gateway_port;
+    let mut server =
+        gateway::serve(Arc::new(node), port).map_err(|source| Failure::Listen { port, source })?;
+    let _published = announce_gateway(&folder, &server.url())?;
+    report.print(&format!("gateway {}", server.url()));
+    report.status("visible on this machine only; it runs until it is ended");
+    server.wait();
     Ok(Exit::Done)
 }

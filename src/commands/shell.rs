@@ -1,7 +1,7 @@
 //! `completions` and `man`: generated from the command line itself.
 
 use crate::cli;
-use crate::failure::{Exit, Failure};
+use crate::mirror::{Exit, Failure};
 use clap::Command;
 use clap_mangen::Man;
 use std::io::{self, Write};

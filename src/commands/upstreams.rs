@@ -1,29 +1,29 @@
-//! The substitute servers to take from, and whose signatures on what they serve
-//! are believed.
+//! The substitute servers of the command line, and the keys that must have signed
+//! the narinfos of each.
 
-use crate::cli::Global;
-use crate::failure::Failure;
-use crate::guix::{TrustedKeys, Upstream};
+use crate::cli::GlobalArgs;
+use crate::guix::{ConnectionLimits, TrustedKeys, UpstreamClient};
+use crate::mirror::Failure;
 use std::path::Path;
 
-/// The upstreams of the command line, in order. Each is held to the keys of
+/// The servers of `--upstream`, in order. Each is held to the keys of
 /// `--trusted-keys` and, where it is an official farm, to the farm's own.
-pub fn upstreams(global: &Global) -> Result<Vec<Upstream>, Failure> {
+pub fn upstreams(global: &GlobalArgs) -> Result<Vec<UpstreamClient>, Failure> {
     let given = given_keys(global)?;
     let urls = global.upstreams.iter();
     urls.map(|url| {
         let mut keys = given.clone();
         keys.extend(&TrustedKeys::of_server(url));
-        upstream(global, url, keys)
+        client(global, url, keys)
     })
     .collect()
 }
 
-/// Adds servers that were named by the way, after the others. They are held to
-/// every key that is known, since nobody said what they are to be trusted with.
+/// Adds servers that were named with an item, after the others. They are held to
+/// every key that is known, since no option tells which to trust them with.
 pub fn add_servers<'u>(
-    global: &Global,
-    upstreams: &mut Vec<Upstream>,
+    global: &GlobalArgs,
+    upstreams: &mut Vec<UpstreamClient>,
     urls: impl Iterator<Item = &'u str>,
 ) -> Result<(), Failure> {
     for url in urls {
@@ -31,7 +31,7 @@ pub fn add_servers<'u>(
         for upstream in &*upstreams {
             keys.extend(upstream.keys());
         }
-        let server = upstream(global, url, keys)?;
+        let server = client(global, url, keys)?;
         if upstreams.iter().all(|known| known.base() != server.base()) {
             upstreams.push(server);
         }
@@ -39,8 +39,8 @@ pub fn add_servers<'u>(
     Ok(())
 }
 
-/// A line for each upstream: by which keys it is checked, if by any.
-pub fn trust(upstreams: &[Upstream]) -> impl Iterator<Item = String> {
+/// A line for each upstream: the keys it is checked by, if any.
+pub fn trust(upstreams: &[UpstreamClient]) -> impl Iterator<Item = String> {
     upstreams.iter().map(|upstream| {
         let keys = upstream.keys().keys().iter().map(ToString::to_string);
         let keys: Vec<_> = keys.collect();
@@ -55,18 +55,22 @@ pub fn trust(upstreams: &[Upstream]) -> impl Iterator<Item = String> {
     })
 }
 
-fn upstream(global: &Global, url: &str, keys: TrustedKeys) -> Result<Upstream, Failure> {
-    let upstream = Upstream::new(url, global.connect_timeout, global.read_timeout)?;
-    Ok(upstream.trusting(keys))
+fn client(global: &GlobalArgs, url: &str, keys: TrustedKeys) -> Result<UpstreamClient, Failure> {
+    let limits = ConnectionLimits {
+        connect: global.connect_timeout,
+        read: global.read_timeout,
+    };
+    Ok(UpstreamClient::new(url, limits)?.trusting(keys))
 }
 
-fn given_keys(global: &Global) -> Result<TrustedKeys, Failure> {
+fn given_keys(global: &GlobalArgs) -> Result<TrustedKeys, Failure> {
     let mut all = TrustedKeys::default();
     for path in &global.trusted_keys {
-        all.extend(&read_keys(path).map_err(|reason| Failure::KeyFile {
+        let keys = read_keys(path).map_err(|reason| Failure::KeyFile {
             path: path.clone(),
             reason,
-        })?);
+        })?;
+        all.extend(&keys);
     }
     Ok(all)
 }

@@ -1,7 +1,7 @@
-//! Nix's base 32, in which store hashes and NarHashes are written.
+//! Nix's base 32, the spelling of store hashes and NarHashes.
 //!
-//! Its digits leave out `e`, `o`, `t` and `u`, and the least significant five
-//! bits stand last (`guix/base32.scm`, `nix/libutil/hash.cc`).
+//! Its digits leave out `e`, `o`, `t` and `u`, and the least significant five bits
+//! stand last (`guix/base32.scm`, `nix/libutil/hash.cc`).
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdfghijklmnpqrsvwxyz";
 
@@ -23,9 +23,8 @@ pub fn encode(bytes: &[u8]) -> String {
 /// Reads exactly `N` bytes from their nix-base32 digits.
 ///
 /// # Errors
-///
-/// When the length is not that of `N` bytes, a character is no digit, or bits
-/// beyond the last byte are set: each value has one spelling only.
+/// The length is not that of `N` bytes, a character is not a digit, or bits beyond the
+/// last byte are set: each value has one spelling only.
 pub fn decode<const N: usize>(text: &str) -> Result<[u8; N], Base32Error> {
     if text.len() != encoded_len(N) {
         return Err(Base32Error::Length {
@@ -50,26 +49,25 @@ pub fn decode<const N: usize>(text: &str) -> Result<[u8; N], Base32Error> {
     Ok(bytes)
 }
 
-/// How many digits `bytes` bytes take: 32 for a store hash (20 bytes), 52 for
-/// a SHA-256 (32 bytes).
+/// The number of digits for `bytes` bytes: 32 for a store hash (20 bytes), 52 for a
+/// SHA-256 (32 bytes).
 #[must_use]
 pub const fn encoded_len(bytes: usize) -> usize {
     (bytes * 8).div_ceil(5)
 }
 
-/// Whether `character` is one of the 32 digits.
-#[must_use]
-pub fn is_digit(character: char) -> bool {
+/// Returns true for the 32 digits.
+pub(super) fn is_digit(character: char) -> bool {
     digit(character).is_some()
 }
 
-/// Why a text is no nix-base32 of the bytes expected.
+/// The error of a text that is not nix-base32 of the bytes expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Base32Error {
-    /// The text is longer or shorter than the bytes expected take.
+    /// The text is too long or too short.
     #[error("expected {expected} characters of nix-base32, got {got}")]
     Length {
-        /// Digits that the bytes expected take.
+        /// Digits of the bytes expected.
         expected: usize,
         /// Bytes of the text.
         got: usize,
@@ -77,7 +75,7 @@ pub enum Base32Error {
     /// A character outside the alphabet.
     #[error("{0:?} is not a nix-base32 character (the digits, and a-z without e, o, t, u)")]
     Character(char),
-    /// The first digit has bits that no byte holds.
+    /// The first digit has bits for which there is no byte.
     #[error("the first nix-base32 character sets bits beyond the last byte")]
     Padding,
 }

@@ -1,13 +1,10 @@
-//! The compression of a nar, by the name a narinfo gives it.
+//! The compression of a nar, by its name in a narinfo.
 
 use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
-/// How a nar is compressed.
-///
-/// Any name parses; one that cannot be checked here is kept as
-/// [`Compression::Other`], so that whoever refuses it can name it.
+/// The compression of a nar. Any name parses.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Compression {
     /// `gzip`, RFC 1952.
@@ -18,12 +15,12 @@ pub enum Compression {
     Zstd,
     /// `none`: the nar itself.
     None,
-    /// Any other name, as written (`xz`, `bzip2`).
+    /// Any other name, as written (`xz`, `bzip2`): a nar that cannot be checked here.
     Other(String),
 }
 
 impl Compression {
-    /// The name as narinfos write it.
+    /// The name in narinfos.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {

@@ -1,21 +1,22 @@
 //! The build farm's list of latest builds: `GET /api/latestbuilds` of Cuirass.
 //!
-//! Read loosely on purpose: servers of 2018 lack fields that today's have, any
-//! field can be null, and an object can repeat a key.
-
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+//! Read loosely on purpose: servers of 2018 lack fields that today's have, any field
+//! can be null, and an object can repeat a key.
 
 use super::store_path::StorePath;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
 
-/// `buildstatus` of a build that succeeded (`cuirass/database.scm`). Failed
-/// builds are listed with output paths, too.
+/// `buildstatus` of a build that succeeded (`cuirass/database.scm`). Failed builds are
+/// listed with output paths, too.
 const SUCCEEDED: &str = "0";
 
-/// A build that succeeded. Its outputs can still be missing on the server:
-/// collected already, or not compressed yet.
+/// Pairs of the largest object accepted; a build has some twenty.
+const MAX_PAIRS: usize = 1000;
+
+/// A build that succeeded. The server can still lack its outputs: they may be collected
+/// already, or not compressed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Build {
     /// The farm's number of the build.
@@ -30,225 +31,120 @@ pub struct Build {
     pub outputs: Vec<StorePath>,
 }
 
-/// Pairs of the largest object accepted; a build has some twenty.
-const MAX_PAIRS: usize = 1000;
-
-/// Reads the builds that succeeded, in the server's order (newest evaluation
-/// first). Failed and unfinished builds are left out.
+/// Reads the builds that succeeded, in the server's order (newest evaluation first).
 ///
 /// # Errors
-///
-/// When the bytes are no JSON, no array, or an element is no object.
+/// The bytes are not JSON, not an array, or an element is not an object.
 pub fn parse_latest_builds(bytes: &[u8]) -> Result<Vec<Build>, CuirassError> {
-    let list: List = serde_json::from_slice(bytes)?;
-    match list {
-        List::Builds(builds) => Ok(builds),
-        List::NotAnArray => Err(CuirassError::NotAnArray),
-        List::NotAnObject(index) => Err(CuirassError::NotAnObject(index)),
-    }
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let builds = deserializer.deserialize_seq(Builds)?;
+    deserializer.end()?;
+    Ok(builds)
 }
 
-/// Why an answer is no list of builds.
+/// The error of an answer that is not a list of builds.
 #[derive(Debug, thiserror::Error)]
-pub enum CuirassError {
-    /// The bytes are no JSON: another kind of server, or an answer cut short.
-    #[error("it is not JSON: {0}")]
-    Json(#[from] serde_json::Error),
-    /// JSON, but not an array.
-    #[error("it is not a JSON array")]
-    NotAnArray,
-    /// An element, counted from 0, that is no object.
-    #[error("its element {0} is not an object")]
-    NotAnObject(usize),
-}
+#[error(transparent)]
+pub struct CuirassError(#[from] serde_json::Error);
 
-/// The build that an element is about, if it succeeded.
-fn successful(element: &Json) -> Option<Build> {
-    if element.text("buildstatus").as_deref() != Some(SUCCEEDED) {
-        return None;
-    }
-    let outputs = element
-        .all("buildoutputs")
-        .flat_map(Json::values)
-        .filter_map(|output| output.text("path")?.parse().ok())
-        .collect();
-    Some(Build {
-        id: element.text("id").and_then(|id| id.parse().ok()),
-        job: element.text("job"),
-        nix_name: element.text("nixname"),
-        system: element.text("system"),
-        outputs,
-    })
-}
-
-/// The whole answer. Each element is let go of before the next is read, so that
-/// memory holds the builds that succeeded and no more.
-enum List {
-    Builds(Vec<Build>),
-    NotAnArray,
-    NotAnObject(usize),
-}
-
-impl<'de> Deserialize<'de> for List {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ListVisitor)
+impl CuirassError {
+    /// Returns true if the JSON lacks its end.
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.0.is_eof()
     }
 }
 
-struct ListVisitor;
+/// The visitor of the whole answer. Each element is dropped before the next is read, so
+/// that memory holds only the builds that succeeded.
+struct Builds;
 
-impl<'de> Visitor<'de> for ListVisitor {
-    type Value = List;
+impl<'de> Visitor<'de> for Builds {
+    type Value = Vec<Build>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array of builds")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Build>, A::Error> {
         let mut builds = Vec::new();
-        let mut not_an_object = None;
-        let mut index = 0;
-        while let Some(element) = seq.next_element::<Json>()? {
-            match element {
-                Json::Object(_) => builds.extend(successful(&element)),
-                _ => not_an_object = not_an_object.or(Some(index)),
-            }
-            index += 1;
+        while let Some(element) = seq.next_element::<Object>()? {
+            builds.extend(element.successful_build());
         }
-        Ok(not_an_object.map_or(List::Builds(builds), List::NotAnObject))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<List, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(List::NotAnArray)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<List, E> {
-        Ok(List::NotAnArray)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<List, E> {
-        Ok(List::NotAnArray)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<List, E> {
-        Ok(List::NotAnArray)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<List, E> {
-        Ok(List::NotAnArray)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<List, E> {
-        Ok(List::NotAnArray)
-    }
-
-    fn visit_unit<E>(self) -> Result<List, E> {
-        Ok(List::NotAnArray)
+        Ok(builds)
     }
 }
 
-/// JSON whose objects keep every pair, which `serde_json::Value` does not.
-enum Json {
-    /// A string, or an integer in decimal.
-    Text(String),
-    Object(Vec<(String, Json)>),
-    /// Null, a boolean, a fraction, or an array: nothing that is read here.
-    Other,
-}
+/// An object with every pair, also those of a repeated key; the values are not parsed
+/// yet.
+struct Object<'a>(Vec<(String, &'a RawValue)>);
 
-impl Json {
-    /// Every value under `key`; none where this is no object.
-    fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Json> {
-        self.pairs()
-            .iter()
-            .filter(move |(name, _)| name == key)
-            .map(|(_, value)| value)
+impl Object<'_> {
+    fn successful_build(&self) -> Option<Build> {
+        if self.text("buildstatus").as_deref() != Some(SUCCEEDED) {
+            return None;
+        }
+        let outputs = self.objects("buildoutputs");
+        let outputs = outputs.flat_map(|outputs| outputs.0);
+        let paths = outputs.filter_map(|(_, output)| {
+            let output: Object<'_> = serde_json::from_str(output.get()).ok()?;
+            output.text("path")?.parse().ok()
+        });
+        Some(Build {
+            id: self.text("id").and_then(|id| id.parse().ok()),
+            job: self.text("job"),
+            nix_name: self.text("nixname"),
+            system: self.text("system"),
+            outputs: paths.collect(),
+        })
     }
 
-    fn values(&self) -> impl Iterator<Item = &Json> {
-        self.pairs().iter().map(|(_, value)| value)
+    /// The values under `key` that are objects.
+    fn objects<'s>(&'s self, key: &'s str) -> impl Iterator<Item = Object<'s>> {
+        let values = self.0.iter().filter(move |(name, _)| name == key);
+        values.filter_map(|(_, value)| serde_json::from_str(value.get()).ok())
     }
 
     /// The last value under `key`, if it is a string or an integer.
     fn text(&self, key: &str) -> Option<String> {
-        match self.all(key).last()? {
-            Self::Text(text) => Some(text.clone()),
-            _ => None,
-        }
-    }
-
-    fn pairs(&self) -> &[(String, Json)] {
-        match self {
-            Self::Object(pairs) => pairs,
-            _ => &[],
-        }
+        let (_, value) = self.0.iter().rfind(|(name, _)| name == key)?;
+        let text = serde_json::from_str::<String>(value.get()).ok();
+        let number = || serde_json::from_str::<i128>(value.get()).ok();
+        text.or_else(|| Some(number()?.to_string()))
     }
 }
 
-impl<'de> Deserialize<'de> for Json {
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(JsonVisitor)
+        deserializer.deserialize_map(Pairs)
     }
 }
 
-struct JsonVisitor;
+struct Pairs;
 
-impl<'de> Visitor<'de> for JsonVisitor {
-    type Value = Json;
+impl<'de> Visitor<'de> for Pairs {
+    type Value = Object<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON")
+        f.write_str("an object")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::Text(text.to_owned()))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
-        Ok(Json::Text(number.to_string()))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
-        Ok(Json::Text(number.to_string()))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
-        Ok(Json::Other)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
-        Ok(Json::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Json, E> {
-        Ok(Json::Other)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Json::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
         let mut pairs = Vec::new();
         while let Some(pair) = map.next_entry()? {
             if pairs.len() == MAX_PAIRS {
-                return Err(A::Error::custom(format!(
-                    "an object has more than {MAX_PAIRS} pairs"
-                )));
+                let reason = format!("an object has more than {MAX_PAIRS} pairs");
+                return Err(A::Error::custom(reason));
             }
             pairs.push(pair);
         }
-        Ok(Json::Object(pairs))
+        Ok(Object(pairs))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    type Outcome = Result<(), Box<dyn std::error::Error>>;
+    use crate::guix::fixtures::Outcome;
 
     fn outputs(builds: &[Build]) -> Vec<String> {
         let paths = builds.iter().flat_map(|b| &b.outputs);
@@ -310,29 +206,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_builds_is_refused() {
-        let parse = parse_latest_builds;
-        assert!(matches!(parse(b"<html>"), Err(CuirassError::Json(_))));
-        assert!(matches!(parse(b"[{}"), Err(CuirassError::Json(_))));
-        for scalar in [
-            "{}",
-            "{\"a\": [1]}",
-            "\"a\"",
-            "1",
-            "-1",
-            "1.5",
-            "true",
-            "null",
-        ] {
-            let parsed = parse(scalar.as_bytes());
-            assert!(matches!(parsed, Err(CuirassError::NotAnArray)), "{scalar}");
-        }
+    fn anything_but_a_list_of_builds_is_refused() {
         let pairs = vec!["\"a\": 0"; 1001].join(",");
-        let parsed = parse(format!("[{{{pairs}}}]").as_bytes());
-        assert!(matches!(parsed, Err(CuirassError::Json(_))));
-        assert!(matches!(
-            parse(b"[{}, 1]"),
-            Err(CuirassError::NotAnObject(1))
-        ));
+        let large = format!("[{{{pairs}}}]");
+        for text in [
+            "{}", "\"a\"", "1.5", "null", "[{}, 1]", "[{}],", "<html>", &large,
+        ] {
+            let error = parse_latest_builds(text.as_bytes()).unwrap_err();
+            assert!(!error.is_cut_short(), "{text}");
+        }
+        for cut in ["", "[{}", "[{\"buildstatus\": 0"] {
+            let error = parse_latest_builds(cut.as_bytes()).unwrap_err();
+            assert!(error.is_cut_short(), "{cut}");
+        }
     }
 }

@@ -1,35 +1,29 @@
-//! The substitute server's side: what a Guix build farm serves, and what can
-//! be checked of it. Knows nothing of where it is published.
+//! The substitute server: the data that a Guix build farm serves, and the checks
+//! that can be made of it.
 //!
-//! A store path's hash asks the server ([`Upstream`]) for a [`Narinfo`], which
-//! lists the item's compressed nars; each is read through a [`CheckedNar`],
-//! which ends cleanly only when the bytes are those the narinfo promises.
+//! [`UpstreamClient`] asks the server for the [`Narinfo`] of a store path's hash,
+//! which lists the compressed nars of the item. Each nar is read through a
+//! [`NarVerifier`], which ends cleanly only when the bytes are those that the
+//! narinfo promises.
 
 pub mod base32;
-pub mod compression;
+mod compression;
 pub mod cuirass;
-mod decompress;
-pub mod http;
-pub mod http_error;
-pub mod nar_check;
-mod nar_judge;
-pub mod nar_path;
-pub mod narinfo;
+#[cfg(test)]
+mod fixtures;
+mod nar;
+mod narinfo;
 pub mod sexp;
 pub mod signature;
-pub mod store_path;
-pub mod trusted_keys;
-mod url;
-mod variants;
+mod store_path;
+mod trusted_keys;
+mod upstream;
 
 pub use compression::Compression;
 pub use cuirass::{Build, CuirassError};
-pub use http::{Download, Upstream};
-pub use http_error::HttpError;
-pub use nar_check::{CheckedNar, Expect, NarError};
-pub use nar_path::{NarPath, NarPathError};
-pub use narinfo::{MAX_NARINFO_BYTES, Narinfo, NarinfoError, Variant};
+pub use nar::{ExpectedNar, NarError, NarPath, NarPathError, NarVerifier};
+pub use narinfo::{MAX_NARINFO_BYTES, Narinfo, NarinfoError, Variant, VariantsError};
 pub use signature::{PublicKey, SignatureError};
 pub use store_path::{HashPart, StorePath, StorePathError};
 pub use trusted_keys::{TrustedKeys, TrustedKeysError};
-pub use variants::VariantsError;
+pub use upstream::{BuildQuery, ConnectionLimits, Download, HttpError, UpstreamClient};

@@ -1,7 +1,9 @@
 //! The s-expressions in which libgcrypt writes keys and signatures.
 //!
-//! Of its "advanced" form, what Guix writes: tokens, `"strings"` without
+//! The part of the "advanced" form that Guix writes: tokens, `"strings"` without
 //! escapes, `#HEX#`, and lists of these, with any white space between them.
+
+use crate::util::hex;
 
 /// Lists in lists of the deepest expression accepted; a signature has 4.
 const MAX_DEPTH: usize = 16;
@@ -11,7 +13,7 @@ const MAX_DEPTH: usize = 16;
 pub enum Sexp {
     /// The bytes of a token, a string or hexadecimal digits.
     Atom(Vec<u8>),
-    /// What stands between parentheses.
+    /// The elements between parentheses.
     List(Vec<Sexp>),
 }
 
@@ -19,9 +21,8 @@ impl Sexp {
     /// Reads exactly one list.
     ///
     /// # Errors
-    ///
-    /// When the bytes are no list, or something follows it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, SexpError> {
+    /// The bytes are not a list, or something follows it.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, SexpError> {
         let mut all = Self::parse_all(bytes)?;
         match (all.pop(), all.is_empty()) {
             (Some(one), true) => Ok(one),
@@ -29,12 +30,11 @@ impl Sexp {
         }
     }
 
-    /// Reads lists, one after another; none where there is only white space.
+    /// Reads any number of lists.
     ///
     /// # Errors
-    ///
-    /// When anything is no list, or a list is not closed, nested too deeply or
-    /// holds what is not understood.
+    /// Something is not a list, or a list is not closed, nested too deeply or not
+    /// understood.
     pub fn parse_all(bytes: &[u8]) -> Result<Vec<Self>, SexpError> {
         let mut all = Vec::new();
         // The lists that are still open, the innermost last.
@@ -69,10 +69,8 @@ impl Sexp {
         }
     }
 
-    /// The elements after the first, where this is a list that begins with the
-    /// atom `name`.
-    #[must_use]
-    pub fn named(&self, name: &str) -> Option<&[Self]> {
+    /// The elements after the first, of a list that begins with the atom `name`.
+    pub(super) fn named(&self, name: &str) -> Option<&[Self]> {
         match self {
             Self::List(list) => match list.split_first()? {
                 (Self::Atom(first), rest) if first == name.as_bytes() => Some(rest),
@@ -82,15 +80,14 @@ impl Sexp {
         }
     }
 
-    /// Takes a list `(name (FIELD …) (FIELD …))` apart. Each of the fields
-    /// stands once, in any order, and nothing else does, so that two readers
-    /// cannot come to different conclusions.
+    /// The fields of a list `(name (FIELD …) (FIELD …))`. Each stands once, in any
+    /// order, and nothing else does, so that two readers cannot come to different
+    /// conclusions.
     ///
     /// # Errors
-    ///
-    /// When this is another list, a field is missing or repeated, or something
-    /// else is there.
-    pub fn fields<const N: usize>(
+    /// This is another list, a field is missing or repeated, or there is something
+    /// else.
+    pub(super) fn fields<const N: usize>(
         &self,
         name: &'static str,
         fields: [&'static str; N],
@@ -102,8 +99,7 @@ impl Sexp {
                 .iter()
                 .position(|field| element.named(field).is_some());
             let Some(at) = known else {
-                let what = element.label();
-                return Err(SexpError::Stray { name, what });
+                return Err(SexpError::Stray(name, element.label()));
             };
             if found[at].replace(element).is_some() {
                 return Err(SexpError::Repeated(fields[at]));
@@ -119,9 +115,11 @@ impl Sexp {
     /// The `N` atoms of a list `(name ATOM …)`.
     ///
     /// # Errors
-    ///
-    /// When this is another list, or holds something else.
-    pub fn atoms<const N: usize>(&self, name: &'static str) -> Result<[&[u8]; N], SexpError> {
+    /// This is another list, or holds something else.
+    pub(super) fn atoms<const N: usize>(
+        &self,
+        name: &'static str,
+    ) -> Result<[&[u8]; N], SexpError> {
         let list = self.named(name).ok_or(SexpError::Missing(name))?;
         let atoms = list.iter().map(|element| match element {
             Self::Atom(bytes) => Some(bytes.as_slice()),
@@ -132,7 +130,7 @@ impl Sexp {
         atoms.ok_or(SexpError::Value(name))
     }
 
-    /// What to call it in a message.
+    /// Its name in a message.
     fn label(&self) -> String {
         match self {
             Self::Atom(bytes) => String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into(),
@@ -144,7 +142,7 @@ impl Sexp {
     }
 }
 
-/// Why bytes are not the s-expression expected.
+/// The error of bytes that are not the s-expression expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SexpError {
     /// Neither a token, a string, hexadecimal digits nor a list.
@@ -153,38 +151,35 @@ pub enum SexpError {
     /// A parenthesis is missing at the end.
     #[error("a list of the s-expression is not closed")]
     NotClosed,
-    /// Lists in lists, more than anybody needs.
+    /// Far more lists in lists than a signature has.
     #[error("the s-expression is nested more than {MAX_DEPTH} deep")]
     TooDeep,
     /// Nothing, or more than one list.
     #[error("it is not one s-expression")]
     NotOne,
-    /// A part that must stand there.
+    /// A part that is absent.
     #[error("the s-expression has no ({0} …) where one belongs")]
     Missing(&'static str),
-    /// A part that must stand once.
+    /// A second part of a kind that stands once.
     #[error("the s-expression repeats ({0} …)")]
     Repeated(&'static str),
     /// A part that does not belong there.
-    #[error("the s-expression has {what:?} in ({name} …), which does not belong there")]
-    Stray {
-        /// The list.
-        name: &'static str,
-        /// Its element.
-        what: String,
-    },
+    #[error("the s-expression has {1:?} in ({0} …), which does not belong there")]
+    Stray(&'static str, String),
     /// A value of another kind or length.
     #[error("the value of ({0} …) in the s-expression is not as expected")]
     Value(&'static str),
 }
 
-/// The atom that `rest` begins with and how many bytes it takes.
+/// The first atom of `rest`, and its length in bytes.
 fn atom(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
     let closed_by = |quote: u8| rest.iter().skip(1).position(|&byte| byte == quote);
     match rest.first()? {
         b'#' => {
             let length = closed_by(b'#')?;
-            Some((hex(&rest[1..=length])?, length + 2))
+            let digits = str::from_utf8(&rest[1..=length]).ok()?;
+            let digits: String = digits.split_ascii_whitespace().collect();
+            Some((hex::decode(&digits)?, length + 2))
         }
         b'"' => {
             let length = closed_by(b'"')?;
@@ -201,16 +196,6 @@ fn atom(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
 
 fn is_in_token(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-./_:*+=".contains(byte)
-}
-
-/// Hexadecimal digits, with white space anywhere among them.
-fn hex(digits: &[u8]) -> Option<Vec<u8>> {
-    let digits = digits.iter().filter(|byte| !byte.is_ascii_whitespace());
-    let values = digits.map(|&digit| char::from(digit).to_digit(16));
-    let values: Vec<u32> = values.collect::<Option<_>>()?;
-    let pairs = values.chunks_exact(2);
-    let is_whole = pairs.remainder().is_empty();
-    is_whole.then(|| pairs.map(|pair| (pair[0] << 4 | pair[1]) as u8).collect())
 }
 
 #[cfg(test)]
@@ -238,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_refused_for_its_reason() {
+    fn anything_but_a_list_is_refused_for_its_reason() {
         let deep = [vec![b'('; 17], vec![b')'; 17]].concat();
         for (text, error) in [
             (&b""[..], SexpError::NotOne),
@@ -274,19 +259,10 @@ mod tests {
         );
         for (text, error) in [
             (&b"(key (q a) (q a))"[..], SexpError::Repeated("q")),
-            (
-                b"(key (q a) b)",
-                SexpError::Stray {
-                    name: "key",
-                    what: "b".to_owned(),
-                },
-            ),
+            (b"(key (q a) b)", SexpError::Stray("key", "b".to_owned())),
             (
                 b"(key (x (q a)) (q a))",
-                SexpError::Stray {
-                    name: "key",
-                    what: "(x …)".to_owned(),
-                },
+                SexpError::Stray("key", "(x …)".to_owned()),
             ),
         ] {
             assert_eq!(Sexp::parse(text)?.fields("key", ["q"]), Err(error));

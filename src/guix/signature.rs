@@ -1,28 +1,29 @@
-//! The signature of a narinfo, `1;HOST;BASE64`: ECDSA over the Ed25519 curve
-//! with SHA-256, as libgcrypt does it (`cipher/ecc-ecdsa.c`). Not EdDSA.
+//! The signature of a narinfo, `1;HOST;BASE64`: ECDSA over the Ed25519 curve with
+//! SHA-256, as libgcrypt does it (`cipher/ecc-ecdsa.c`). Not EdDSA.
 
-use std::fmt;
-use std::sync::LazyLock;
-
+use super::narinfo::Narinfo;
+use super::narinfo::parsed::is_line_of;
+use super::sexp::{Sexp, SexpError};
+use crate::util::diagnosis::Diagnosis;
+use crate::util::hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
 use num_bigint::BigUint;
 use sha2::{Digest, Sha256};
+use std::fmt;
+use std::sync::LazyLock;
 
-use super::narinfo::Narinfo;
-use super::sexp::{Sexp, SexpError};
-
-/// The only version of signatures there is.
+/// The only version of signatures.
 const VERSION: &str = "1";
 
-/// What must be signed for the signature to say anything about an item.
+/// The fields that must be signed for a signature to vouch for an item.
 const COVERED: [&str; 4] = ["StorePath", "NarHash", "NarSize", "References"];
 
-/// A point of the Ed25519 curve, compressed: whose signatures can be checked.
+/// A key that signatures can be checked by: a compressed point of the Ed25519 curve.
 ///
-/// Displays as key files write it, `#HEX#`.
+/// Displays as in key files, `#HEX#`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PublicKey([u8; 32]);
 
@@ -30,9 +31,8 @@ impl PublicKey {
     /// Reads `(public-key (ecc (curve Ed25519) (q #…#)))`.
     ///
     /// # Errors
-    ///
-    /// When it is anything else, such as an RSA key.
-    pub fn from_sexp(sexp: &Sexp) -> Result<Self, SexpError> {
+    /// It is anything else, such as an RSA key.
+    pub(super) fn from_sexp(sexp: &Sexp) -> Result<Self, SexpError> {
         let [ecc] = sexp.fields("public-key", ["ecc"])?;
         let [curve, q] = ecc.fields("ecc", ["curve", "q"])?;
         if curve.atoms("curve")? != [b"Ed25519"] {
@@ -43,11 +43,11 @@ impl PublicKey {
         Ok(Self(q))
     }
 
-    /// Whether these numbers are this key's signature of a SHA-256.
+    /// Returns true if these numbers are this key's signature of a SHA-256.
     fn signed(&self, hash: &[u8; 32], r: &BigUint, s: &BigUint) -> bool {
         let order = &*ORDER;
         let zero = BigUint::ZERO;
-        // As libgcrypt: other representatives of the same numbers are refused.
+        // libgcrypt refuses other representatives of the same numbers, too.
         if *r == zero || *s == zero || r >= order || s >= order {
             return false;
         }
@@ -59,7 +59,7 @@ impl PublicKey {
         let w = scalar(s).invert();
         let sum =
             EdwardsPoint::vartime_double_scalar_mul_basepoint(&(scalar(r) * w), &point, &(z * w));
-        x(&sum) % order == *r
+        has_x(&sum, r)
     }
 }
 
@@ -72,12 +72,6 @@ static ORDER: LazyLock<BigUint> = LazyLock::new(|| {
 /// The prime of the field: 2^255 - 19.
 static PRIME: LazyLock<BigUint> =
     LazyLock::new(|| (BigUint::from(1u8) << 255u8) - BigUint::from(19u8));
-
-/// The curve's d: -121665/121666.
-static D: LazyLock<BigUint> = LazyLock::new(|| {
-    let minus = &*PRIME - BigUint::from(121_665u32);
-    minus * inverse(&BigUint::from(121_666u32)) % &*PRIME
-});
 
 /// A number below the order.
 fn scalar(number: &BigUint) -> Scalar {
@@ -93,41 +87,31 @@ fn little_endian(number: &BigUint) -> [u8; 32] {
     bytes
 }
 
-/// 1/number in the field.
-fn inverse(number: &BigUint) -> BigUint {
-    number.modpow(&(&*PRIME - BigUint::from(2u8)), &PRIME)
-}
-
-/// The x coordinate, which the compressed form leaves to be computed: of the
-/// two roots of (y² - 1)/(d·y² + 1) the one with the parity it tells (RFC 8032,
-/// section 5.1.3).
-fn x(point: &EdwardsPoint) -> BigUint {
+/// Returns true if the x coordinate of a point is `r` modulo the order. The compressed
+/// form has only the parity of x, so that each candidate is put into the equation of the
+/// curve, -x² + y² = 1 - 121665/121666·x²·y² (RFC 8032, section 5.1).
+fn has_x(point: &EdwardsPoint, r: &BigUint) -> bool {
     let prime = &*PRIME;
-    let one = BigUint::from(1u8);
     let mut y = point.compress().0;
     let is_odd = y[31] & 0x80 != 0;
     y[31] &= 0x7f;
-    let y = BigUint::from_bytes_le(&y);
-    let square = &y * &y % prime;
-    let x_square = (&square + prime - &one) * inverse(&(&*D * &square + &one)) % prime;
-    let mut root = x_square.modpow(&((prime + BigUint::from(3u8)) >> 3u8), prime);
-    if &root * &root % prime != x_square {
-        // Times a root of -1.
-        root = root * BigUint::from(2u8).modpow(&((prime - &one) >> 2u8), prime) % prime;
-    }
-    match root.bit(0) == is_odd {
-        true => root,
-        false => prime - root,
-    }
+    let y_square = BigUint::from_bytes_le(&y).pow(2) % prime;
+    let is_on_curve = |x: &BigUint| {
+        let x_square = x.pow(2) % prime;
+        // Both sides times 121666, without the minus signs.
+        let left = 121_666u32 * &y_square + 121_665u32 * (&x_square * &y_square);
+        let right = 121_666u32 * (1u8 + x_square);
+        left % prime == right % prime
+    };
+    // The prime is a little less than eight times the order.
+    let candidates = (0..8u8).map(|times| r + &*ORDER * times);
+    let mut possible = candidates.filter(|x| x < prime && x.bit(0) == is_odd);
+    possible.any(|x| is_on_curve(&x))
 }
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("#")?;
-        for byte in self.0 {
-            write!(f, "{byte:02X}")?;
-        }
-        f.write_str("#")
+        write!(f, "#{}#", hex::encode(&self.0).to_uppercase())
     }
 }
 
@@ -137,12 +121,12 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// A parsed signature; nothing of it is checked yet.
+/// A parsed signature, not checked yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
     /// The key that claims to have made it.
     pub key: PublicKey,
-    /// SHA-256 of what it is over.
+    /// SHA-256 of the signed bytes.
     hash: [u8; 32],
     r: BigUint,
     s: BigUint,
@@ -152,9 +136,8 @@ impl Signature {
     /// Reads the value of a `Signature:` line.
     ///
     /// # Errors
-    ///
-    /// When it has another version, is no base64 or no s-expression of the
-    /// only kind that is understood.
+    /// It has another version, is not base64, or is not an s-expression of the only
+    /// kind that is understood.
     pub fn parse(value: &str) -> Result<Self, SignatureError> {
         let mut parts = value.splitn(3, ';');
         let version = parts.next().unwrap_or_default();
@@ -187,20 +170,16 @@ impl Signature {
         })
     }
 
-    /// Checks the signature of a narinfo by one of `trusted`, over the fields
-    /// that say what the item is.
+    /// Checks the signature of a narinfo by one of `trusted`, over the fields that
+    /// define the item.
     ///
     /// # Errors
-    ///
-    /// When there is no signature, it is malformed, by another key, over
-    /// something else or wrong, or leaves one of those fields out.
-    pub fn check(narinfo: &Narinfo, trusted: &[PublicKey]) -> Result<(), SignatureError> {
+    /// There is no signature, it is malformed, by another key, over something else or
+    /// wrong, or leaves one of those fields out.
+    pub(super) fn check(narinfo: &Narinfo, trusted: &[PublicKey]) -> Result<(), SignatureError> {
         let value = narinfo.signature.as_deref();
-        let (value, signed) = match (value, narinfo.signed()) {
-            (None, _) => return Err(SignatureError::Unsigned),
-            (Some(value), Some(signed)) => (value, signed),
-            (Some(_), None) => return Err(SignatureError::Misplaced),
-        };
+        let value = value.ok_or(SignatureError::Unsigned)?;
+        let signed = narinfo.signed().ok_or(SignatureError::Misplaced)?;
         let Self { key, hash, r, s } = Self::parse(value)?;
         if !trusted.contains(&key) {
             return Err(SignatureError::Untrusted(key));
@@ -213,26 +192,23 @@ impl Signature {
         }
         let covers = |field: &str| {
             let mut lines = signed.split(|&byte| byte == b'\n');
-            lines.any(|line| {
-                let rest = line.strip_prefix(field.as_bytes());
-                rest.is_some_and(|rest| rest.starts_with(b":"))
-            })
+            lines.any(|line| is_line_of(line, field))
         };
         match COVERED.into_iter().find(|field| !covers(field)) {
-            Some(field) => Err(SignatureError::NotCovered { key, field }),
+            Some(field) => Err(SignatureError::NotCovered(key, field)),
             None => Ok(()),
         }
     }
 }
 
-/// Why a narinfo is not taken for one that a trusted key has signed.
+/// The error of a narinfo that is not signed by a trusted key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// There is no `Signature:` line.
-    #[error("its narinfo is not signed\ntake it from a server that signs what it serves")]
+    /// A narinfo without a `Signature:` line.
+    #[error("its narinfo is not signed")]
     Unsigned,
-    /// `Signature:` stands inside another line first, where clients would take
-    /// the signed part to end.
+    /// The first `Signature:` stands inside another line, and clients would take the
+    /// signed part to end there.
     #[error("its narinfo has a \"Signature:\" inside another line")]
     Misplaced,
     /// A version other than 1.
@@ -241,13 +217,11 @@ pub enum SignatureError {
     /// Not `1;HOST;BASE64`.
     #[error("its signature is not 1;HOST;BASE64")]
     NotBase64,
-    /// The signature itself is malformed, or of a kind that is not understood.
+    /// The s-expression is malformed, or of a kind that is not understood.
     #[error("its signature is malformed: {0} (only ECDSA with SHA-256 over Ed25519 is known)")]
     Malformed(#[from] SexpError),
     /// Signed by a key that is not among the trusted ones.
-    #[error(
-        "its narinfo is signed by the key {0}, which is not trusted\nif you trust it, name its file with --trusted-keys"
-    )]
+    #[error("its narinfo is signed by the key {0}, which is not trusted")]
     Untrusted(PublicKey),
     /// The signed bytes are others.
     #[error("its narinfo was changed after the key {0} signed it")]
@@ -255,16 +229,21 @@ pub enum SignatureError {
     /// The numbers do not fit the key.
     #[error("its signature is not one by the key {0}, as it claims")]
     Wrong(PublicKey),
-    /// The signature is right and says too little.
-    #[error("its {field} is not covered by the signature of the key {key}")]
-    NotCovered {
-        /// The key that signed the rest.
-        key: PublicKey,
-        /// The field.
-        field: &'static str,
-    },
+    /// The signature is right and does not cover one of the fields needed.
+    #[error("its {1} is not covered by the signature of the key {0}")]
+    NotCovered(PublicKey, &'static str),
+}
+
+impl Diagnosis for SignatureError {
+    fn advice(&self) -> Option<String> {
+        let advice = match self {
+            Self::Unsigned => "take it from a server that signs its narinfos",
+            Self::Untrusted(_) => "if you trust it, name its file with --trusted-keys",
+            _ => return None,
+        };
+        Some(advice.to_owned())
+    }
 }
 
 #[cfg(test)]
-#[path = "signature_tests.rs"]
 mod tests;

@@ -1,22 +1,21 @@
 //! Names in the store: `/gnu/store/HASH-NAME`.
 
+use super::base32;
 use std::fmt;
 use std::str::FromStr;
 
-use super::base32;
-
 /// The store that every substitute belongs to.
-pub const STORE_DIR: &str = "/gnu/store";
+const STORE_DIR: &str = "/gnu/store";
 
-/// Bytes of the longest name after the hash (`nix/libstore/store-api.cc`).
+/// Bytes of the longest name that follows a hash (`nix/libstore/store-api.cc`).
 const MAX_NAME_BYTES: usize = 211;
 
-/// The 32 nix-base32 characters by which a store item is asked for.
+/// The hash of a store item, by which it is asked for: 32 nix-base32 characters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HashPart([u8; HashPart::LEN]);
 
 impl HashPart {
-    /// Characters, all ASCII: 20 bytes in nix-base32.
+    /// The number of its characters, all ASCII: 20 bytes in nix-base32.
     pub const LEN: usize = base32::encoded_len(20);
 
     /// The characters.
@@ -50,7 +49,7 @@ impl fmt::Debug for HashPart {
     }
 }
 
-/// An item of the store, directly below [`STORE_DIR`].
+/// An item of the store, directly below `/gnu/store`.
 ///
 /// Parses from and displays as the full path; ordered by hash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,31 +59,26 @@ pub struct StorePath {
 }
 
 impl StorePath {
-    /// Parses `HASH-NAME`, as `References:` of a narinfo holds it.
+    /// Parses `HASH-NAME`, the form in the `References:` of a narinfo.
     ///
     /// # Errors
-    ///
-    /// When the hash is not 32 nix-base32 characters or the name is none that
-    /// the store accepts.
+    /// The hash is not 32 nix-base32 characters, or the store does not accept the name.
     pub fn from_basename(basename: &str) -> Result<Self, StorePathError> {
         let (hash, name) = basename
             .split_once('-')
             .ok_or_else(|| StorePathError::NoName(basename.to_owned()))?;
         let hash = hash.parse()?;
         if name.is_empty() || name.len() > MAX_NAME_BYTES {
-            return Err(StorePathError::NameLength {
-                path: basename.to_owned(),
-                got: name.len(),
-            });
+            return Err(StorePathError::NameLength(basename.to_owned(), name.len()));
         }
         if name.starts_with('.') {
             return Err(StorePathError::LeadingDot(basename.to_owned()));
         }
         if let Some(character) = name.chars().find(|&c| !is_name_character(c)) {
-            return Err(StorePathError::NameCharacter {
-                path: basename.to_owned(),
+            return Err(StorePathError::NameCharacter(
+                basename.to_owned(),
                 character,
-            });
+            ));
         }
         Ok(Self {
             hash,
@@ -92,13 +86,13 @@ impl StorePath {
         })
     }
 
-    /// The hash, by which its narinfo is found.
+    /// The hash, by which the item's narinfo is named.
     #[must_use]
     pub fn hash(&self) -> HashPart {
         self.hash
     }
 
-    /// What follows the hash and its dash, such as `hello-2.12.1`.
+    /// The name after the hash and its dash, such as `hello-2.12.1`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -110,7 +104,7 @@ impl StorePath {
         format!("{}-{}", self.hash, self.name)
     }
 
-    /// Whether this is a build recipe (`.drv`) and not what one built.
+    /// Returns true for a build recipe (`.drv`), false for the result of one.
     #[must_use]
     pub fn is_derivation(&self) -> bool {
         self.name.ends_with(".drv")
@@ -134,39 +128,29 @@ impl fmt::Display for StorePath {
     }
 }
 
-/// Why a text is no store path.
+/// The error of a text that is not a store path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StorePathError {
     /// The path does not begin with the store's directory.
     #[error("{0:?} is not in {STORE_DIR}")]
     NotInStore(String),
-    /// There is no dash between a hash and a name.
+    /// A text without a dash between a hash and a name.
     #[error("{0:?} has no name: expected HASH-NAME")]
     NoName(String),
     /// The hash has another length or other characters.
-    #[error("{0:?} is no store hash: expected 32 characters out of 0-9 and a-z without e, o, t, u")]
+    #[error(
+        "{0:?} is not a store hash: expected 32 characters out of 0-9 and a-z without e, o, t, u"
+    )]
     Hash(String),
     /// The name is empty or too long.
-    #[error("the name in {path:?} has {got} bytes: expected 1 to {MAX_NAME_BYTES}")]
-    NameLength {
-        /// The text as given.
-        path: String,
-        /// Bytes of its name.
-        got: usize,
-    },
+    #[error("the name in {0:?} has {1} bytes: expected 1 to {MAX_NAME_BYTES}")]
+    NameLength(String, usize),
     /// A name that begins with a dot.
     #[error("the name in {0:?} begins with a dot")]
     LeadingDot(String),
     /// A character that the store does not accept.
-    #[error(
-        "the name in {path:?} contains {character:?}: only A-Z a-z 0-9 + - . _ ? = are allowed"
-    )]
-    NameCharacter {
-        /// The text as given.
-        path: String,
-        /// The first such character.
-        character: char,
-    },
+    #[error("the name in {0:?} contains {1:?}: only A-Z a-z 0-9 + - . _ ? = are allowed")]
+    NameCharacter(String, char),
 }
 
 fn is_name_character(character: char) -> bool {
@@ -193,47 +177,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_store_path_is_refused_for_its_reason() {
-        let parse = |text: &str| text.parse::<StorePath>();
-        let name = |name: &str| StorePath::from_basename(&format!("{HASH}-{name}"));
-        assert!(matches!(
-            parse("/nix/store/x"),
-            Err(StorePathError::NotInStore(_))
-        ));
-        assert!(matches!(
-            parse(&format!("/gnu/storeroom/{HASH}-a")),
-            Err(StorePathError::NotInStore(_))
-        ));
-        assert!(matches!(
-            parse(&format!("/gnu/store/{HASH}")),
-            Err(StorePathError::NoName(_))
-        ));
-        assert!(matches!(
-            StorePath::from_basename("eeee-a"),
-            Err(StorePathError::Hash(_))
-        ));
-        assert!(matches!(
-            name(""),
-            Err(StorePathError::NameLength { got: 0, .. })
-        ));
-        assert!(matches!(
-            name(&"x".repeat(212)),
-            Err(StorePathError::NameLength { got: 212, .. })
-        ));
-        assert!(name(&"x".repeat(211)).is_ok());
-        assert!(matches!(name(".x"), Err(StorePathError::LeadingDot(_))));
-        assert!(matches!(
-            name("a/b"),
-            Err(StorePathError::NameCharacter { character: '/', .. })
-        ));
+    fn anything_but_a_store_path_is_refused_for_its_reason() {
+        let long = "x".repeat(212);
+        for (path, reason) in [
+            ("/nix/store/x", "is not in /gnu/store"),
+            ("/gnu/storeroom/HASH-a", "is not in /gnu/store"),
+            ("/gnu/store/HASH", "has no name"),
+            ("/gnu/store/eeee-a", "is not a store hash"),
+            ("/gnu/store/HASH-", "has 0 bytes"),
+            ("/gnu/store/HASH-LONG", "has 212 bytes"),
+            ("/gnu/store/HASH-.x", "begins with a dot"),
+            ("/gnu/store/HASH-a/b", "contains '/'"),
+        ] {
+            let path = path.replace("HASH", HASH).replace("LONG", &long);
+            let error = path.parse::<StorePath>().unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+        assert!(StorePath::from_basename(&format!("{HASH}-{}", &long[1..])).is_ok());
     }
 
     #[test]
     fn a_hash_part_is_32_characters_of_nix_base32() {
-        assert_eq!(
-            HASH.parse::<HashPart>().map(|h| h.to_string()),
-            Ok(HASH.to_owned())
-        );
+        let hash = HASH.parse::<HashPart>().map(|hash| hash.to_string());
+        assert_eq!(hash, Ok(HASH.to_owned()));
         for bad in [
             "",
             "vd8dhrxfry0ccfs98jyrfq9mxfpbc8w",

@@ -1,16 +1,17 @@
-//! The keys whose signatures are believed: those of a file, and those of
-//! Guix's own build farms.
+//! The keys whose signatures are trusted: those of a file, and those of Guix's own
+//! build farms.
 
 use super::narinfo::Narinfo;
 use super::sexp::{Sexp, SexpError};
 use super::signature::{PublicKey, Signature, SignatureError};
-use super::url;
+use crate::util::diagnosis::Diagnosis;
+use crate::util::url;
 
 /// Bytes of the largest key file accepted; a key takes some hundred.
-pub const MAX_KEY_FILE_BYTES: usize = 1 << 20;
+const MAX_KEY_FILE_BYTES: usize = 1 << 20;
 
-/// The official farms, with the names that each has had, and their keys as Guix
-/// ships them (`etc/substitutes`).
+/// The official farms: the names that each has had, and its key as Guix ships it
+/// (`etc/substitutes`).
 const FARMS: [(&[&str], &str); 2] = [
     (
         &[
@@ -30,18 +31,16 @@ const FARMS: [(&[&str], &str); 2] = [
     ),
 ];
 
-/// Keys that may sign narinfos. Where there are none, no signature is checked.
+/// Keys that may sign narinfos. Without any, signatures are not checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedKeys(Vec<PublicKey>);
 
 impl TrustedKeys {
-    /// Reads a file of keys: one `(public-key …)`, several, or an `(acl …)` as
-    /// `/etc/guix/acl` holds it. Of an ACL those entries count that allow `guix
-    /// import`.
+    /// Reads a file of keys: one `(public-key …)`, several, or an `(acl …)` like
+    /// `/etc/guix/acl`. Of an ACL the entries with the tag `guix import` count.
     ///
     /// # Errors
-    ///
-    /// When it is anything else, holds a key of another kind, or no key at all.
+    /// It is anything else, has a key of another kind, or has no key at all.
     pub fn parse(bytes: &[u8]) -> Result<Self, TrustedKeysError> {
         if bytes.len() > MAX_KEY_FILE_BYTES {
             return Err(TrustedKeysError::TooLarge(bytes.len()));
@@ -67,7 +66,7 @@ impl TrustedKeys {
         }
     }
 
-    /// The keys of an official farm, by the host of its URL; none for any other.
+    /// The keys of an official farm, by the host of its URL; empty for any other.
     #[must_use]
     pub fn of_server(url: &str) -> Self {
         let host = url::host(url).unwrap_or_default();
@@ -80,7 +79,7 @@ impl TrustedKeys {
         keys
     }
 
-    /// Whether no key is known, so that no signature can be checked.
+    /// Returns true if there are no keys to check a signature by.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -92,20 +91,17 @@ impl TrustedKeys {
         &self.0
     }
 
-    /// Trusts these as well.
+    /// Adds the keys of `others`.
     pub fn extend(&mut self, others: &Self) {
         for key in &others.0 {
             self.add(*key);
         }
     }
 
-    /// Checks the signature of a narinfo. Where no key is known there is
-    /// nothing to check, and any narinfo passes.
+    /// Checks the signature of a narinfo. Without keys, any narinfo passes.
     ///
     /// # Errors
-    ///
-    /// When it is not signed by one of these keys, or says another thing than
-    /// they signed.
+    /// It is not signed by one of these keys, or was changed since.
     pub fn check(&self, narinfo: &Narinfo) -> Result<(), SignatureError> {
         match self.is_empty() {
             true => Ok(()),
@@ -120,13 +116,13 @@ impl TrustedKeys {
     }
 }
 
-/// Why a file of keys cannot be used.
+/// The error of a file that cannot be used as keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrustedKeysError {
-    /// More bytes than [`MAX_KEY_FILE_BYTES`].
+    /// More than a MiB.
     #[error("it has {0} bytes, more than {MAX_KEY_FILE_BYTES}")]
     TooLarge(usize),
-    /// No key is in it.
+    /// A file without a key.
     #[error("there is no public key in it")]
     Empty,
     /// Something else than keys and ACLs, or a key of another kind.
@@ -136,20 +132,12 @@ pub enum TrustedKeysError {
     Sexp(#[from] SexpError),
 }
 
+impl Diagnosis for TrustedKeysError {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-
-    type Outcome = Result<(), Box<dyn std::error::Error>>;
-
-    const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
-
-    fn file(name: &str) -> Result<TrustedKeys, Box<dyn std::error::Error>> {
-        Ok(TrustedKeys::parse(&fs::read(format!(
-            "{FIXTURES}/{name}"
-        ))?)?)
-    }
+    use crate::guix::fixtures::{Outcome, keys, read};
 
     #[test]
     fn the_built_in_keys_are_those_that_guix_ships() -> Outcome {
@@ -160,7 +148,7 @@ mod tests {
             ),
             ("bordeaux.guix.gnu.org", &[]),
         ] {
-            let shipped = file(&format!("farm/{farm}.pub"))?;
+            let shipped = keys(&format!("farm/{farm}.pub"))?;
             assert_eq!(shipped.keys().len(), 1);
             for host in others.iter().chain(&[farm]) {
                 assert_eq!(TrustedKeys::of_server(&format!("https://{host}")), shipped);
@@ -178,9 +166,9 @@ mod tests {
 
     #[test]
     fn one_key_several_and_an_acl_are_read() -> Outcome {
-        let [a, b] =
-            ["ci", "bordeaux"].map(|farm| format!("{FIXTURES}/farm/{farm}.guix.gnu.org.pub"));
-        let (a, b) = (fs::read_to_string(a)?, fs::read_to_string(b)?);
+        let key = |farm: &str| read(&format!("farm/{farm}.guix.gnu.org.pub"));
+        let (a, b) = (key("ci")?, key("bordeaux")?);
+        let (a, b) = (String::from_utf8(a)?, String::from_utf8(b)?);
         let both = TrustedKeys::parse(format!("{a}\n{b}{a}").as_bytes())?;
         assert_eq!(both.keys().len(), 2);
         let entry = |key: &str, tag: &str| format!("(entry {key} (tag (guix {tag})))");
@@ -195,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_key_is_refused() {
+    fn a_file_without_a_usable_key_is_refused() {
         let large = vec![b' '; MAX_KEY_FILE_BYTES + 1];
         for (text, error) in [
             (&b""[..], TrustedKeysError::Empty),
@@ -204,11 +192,7 @@ mod tests {
             (b"(private-key)", SexpError::Missing("public-key").into()),
             (
                 b"(public-key (rsa (n #00#) (e #010001#)))",
-                SexpError::Stray {
-                    name: "public-key",
-                    what: "(rsa …)".to_owned(),
-                }
-                .into(),
+                SexpError::Stray("public-key", "(rsa …)".to_owned()).into(),
             ),
             (
                 b"(public-key (ecc (curve Ed448) (q #00#)))",

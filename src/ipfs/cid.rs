@@ -53,8 +53,8 @@ pub fn cid_of(version: CidVersion, codec: u64, block: &[u8]) -> Cid {
     }
 }
 
-/// Whether `block` is what `cid` names. False for a hash function that is not
-/// sha2-256 or identity: nothing else can be checked here.
+/// Returns true when `cid` names `block`. False for another hash function than sha2-256
+/// and identity: no other can be checked here.
 pub fn matches(cid: &Cid, block: &[u8]) -> bool {
     match cid.hash().code() {
         SHA2_256 => cid.hash().digest() == Sha256::digest(block).as_slice(),

@@ -8,42 +8,42 @@ use thiserror::Error;
 /// A link to another block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// What it points to.
+    /// The target.
     pub cid: Cid,
     /// The entry's name in a directory; empty between a file's blocks.
     pub name: String,
     /// Cumulative size in bytes: the target's block and all blocks below it,
-    /// counted once for each link. What the node that made the link said.
+    /// counted once for each link. As stated by the node that made the link.
     pub size: u64,
 }
 
 /// A dag-pb node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Node {
+pub struct PbNode {
     /// In the order they stand in the block.
     pub links: Vec<Link>,
     /// A UnixFS message, for all that this program reads.
     pub data: Option<Vec<u8>>,
 }
 
-/// Why a block is no dag-pb node.
+/// The reason why a block is not a dag-pb node.
 #[derive(Clone, Debug, Error)]
 pub enum DagPbError {
-    /// The block is no protobuf message.
-    #[error("no dag-pb node: {0}")]
+    /// The block is not a protobuf message.
+    #[error("not a dag-pb node: {0}")]
     Protobuf(#[from] ProtobufError),
-    /// A field occurs twice, or is none that a node or a link has.
-    #[error("no dag-pb node: unexpected field {0}")]
+    /// A field occurs twice, or does not belong to a node or a link.
+    #[error("not a dag-pb node: unexpected field {0}")]
     Field(u64),
-    /// A link has no CID, or bytes that are none.
-    #[error("no dag-pb node: link {0} has no valid CID")]
+    /// A link has no valid CID.
+    #[error("not a dag-pb node: link {0} has no valid CID")]
     Cid(usize),
     /// A link's name is not UTF-8.
-    #[error("no dag-pb node: the name of link {0} is not UTF-8")]
+    #[error("not a dag-pb node: the name of link {0} is not UTF-8")]
     Name(usize),
 }
 
-impl Node {
+impl PbNode {
     /// Reads a block. Links may stand before or after the data, as the spec allows.
     pub fn decode(block: &[u8]) -> Result<Self, DagPbError> {
         let mut node = Self::default();

@@ -1,17 +1,19 @@
-//! UnixFS files: cut into chunks and stacked into a balanced tree, as
+//! UnixFS files: content cut into chunks and stacked into a balanced tree, as
 //! `ipfs add` does by default (boxo `ipld/unixfs/importer/balanced`).
 
+use super::blocks::BlockSink;
 use super::cid::{Cid, CidVersion, DAG_PB, RAW, cid_of};
-use super::dag_pb::{Link, Node};
+use super::dag_pb::{Link, PbNode};
 use super::unixfs::{Kind, UnixFs};
 use std::io::{self, Read};
+use thiserror::Error;
 
 /// Bytes of content in a leaf.
 pub const CHUNK_BYTES: usize = 262_144;
 /// Links of an inner node.
 pub const MAX_LINKS: usize = 174;
 
-/// A file that was added.
+/// A file in blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Added {
     /// The file's root.
@@ -22,133 +24,168 @@ pub struct Added {
     pub cumulative: u64,
 }
 
-/// Reads a file to its end and hands each of its blocks to `put`, children
+/// The two ways in which adding a file fails.
+#[derive(Debug, Error)]
+pub enum AddError<E> {
+    /// The content could not be read to its end.
+    #[error("{0}")]
+    Content(#[source] io::Error),
+    /// A block could not be stored.
+    #[error("{0}")]
+    Sink(E),
+}
+
+/// Reads a file to its end and hands each of its blocks to `sink`, children
 /// before parents. Holds one chunk and the links of one inner node a level.
 ///
 /// # Errors
-/// What the reader or `put` says. The blocks handed out by then are no file.
-pub fn add_file(
+/// [`AddError::Content`] when the reader fails, [`AddError::Sink`] when `sink`
+/// does. The blocks handed out by then do not make a file.
+pub fn add_file<S: BlockSink + ?Sized>(
     version: CidVersion,
-    reader: &mut impl Read,
-    put: &mut impl FnMut(Cid, Vec<u8>) -> io::Result<()>,
-) -> io::Result<Added> {
-    let mut levels: Vec<Vec<Part>> = Vec::new();
+    reader: &mut (impl Read + ?Sized),
+    sink: &mut S,
+) -> Result<Added, AddError<S::Error>> {
+    let mut builder = FileBuilder::new(version);
     loop {
-        let mut chunk = Vec::new();
-        reader
-            .by_ref()
-            .take(CHUNK_BYTES as u64)
-            .read_to_end(&mut chunk)?;
-        let last = chunk.len() < CHUNK_BYTES;
-        if !chunk.is_empty() || levels.is_empty() {
-            let leaf = leaf(version, chunk, put)?;
-            push(&mut levels, 0, leaf, version, put)?;
+        let room = CHUNK_BYTES - builder.chunk.len();
+        let read = reader.take(room as u64).read_to_end(&mut builder.chunk);
+        let length = read.map_err(AddError::Content)?;
+        if length < room {
+            return builder.finish(sink).map_err(AddError::Sink);
         }
-        if last {
-            return finish(levels, version, put);
-        }
+        builder.cut(sink).map_err(AddError::Sink)?;
     }
 }
 
-/// A finished subtree of the file.
-type Part = Added;
-
-fn leaf(
+/// The same file, built from pieces of its content as they come.
+#[derive(Debug)]
+pub struct FileBuilder {
     version: CidVersion,
+    /// Content that fills no leaf yet.
     chunk: Vec<u8>,
-    put: &mut impl FnMut(Cid, Vec<u8>) -> io::Result<()>,
-) -> io::Result<Part> {
-    let size = chunk.len() as u64;
-    let (codec, block) = match version {
-        CidVersion::V1 => (RAW, chunk),
-        CidVersion::V0 => {
-            let mut message = UnixFs::new(Kind::File);
-            message.data = (!chunk.is_empty()).then_some(chunk);
-            message.filesize = Some(size);
-            let node = Node {
-                links: Vec::new(),
-                data: Some(message.encode()),
-            };
-            (DAG_PB, node.encode())
+    /// Finished subtrees, by their height.
+    levels: Vec<Vec<Added>>,
+}
+
+impl FileBuilder {
+    /// A file without content.
+    pub fn new(version: CidVersion) -> Self {
+        Self {
+            version,
+            chunk: Vec::new(),
+            levels: Vec::new(),
         }
-    };
-    let part = Part {
-        cid: cid_of(version, codec, &block),
-        size,
-        cumulative: block.len() as u64,
-    };
-    put(part.cid, block)?;
-    Ok(part)
-}
+    }
 
-fn inner(
-    version: CidVersion,
-    parts: &[Part],
-    put: &mut impl FnMut(Cid, Vec<u8>) -> io::Result<()>,
-) -> io::Result<Part> {
-    let mut message = UnixFs::new(Kind::File);
-    message.blocksizes = parts.iter().map(|part| part.size).collect();
-    let size = message.blocksizes.iter().sum();
-    message.filesize = Some(size);
-    let node = Node {
-        links: parts.iter().map(Part::link).collect(),
-        data: Some(message.encode()),
-    };
-    let block = node.encode();
-    let part = Part {
-        cid: cid_of(version, DAG_PB, &block),
-        size,
-        cumulative: node.cumulative_size(block.len()),
-    };
-    put(part.cid, block)?;
-    Ok(part)
-}
+    /// Appends content. Blocks that are full go to `sink`.
+    pub fn push<S: BlockSink + ?Sized>(
+        &mut self,
+        mut content: &[u8],
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        while !content.is_empty() {
+            let room = CHUNK_BYTES - self.chunk.len();
+            let (taken, rest) = content.split_at(room.min(content.len()));
+            self.chunk.extend_from_slice(taken);
+            content = rest;
+            if self.chunk.len() == CHUNK_BYTES {
+                self.cut(sink)?;
+            }
+        }
+        Ok(())
+    }
 
-impl Added {
-    fn link(&self) -> Link {
-        Link {
-            cid: self.cid,
+    /// Ends the file. The blocks that remain go to `sink`, its root last.
+    pub fn finish<S: BlockSink + ?Sized>(mut self, sink: &mut S) -> Result<Added, S::Error> {
+        if !self.chunk.is_empty() || self.levels.is_empty() {
+            self.cut(sink)?;
+        }
+        let mut level = 0;
+        loop {
+            let parts = std::mem::take(&mut self.levels[level]);
+            let is_top = level + 1 == self.levels.len();
+            if let ([root], true) = (parts.as_slice(), is_top) {
+                return Ok(*root);
+            }
+            let parent = self.inner(&parts, sink)?;
+            self.add(level + 1, parent, sink)?;
+            level += 1;
+        }
+    }
+
+    /// Makes a leaf of the chunk.
+    fn cut<S: BlockSink + ?Sized>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+        let chunk = std::mem::take(&mut self.chunk);
+        let size = chunk.len() as u64;
+        let (codec, block) = match self.version {
+            CidVersion::V1 => (RAW, chunk),
+            CidVersion::V0 => {
+                let mut message = UnixFs::new(Kind::File);
+                message.data = (!chunk.is_empty()).then_some(chunk);
+                message.filesize = Some(size);
+                let node = PbNode {
+                    links: Vec::new(),
+                    data: Some(message.encode()),
+                };
+                (DAG_PB, node.encode())
+            }
+        };
+        let leaf = Added {
+            cid: cid_of(self.version, codec, &block),
+            size,
+            cumulative: block.len() as u64,
+        };
+        sink.put(leaf.cid, block)?;
+        self.add(0, leaf, sink)
+    }
+
+    /// Adds a subtree. A full level is folded into the one above only when another
+    /// part comes, so that every level is non-empty at the end and the tree is no
+    /// deeper than Kubo's.
+    fn add<S: BlockSink + ?Sized>(
+        &mut self,
+        level: usize,
+        part: Added,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        if self.levels.len() == level {
+            self.levels.push(Vec::new());
+        }
+        if self.levels[level].len() == MAX_LINKS {
+            let parts = std::mem::take(&mut self.levels[level]);
+            let parent = self.inner(&parts, sink)?;
+            self.add(level + 1, parent, sink)?;
+        }
+        self.levels[level].push(part);
+        Ok(())
+    }
+
+    fn inner<S: BlockSink + ?Sized>(
+        &self,
+        parts: &[Added],
+        sink: &mut S,
+    ) -> Result<Added, S::Error> {
+        let mut message = UnixFs::new(Kind::File);
+        message.blocksizes = parts.iter().map(|part| part.size).collect();
+        let size = message.blocksizes.iter().sum();
+        message.filesize = Some(size);
+        let links = parts.iter().map(|part| Link {
+            cid: part.cid,
             name: String::new(),
-            size: self.cumulative,
-        }
-    }
-}
-
-/// A full level is folded into the one above only when another part comes, so
-/// that every level is non-empty at the end and the tree is no deeper than Kubo's.
-fn push(
-    levels: &mut Vec<Vec<Part>>,
-    level: usize,
-    part: Part,
-    version: CidVersion,
-    put: &mut impl FnMut(Cid, Vec<u8>) -> io::Result<()>,
-) -> io::Result<()> {
-    if levels.len() == level {
-        levels.push(Vec::new());
-    }
-    if levels[level].len() == MAX_LINKS {
-        let parts = std::mem::take(&mut levels[level]);
-        let parent = inner(version, &parts, put)?;
-        push(levels, level + 1, parent, version, put)?;
-    }
-    levels[level].push(part);
-    Ok(())
-}
-
-fn finish(
-    mut levels: Vec<Vec<Part>>,
-    version: CidVersion,
-    put: &mut impl FnMut(Cid, Vec<u8>) -> io::Result<()>,
-) -> io::Result<Added> {
-    let mut level = 0;
-    loop {
-        let parts = std::mem::take(&mut levels[level]);
-        let is_top = level + 1 == levels.len();
-        if let ([root], true) = (parts.as_slice(), is_top) {
-            return Ok(*root);
-        }
-        let parent = inner(version, &parts, put)?;
-        push(&mut levels, level + 1, parent, version, put)?;
-        level += 1;
+            size: part.cumulative,
+        });
+        let node = PbNode {
+            links: links.collect(),
+            data: Some(message.encode()),
+        };
+        let block = node.encode();
+        let part = Added {
+            cid: cid_of(self.version, DAG_PB, &block),
+            size,
+            cumulative: node.cumulative_size(block.len()),
+        };
+        sink.put(part.cid, block)?;
+        Ok(part)
     }
 }

@@ -6,8 +6,8 @@ use super::cid::{Cid, LIBP2P_KEY};
 use cid::multibase::{self, Base};
 use multihash::Multihash;
 
-/// The hash of the key that a name in either spelling stands for; `None` for what
-/// is no name of a key, such as a domain.
+/// The hash of the key that a name in either spelling stands for; `None` for
+/// other names, such as a domain.
 pub fn key_hash(name: &str) -> Option<Multihash<64>> {
     match name.parse::<Cid>() {
         // A peer ID that begins with `Qm` looks like a CIDv0.

@@ -3,6 +3,7 @@
 //! Everything here agrees byte for byte with what `ipfs add -r` writes, so that
 //! a root grafted entry by entry is the root that adding the whole tree gives.
 
+pub mod blocks;
 pub mod car;
 pub mod cid;
 pub mod dag_pb;

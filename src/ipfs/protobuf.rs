@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-/// Why bytes are no protobuf message.
+/// The reason why bytes are not a protobuf message.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ProtobufError {
     /// The message ends inside a field.

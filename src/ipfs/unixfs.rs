@@ -4,7 +4,7 @@
 use super::protobuf::{Fields, ProtobufError, Value, read_varint, write_bytes, write_number};
 use thiserror::Error;
 
-/// What a node is.
+/// The kinds of nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A leaf of a file, as older versions wrote it.
@@ -24,7 +24,7 @@ pub enum Kind {
 /// A UnixFS message. Fields that do not belong to the kind are empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnixFs {
-    /// What the node is.
+    /// The kind of the node.
     pub kind: Kind,
     /// A leaf's content, a symlink's target, or a shard's bitfield.
     pub data: Option<Vec<u8>>,
@@ -34,18 +34,18 @@ pub struct UnixFs {
     pub blocksizes: Vec<u64>,
     /// The multicodec of a shard's hash function.
     pub hash_type: Option<u64>,
-    /// How many children a shard can have.
+    /// The number of slots of a shard.
     pub fanout: Option<u64>,
 }
 
-/// Why data is no UnixFS message.
+/// The reason why data is not a UnixFS message.
 #[derive(Clone, Debug, Error)]
 pub enum UnixFsError {
-    /// The data is no protobuf message.
-    #[error("no UnixFS node: {0}")]
+    /// The data is not a protobuf message.
+    #[error("not a UnixFS node: {0}")]
     Protobuf(#[from] ProtobufError),
     /// The kind is missing or unknown.
-    #[error("no UnixFS node: its type is missing or unknown")]
+    #[error("not a UnixFS node: its type is missing or unknown")]
     Kind,
 }
 

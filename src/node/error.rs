@@ -1,28 +1,41 @@
-//! What can go wrong with a call. The text is for a person: what was being
-//! done, to which item, and the node's own words.
+//! The failures of a node. The text says what was being done, to which item, and
+//! the node's own words; see [`Diagnosis`] for the rest.
 
-use super::info::Version;
+use crate::ipfs::file::AddError;
+use crate::util::diagnosis::{Diagnosis, Retry};
 use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
 use thiserror::Error;
 
-/// A call that failed.
+/// A call to a node that failed.
 #[derive(Debug, Error)]
-#[error("{doing}: {problem}")]
+#[error("{action}: {problem}")]
 pub struct NodeError {
-    /// What was being done, such as "pin /ipfs/Qm…".
-    pub doing: String,
-    /// What went wrong.
+    /// The action, such as "pin Qm…".
+    pub action: String,
+    /// The reason.
     #[source]
     pub problem: Problem,
 }
 
-/// Why a call failed.
+/// The failure to add a file: reading the content and writing it to the node are
+/// different matters all the way up.
+pub type AddFileError = AddError<NodeError>;
+
+/// The reasons why a call fails.
 #[derive(Debug, Error)]
 pub enum Problem {
+    /// The node answered with an error of its own.
+    #[error("the node says: {message}")]
+    Refused {
+        /// The kind of refusal.
+        refusal: Refusal,
+        /// The node's own words.
+        message: String,
+    },
     /// No connection: no daemon runs there, or the address is wrong.
-    #[error(
-        "no node answers at {url} ({reason})\nstart one with `ipfs daemon`, or say where it is with --api"
-    )]
+    #[error("no node answers at {url} ({reason})")]
     Unreachable {
         /// The RPC's address.
         url: String,
@@ -30,100 +43,167 @@ pub enum Problem {
         reason: String,
     },
     /// The node took longer than the call's limit.
-    #[error(
-        "the node did not answer within {0} seconds\nit is busy, or searches the network; run again later"
-    )]
-    TimedOut(u64),
-    /// The node answered with an error of its own; this is its message.
-    #[error("the node says: {0}{way_out}", way_out = way_out(.0))]
-    Refused(String),
+    #[error("the node did not answer within {} seconds", .0.as_secs())]
+    TimedOut(Duration),
     /// The node does not know the command.
     #[error("this node has no command {0}")]
-    NoSuchCommand(String),
+    UnknownCommand(String),
     /// Something else listens there, such as the node's gateway.
-    #[error(
-        "{0} is no node's RPC, but perhaps its gateway\n`ipfs config Addresses.API` tells where \
-         the RPC is, for --api"
-    )]
+    #[error("{0} is no node's RPC, but perhaps its gateway")]
     NotAnRpc(String),
     /// The RPC asks for a user or a token, or refuses the one given.
-    #[error(
-        "the node refuses access (HTTP {0})\nsay who you are with bearer:TOKEN or \
-         basic:USER:PASSWORD in ${variable} or in a file named by --api-auth-file, and see that \
-         the node's API.Authorizations allow all of /api/v0",
-        variable = super::AUTHORIZATION_VARIABLE
-    )]
+    #[error("the node refuses access (HTTP {0})")]
     Forbidden(u16),
+    /// A Kubo whose answers are not known.
+    #[error("Kubo {found} is too old")]
+    TooOld {
+        /// Its version.
+        found: String,
+        /// The oldest version that is known.
+        oldest: String,
+    },
     /// The connection broke, or the answer ended before it was whole.
     #[error("the answer was cut short ({0})")]
     Cut(String),
     /// The answer is whole but not what the call gives.
     #[error("the node gave an answer that makes no sense here: {0}")]
     Unexpected(String),
-    /// The data that was being sent could not be read to its end; nothing was added.
-    #[error("{0}")]
-    Source(#[source] io::Error),
-    /// A Kubo whose answers are not known.
-    #[error("Kubo {0} is too old\nupdate it to {oldest} or newer", oldest = super::OLDEST)]
-    TooOld(Version),
+    /// Another process writes to the local store, and goes on.
+    #[error("the local store {path} is in use by process {holder}", path = path.display())]
+    Busy {
+        /// The store's folder.
+        path: PathBuf,
+        /// The process, as it wrote itself down.
+        holder: String,
+    },
+    /// A file of the local store, or the lock file, cannot be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A file of the local store holds something else than it should.
+    #[error("{path} is damaged: {reason}", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+        /// The way out.
+        advice: String,
+    },
+    /// A dry run was asked to write.
+    #[error("a dry run changes nothing")]
+    DryRun,
 }
 
-/// What to do about the few refusals that are nobody's mistake here.
-fn way_out(message: &str) -> &'static str {
-    let message = message.to_ascii_lowercase();
-    match message.contains("no space left") {
-        true => {
-            "\nmake room on the node's disk, or let go of what it keeps with `ipfs repo gc`; then run again"
-        }
-        false => "",
-    }
+/// The kinds of refusal that make a difference. A back end that has words of its
+/// own reads them once, into one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The node lacks a block.
+    Missing,
+    /// The CID has no recursive pin.
+    NotPinned,
+    /// The CID has a recursive pin already.
+    AlreadyPinned,
+    /// A node without a network does not publish unless told to.
+    Offline,
+    /// The node has no such key.
+    NoSuchKey,
+    /// There is a key of that name already.
+    KeyExists,
+    /// A link can be added to plain directories only.
+    NotPlain,
+    /// The node's disk is full.
+    StorageFull,
+    /// A name or its record was not found, which proves nothing.
+    NotFound,
+    /// The node searched the network until its time was over.
+    SearchedInVain,
+    /// Anything else.
+    Other,
 }
 
 impl NodeError {
-    /// Whether the node could not be reached at all, so that a later try may do.
-    pub fn is_unreachable(&self) -> bool {
-        matches!(self.problem, Problem::Unreachable { .. })
+    /// The failure of `action`.
+    pub fn new(action: impl Into<String>, problem: Problem) -> Self {
+        let action = action.into();
+        Self { action, problem }
     }
 
-    /// Whether the node lacks a block: it says so, or searched the network for it
-    /// until its time was over.
-    pub fn is_lacking(&self) -> bool {
+    /// A refusal of `action`, in these words.
+    pub fn refused(
+        action: impl Into<String>,
+        refusal: Refusal,
+        message: impl Into<String>,
+    ) -> Self {
+        let message = message.into();
+        Self::new(action, Problem::Refused { refusal, message })
+    }
+
+    /// Returns true for a refusal of this kind.
+    pub fn is(&self, kind: Refusal) -> bool {
+        matches!(&self.problem, Problem::Refused { refusal, .. } if *refusal == kind)
+    }
+
+    /// Returns true when the node lacks a block: it says so, or searched the network
+    /// for it until its time was over.
+    pub fn is_missing(&self) -> bool {
         matches!(self.problem, Problem::TimedOut(_))
-            || [
-                "could not find",
-                "not found locally",
-                "context deadline exceeded",
-            ]
-            .iter()
-            .any(|text| self.says(text))
+            || self.is(Refusal::Missing)
+            || self.is(Refusal::SearchedInVain)
     }
 
-    /// Whether the node's own message contains `text`.
-    pub fn says(&self, text: &str) -> bool {
-        matches!(&self.problem, Problem::Refused(message) if message.contains(text))
+    /// Returns true when the node cannot be used now and a later run may.
+    pub fn is_unavailable(&self) -> bool {
+        let problem = &self.problem;
+        matches!(problem, Problem::Unreachable { .. } | Problem::Busy { .. })
     }
 }
 
-impl Problem {
-    /// What ureq's error means for a call to `url` with this limit in seconds.
-    pub(super) fn from_ureq(error: ureq::Error, url: &str, limit_seconds: u64) -> Self {
-        let unreachable = |reason: String| Self::Unreachable {
-            url: url.to_owned(),
-            reason,
+impl Diagnosis for NodeError {
+    fn advice(&self) -> Option<String> {
+        let text = match &self.problem {
+            Problem::Unreachable { .. } => {
+                "start one with `ipfs daemon`, give its address with --api, or do without one: \
+                 --api embedded"
+            }
+            Problem::TimedOut(_) => "it is busy, or searches the network; run again later",
+            Problem::NotAnRpc(_) => "`ipfs config Addresses.API` tells where the RPC is, for --api",
+            Problem::Forbidden(_) => {
+                "write bearer:TOKEN or basic:USER:PASSWORD into $GUIX_IPFS_API_AUTH or into a file \
+                 for --api-auth-file, and let the node's API.Authorizations allow its whole RPC"
+            }
+            Problem::TooOld { oldest, .. } => {
+                return Some(format!("update it to {oldest} or newer"));
+            }
+            Problem::Refused {
+                refusal: Refusal::StorageFull,
+                ..
+            } => {
+                "make room on the node's disk, or let go of what it keeps with `ipfs repo gc`; then \
+                 run again"
+            }
+            Problem::Busy { .. } => "try again later",
+            Problem::File { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded
+                | io::ErrorKind::FileTooLarge => "make room; nothing half-written is kept",
+                _ => return None,
+            },
+            Problem::Damaged { advice, .. } => return Some(advice.clone()),
+            _ => return None,
         };
-        match error {
-            ureq::Error::Timeout(ureq::Timeout::Connect) => unreachable("no answer".to_owned()),
-            ureq::Error::Timeout(_) => Self::TimedOut(limit_seconds),
-            ureq::Error::HostNotFound => unreachable("unknown host".to_owned()),
-            ureq::Error::ConnectionFailed => unreachable("no connection".to_owned()),
-            ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                unreachable("connection refused".to_owned())
-            }
-            // The resolver's own message; its kind says nothing.
-            ureq::Error::Io(error) if error.to_string().starts_with("failed to lookup") => {
-                unreachable("unknown host".to_owned())
-            }
-            other => Self::Cut(other.to_string()),
+        Some(text.to_owned())
+    }
+
+    fn retry(&self) -> Retry {
+        match self.is_unavailable() {
+            true => Retry::Soon,
+            false => Retry::Never,
         }
     }
 }

@@ -1,96 +1,77 @@
-//! The root to go on from, found by what the name and the journal say.
+//! The root to go on from, chosen by what the name and the journal hold.
 
-use super::journal::Blocks;
-use super::{Journal, PublicationError, Site, Tree};
+use super::error::PublicationError;
+use super::journal::{Journal, NewBlocks};
+use super::name_state::{NameState, read_name_state};
+use super::publisher::{KeyAge, Publisher};
+use super::tree::Tree;
+use super::view::PublicationView;
 use crate::ipfs::cid::{Cid, CidVersion};
-use crate::ipfs::dag_pb::Node;
-use crate::ipfs::directory::{Directory, Entry};
-use crate::ipfs::file::add_file;
-use crate::node::NodeError;
+use crate::ipfs::dag_pb::PbNode;
+use crate::ipfs::directory::{Entry, PlainDirectory};
+use crate::ipfs::file::FileBuilder;
+use crate::node::{NodeError, Segment};
+use std::convert::Infallible;
 
-/// The first root's one file. Nix and older Guix ask for it.
+/// The one file of a first root. Nix and older Guix ask for it.
 const CACHE_INFO: &[u8] = b"StoreDir: /gnu/store\nWantMassQuery: 0\nPriority: 100\n";
-
-/// What the name of a key ends with until its first journal is pinned.
-const NEW: &str = ".new";
-
-/// What is known of a name before a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// What the name points to, if it resolves.
-    pub published: Option<Cid>,
-    /// The journals of the key, the newest first.
-    pub journals: Vec<Journal>,
-}
 
 /// The root that new files are grafted onto.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
     /// The root.
     pub root: Cid,
-    /// What the name points to, if it resolves. Where it is not the root, the
-    /// root is published even if nothing is new.
+    /// The root that the name points to, if it resolves. Where it is another, the
+    /// base is published even if nothing is new.
     pub published: Option<Cid>,
     /// The journals of the key, the newest first.
     pub journals: Vec<Journal>,
 }
 
-/// How the key came to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyState {
-    /// It was there before this run, so its name may have been published.
-    Old,
-    /// It has not got its name on the node yet, which comes after its first
-    /// journal and before its first publication. So nothing can have been
-    /// published under it, and a run that is killed until then is begun again.
-    New,
-}
-
-/// Asks the name and the journal.
-pub fn find(site: &Site) -> Result<Found, PublicationError> {
-    Ok(Found {
-        published: site.resolve()?,
-        journals: Journal::find(site)?,
-    })
-}
-
-/// Decides which root to go on from; `word` is the person's (`--base`).
+/// Decides which root to go on from. `given` is a person's word (`--base`).
 ///
 /// # Errors
 /// Whenever that is not certain: each error names the way out.
-pub fn chosen(site: &Site, found: &Found, word: Option<Cid>) -> Result<Cid, PublicationError> {
-    let newest = found.journals.first().map(|journal| journal.root);
-    let knows = |root: &Cid| {
-        found
-            .journals
-            .iter()
-            .any(|journal| journal.root == *root || journal.previous == Some(*root))
+pub fn choose_base(
+    view: &PublicationView,
+    state: &NameState,
+    given: Option<Cid>,
+) -> Result<Cid, PublicationError> {
+    let root = match given {
+        Some(root) => root,
+        None => candidate(&view.key.id, state)?,
     };
-    let root = match (word, found.published, newest) {
-        (Some(root), ..) => root,
-        (None, Some(root), Some(newest)) if knows(&root) => newest,
-        (None, Some(resolved), Some(journal)) => {
-            return Err(PublicationError::Diverged {
-                name: site.key.id.clone(),
-                resolved: Box::new(resolved),
-                journal: Box::new(journal),
-            });
-        }
-        (None, None, Some(newest)) => newest,
-        (None, Some(root), None) => root,
-        (None, None, None) => {
-            let name = site.key.id.clone();
-            return Err(PublicationError::Unknown { name });
-        }
-    };
-    match Tree::new(site.node, root).is_mirror() {
+    match Tree::new(view.node, root).is_mirror() {
         Ok(true) => Ok(root),
         Ok(false) => Err(PublicationError::NotAMirror {
             root: Box::new(root),
         }),
         // As on a new machine, before anything was fetched from the network.
-        Err(PublicationError::Node(source)) if source.is_lacking() => Err(not_whole(root, source)),
+        Err(PublicationError::Node(source)) if source.is_missing() => Err(not_whole(root, source)),
         Err(error) => Err(error),
+    }
+}
+
+/// The root that name and journals agree on.
+fn candidate(name: &str, state: &NameState) -> Result<Cid, PublicationError> {
+    let name = || name.to_owned();
+    let newest = state.journals.first().map(|journal| journal.root);
+    let mut journals = state.journals.iter();
+    match (state.published, newest) {
+        (Some(resolved), Some(newest)) => {
+            let is_known = journals
+                .any(|journal| journal.root == resolved || journal.previous == Some(resolved));
+            match is_known {
+                true => Ok(newest),
+                false => Err(PublicationError::Diverged {
+                    name: name(),
+                    resolved: Box::new(resolved),
+                    journal: Box::new(newest),
+                }),
+            }
+        }
+        (None, Some(root)) | (Some(root), None) => Ok(root),
+        (None, None) => Err(PublicationError::Unknown { name: name() }),
     }
 }
 
@@ -101,122 +82,170 @@ fn not_whole(root: Cid, source: NodeError) -> PublicationError {
     }
 }
 
-/// What the node calls a new key that is to be `name`.
-pub fn name_of_new_key(name: &str) -> String {
-    format!("{name}{NEW}")
-}
-
 /// Goes on from the chosen root and makes sure that a journal holds it. Under a
-/// new key there is nothing to go on from: a first root is made.
-pub fn adopt(
-    site: &mut Site,
-    found: Found,
-    key_state: KeyState,
-    word: Option<Cid>,
-) -> Result<Base, PublicationError> {
-    if key_state == KeyState::New && word.is_none() {
-        return begin(site, found, key_state, CidVersion::V0);
+/// new key a first root is made.
+pub fn adopt_root(publisher: &mut Publisher, given: Option<Cid>) -> Result<Base, PublicationError> {
+    let state = read_name_state(&publisher.view)?;
+    if publisher.key_age == KeyAge::New && given.is_none() {
+        return create_first_root(publisher, state, CidVersion::V0);
     }
-    let base = Base {
-        root: chosen(site, &found, word)?,
-        published: found.published,
-        journals: found.journals,
+    let root = choose_base(&publisher.view, &state, given)?;
+    let mut base = Base {
+        root,
+        published: state.published,
+        journals: state.journals,
     };
-    let base = match base.journals.first() {
-        Some(journal) if journal.root == base.root => base,
-        _ => {
-            if word.is_none() {
-                refuse_mixed(site, base.root)?;
-            }
-            pin_adopted(site, base)?
+    if base.journals.first().map(|journal| journal.root) != Some(root) {
+        if given.is_none() {
+            refuse_mixed(publisher, root)?;
         }
-    };
-    name_new_key(site, key_state)?;
+        let journal = pin_adopted(publisher, &base)?;
+        base.journals.insert(0, journal);
+    }
+    publisher.name_new_key()?;
     Ok(base)
 }
 
 /// Makes the first root, with `nix-cache-info` alone. It is not published yet.
-pub fn begin(
-    site: &mut Site,
-    mut found: Found,
-    key_state: KeyState,
+pub fn create_first_root(
+    publisher: &mut Publisher,
+    mut state: NameState,
     version: CidVersion,
 ) -> Result<Base, PublicationError> {
     let (root, blocks) = first_root(version);
+    let newest = state.journals.first();
     // A run that was killed may have come so far.
-    if found.journals.first().map(|journal| journal.root) != Some(root.cid) {
-        let journal = Journal::write(site, &root, blocks, None, found.journals.first())?;
-        found.journals.insert(0, journal);
+    if newest.map(|journal| journal.root) != Some(root.cid) {
+        let journal = write_journal(publisher, &root, blocks, None, newest)?;
+        state.journals.insert(0, journal);
     }
-    name_new_key(site, key_state)?;
+    publisher.name_new_key()?;
     Ok(Base {
         root: root.cid,
-        published: found.published,
-        journals: found.journals,
+        published: state.published,
+        journals: state.journals,
     })
 }
 
-fn name_new_key(site: &mut Site, key_state: KeyState) -> Result<(), PublicationError> {
-    if key_state == KeyState::New
-        && let Some(name) = site.key.name.strip_suffix(NEW)
-    {
-        let name = name.to_owned();
-        site.node.key_rename(&site.key, &name)?;
-        site.key.name = name;
-    }
-    Ok(())
-}
-
 /// The first root with its blocks.
-fn first_root(version: CidVersion) -> (Entry, Blocks) {
-    let mut blocks = Blocks::new();
-    let mut put = |cid, block| {
+fn first_root(version: CidVersion) -> (Entry, NewBlocks) {
+    let mut blocks = NewBlocks::new();
+    let mut sink = |cid, block| {
         blocks.push((cid, block));
-        Ok(())
+        Ok::<_, Infallible>(())
     };
-    // Reading from memory does not fail, and neither does `put`.
-    let added = add_file(version, &mut &CACHE_INFO[..], &mut put);
-    let entries = added.map(|added| {
-        let entry = Entry {
-            cid: added.cid,
-            size: added.cumulative,
-        };
-        ("nix-cache-info".to_owned(), entry)
-    });
-    let entries = entries.into_iter().collect();
-    let (block, root) = Directory { entries }.encode(version);
+    let mut file = FileBuilder::new(version);
+    let Ok(()) = file.push(CACHE_INFO, &mut sink);
+    let Ok(added) = file.finish(&mut sink);
+    let entry = Entry {
+        cid: added.cid,
+        size: added.cumulative,
+    };
+    let entries = [("nix-cache-info".to_owned(), entry)].into();
+    let (block, root) = PlainDirectory { entries }.encode(version);
     blocks.push((root.cid, block));
     (root, blocks)
 }
 
-/// What this program has not made may be of both CID versions.
-fn refuse_mixed(site: &Site, root: Cid) -> Result<(), PublicationError> {
-    match Tree::new(site.node, root).of_other_version() {
+/// Fails for a root that this program has not made and that holds CIDs of both
+/// versions.
+fn refuse_mixed(publisher: &Publisher, root: Cid) -> Result<(), PublicationError> {
+    match Tree::new(publisher.node(), root).entry_of_other_version() {
         Ok(Some(path)) => Err(PublicationError::Mixed {
             root: Box::new(root),
             path,
         }),
         // Pinning it will tell.
-        Err(PublicationError::Node(error)) if error.is_lacking() => Ok(()),
+        Err(PublicationError::Node(error)) if error.is_missing() => Ok(()),
         done => done.map(|_| ()),
     }
 }
 
-/// A root that no journal holds is pinned through a new one, which also proves
-/// that it is whole here.
-fn pin_adopted(site: &Site, mut base: Base) -> Result<Base, PublicationError> {
-    let block = site.node.block_get(&base.root)?;
-    let size = Node::decode(&block).map_or(0, |node| node.cumulative_size(block.len()));
+/// Pins a root that no journal holds through a new journal, which also proves that
+/// it is whole on the node.
+fn pin_adopted(publisher: &Publisher, base: &Base) -> Result<Journal, PublicationError> {
+    let block = publisher.node().block(&base.root)?;
+    let size = PbNode::decode(&block).map_or(0, |node| node.cumulative_size(block.len()));
     let root = Entry {
         cid: base.root,
         size,
     };
     let newest = base.journals.first();
-    let written = Journal::write(site, &root, Blocks::new(), base.published, newest);
-    let journal = written.map_err(|error| match error {
-        PublicationError::Node(source) if source.is_lacking() => not_whole(base.root, source),
-        other => other,
-    })?;
-    base.journals.insert(0, journal);
-    Ok(base)
+    let written = write_journal(publisher, &root, NewBlocks::new(), base.published, newest);
+    written.map_err(|error| match error.is_missing() {
+        true => not_whole(base.root, error),
+        false => error.into(),
+    })
+}
+
+/// Composes, stores and pins the journal of a root, of which the node lacks no more
+/// than `blocks`.
+fn write_journal(
+    publisher: &Publisher,
+    root: &Entry,
+    mut blocks: NewBlocks,
+    previous: Option<Cid>,
+    older: Option<&Journal>,
+) -> Result<Journal, NodeError> {
+    let key_id = &publisher.view.key.id;
+    let (journal, own) = Journal::compose(key_id, root, previous, older);
+    blocks.extend(own);
+    let mut segment = Segment::default();
+    for (cid, block) in blocks {
+        segment.push(cid, block);
+    }
+    let staging = publisher.import(&segment.seal())?;
+    let pinned = journal.pin(publisher.node(), key_id, older);
+    publisher.drop_staging(&[staging])?;
+    pinned.map(|()| journal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ipfs::cid::{RAW, cid_of};
+
+    fn root(number: u8) -> Cid {
+        cid_of(CidVersion::V1, RAW, &[number])
+    }
+
+    fn state(published: Option<u8>, journals: &[(u8, Option<u8>)]) -> NameState {
+        let journals = journals
+            .iter()
+            .zip((1..=9).rev())
+            .map(|((held, before), number)| Journal {
+                cid: root(held + 100),
+                root: root(*held),
+                number,
+                previous: before.map(root),
+            });
+        NameState {
+            published: published.map(root),
+            journals: journals.collect(),
+        }
+    }
+
+    #[test]
+    fn name_and_journals_decide_which_root_to_go_on_from() {
+        let chosen = |published, journals: &[_]| {
+            let state = state(published, journals);
+            candidate("name", &state).map_err(|error| error.to_string())
+        };
+        assert_eq!(chosen(Some(1), &[(1, None)]), Ok(root(1)));
+        // Killed between pinning and publishing: the new root counts.
+        assert_eq!(chosen(Some(1), &[(2, Some(1)), (1, None)]), Ok(root(2)));
+        assert_eq!(chosen(Some(1), &[(2, Some(1))]), Ok(root(2)));
+        assert_eq!(chosen(None, &[(2, Some(1))]), Ok(root(2)));
+        assert_eq!(chosen(Some(1), &[]), Ok(root(1)));
+        let unknown = chosen(None, &[]).unwrap_err();
+        assert!(
+            unknown.contains("nothing is known of /ipns/name"),
+            "{unknown}"
+        );
+        let diverged = chosen(Some(3), &[(2, Some(1))]).unwrap_err();
+        assert!(
+            diverged.contains("another writer uses the key"),
+            "{diverged}"
+        );
+    }
 }

@@ -1,10 +1,14 @@
-//! Pin, publish, check, and only then let go of what was before.
+//! Pin, publish, check, and only then let go of the older journals.
 
-use super::{Base, Journal, PublicationError, Site, Tree};
+use super::base::Base;
+use super::error::PublicationError;
+use super::journal::Journal;
+use super::publisher::Publisher;
+use super::tree::Tree;
 use crate::ipfs::cid::Cid;
-use crate::node::{Publish, TELLS_RECORDS};
+use crate::node::Refusal;
 
-/// What a commit did.
+/// The effect of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Committed {
     /// The name already pointed to the root.
@@ -13,113 +17,227 @@ pub enum Committed {
     Published,
 }
 
-/// Pins a journal whose blocks are stored, and makes its root what the name
-/// points to.
+/// Pins a journal whose blocks are stored, and publishes its root.
 ///
 /// # Errors
 /// The name then still points where it did, and the root may be pinned: the next
 /// run goes on from there. [`PublicationError::Moved`] when another writer was
-/// quicker: [`follow`] it, and graft onto what it published.
+/// quicker: [`rebase_onto`] its root, and graft onto that.
 pub fn commit(
-    site: &Site,
+    publisher: &Publisher,
     base: &mut Base,
     journal: Journal,
 ) -> Result<Committed, PublicationError> {
-    if let Err(error) = journal.pin(site, base.journals.first()) {
+    let key_id = &publisher.view.key.id;
+    let pinned = journal.pin(publisher.node(), key_id, base.journals.first());
+    if let Err(error) = pinned {
         // A writer that has published unpins the journals before its own.
-        let is_gone = matches!(&error, PublicationError::Node(error)
-            if error.says("not recursively pinned already") || error.says("not pinned"));
-        if is_gone {
-            refuse_if_moved(site, base, journal.root)?;
+        if error.is(Refusal::NotPinned) {
+            refuse_if_moved(publisher, base, journal.root)?;
         }
-        return Err(error);
+        return Err(error.into());
     }
     base.root = journal.root;
     base.journals.insert(0, journal);
-    republish(site, base)
+    ensure_published(publisher, base)
 }
 
-/// Makes the base what the name points to, where it is not, and lets go of
-/// older journals.
-pub fn republish(site: &Site, base: &mut Base) -> Result<Committed, PublicationError> {
+/// Makes the name point to the base, where it does not, and lets go of older
+/// journals.
+pub fn ensure_published(
+    publisher: &Publisher,
+    base: &mut Base,
+) -> Result<Committed, PublicationError> {
     let committed = match base.published == Some(base.root) {
         true => Committed::Unchanged,
-        false => publish(site, base, base.root)?,
+        false => publish(publisher, base)?,
     };
     while base.journals.len() > 1 {
         if let Some(oldest) = base.journals.pop() {
-            site.node.pin_rm(&oldest.cid)?;
+            publisher.node().unpin(&oldest.cid)?;
         }
     }
     Ok(committed)
 }
 
-/// Goes on from what another writer published during this run. The journals are
-/// read again; this run's own, which was not published, stays among them, and
-/// keeps what was staged, until the next commit lets go of it.
-pub fn follow(site: &Site, base: &mut Base, now: Cid) -> Result<(), PublicationError> {
-    if !Tree::new(site.node, now).is_mirror()? {
+/// Goes on from the root that another writer published during this run. The
+/// journals are read again; this run's own, which was not published, stays among
+/// them and keeps what was staged, until the next commit lets go of it.
+pub fn rebase_onto(
+    publisher: &Publisher,
+    base: &mut Base,
+    now: Cid,
+) -> Result<(), PublicationError> {
+    if !Tree::new(publisher.node(), now).is_mirror()? {
         return Err(PublicationError::NotAMirror {
             root: Box::new(now),
         });
     }
-    base.journals = Journal::find(site)?;
+    base.journals = Journal::all(&publisher.view)?;
     base.published = Some(now);
     base.root = now;
     Ok(())
 }
 
-fn publish(site: &Site, base: &mut Base, root: Cid) -> Result<Committed, PublicationError> {
+fn publish(publisher: &Publisher, base: &mut Base) -> Result<Committed, PublicationError> {
+    let (node, key) = (publisher.node(), &publisher.view.key);
+    let root = base.root;
     // No node offers compare-and-swap: this is as late as one can look.
-    refuse_if_moved(site, base, root)?;
-    let mut how = Publish {
-        lifetime: site.record_lifetime,
-        allow_offline: site.allow_offline,
-        sequence: None,
-    };
-    site.node.name_publish(&site.key, &root, &how)?;
-    let mut now = site.resolve()?;
+    refuse_if_moved(publisher, base, root)?;
+    node.publish(key, &root, &publisher.publish_options(None))?;
+    let mut now = publisher.view.resolve()?;
     if now != Some(root) {
         // The node's own count of the name's records is behind the network's.
-        refuse_if_moved(site, base, root)?;
-        if let Some(record) = site.node.name_record(&site.key.id)? {
-            how.sequence = Some(record.sequence.saturating_add(1));
-            site.node.name_publish(&site.key, &root, &how)?;
-            now = site.resolve()?;
+        refuse_if_moved(publisher, base, root)?;
+        if let Some(record) = node.record(&key.id)? {
+            let sequence = Some(record.sequence.saturating_add(1));
+            node.publish(key, &root, &publisher.publish_options(sequence))?;
+            now = publisher.view.resolve()?;
         }
     }
     if now != Some(root) {
         return Err(PublicationError::NotFollowed {
-            name: site.key.id.clone(),
+            name: key.id.clone(),
             now: now.map_or_else(|| "nothing".to_owned(), |now| format!("/ipfs/{now}")),
             root: Box::new(root),
-            way_out: way_out(site),
+            sequence_is_known: node.description().capabilities.sequence,
         });
     }
     base.published = now;
     Ok(Committed::Published)
 }
 
-/// What a person can do where the name does not follow.
-fn way_out(site: &Site) -> &'static str {
-    match site.node.version < TELLS_RECORDS {
-        true => {
-            "This node is too old to tell that number: Kubo 0.40 or newer publishes above it by \
-             itself"
-        }
-        false => "Run again when the network has settled",
-    }
-}
-
-/// Fails where the name points neither to what this run began with nor to `root`.
-/// A name that does not resolve has not moved.
-fn refuse_if_moved(site: &Site, base: &Base, root: Cid) -> Result<(), PublicationError> {
-    match site.resolve()? {
+/// Fails where the name points neither to the root that this run began with nor to
+/// `root`. A name that does not resolve has not moved.
+fn refuse_if_moved(publisher: &Publisher, base: &Base, root: Cid) -> Result<(), PublicationError> {
+    match publisher.view.resolve()? {
         Some(now) if Some(now) != base.published && now != root => Err(PublicationError::Moved {
-            name: site.key.id.clone(),
+            name: publisher.view.key.id.clone(),
             now: Box::new(now),
             root: Box::new(root),
         }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ipfs::cid::CidVersion;
+    use crate::ipfs::directory::Entry;
+    use crate::node::Node;
+    use crate::node::local::LocalNode;
+    use crate::publication::base::create_first_root;
+    use crate::publication::graft::{Engine, NewFile, graft};
+    use crate::publication::publisher::PublisherOptions;
+    use crate::publication::transaction::publish_with_rebase;
+    use std::path::Path;
+    use std::time::Duration;
+
+    /// A publisher on a store of its own, with a lock folder of its own, that has
+    /// published its first root.
+    fn begun<'n>(node: &'n dyn Node, state: &Path) -> (Publisher<'n>, Base) {
+        let options = PublisherOptions {
+            lock_folder: state.to_owned(),
+            record_lifetime: Duration::from_secs(600),
+            allow_offline: false,
+        };
+        let mut publisher = Publisher::open(node, "key", &options).unwrap();
+        let name_state = crate::publication::read_name_state(&publisher.view).unwrap();
+        let base = match name_state.published {
+            None => create_first_root(&mut publisher, name_state, CidVersion::V0).unwrap(),
+            Some(_) => crate::publication::base::adopt_root(&mut publisher, None).unwrap(),
+        };
+        let mut base = base;
+        ensure_published(&publisher, &mut base).unwrap();
+        (publisher, base)
+    }
+
+    /// Publishes one more file.
+    fn add(
+        publisher: &Publisher,
+        base: &mut Base,
+        name: &str,
+    ) -> Result<Committed, PublicationError> {
+        let tree = Tree::new(publisher.node(), base.root);
+        publish_with_rebase(publisher, base, &tree, Engine::Car, |tree, stage| {
+            let added = stage
+                .file(&mut name.as_bytes())
+                .map_err(|error| match error {
+                    crate::ipfs::file::AddError::Sink(error) => PublicationError::from(error),
+                    crate::ipfs::file::AddError::Content(error) => panic!("{error}"),
+                })?;
+            let entry = Entry {
+                cid: added.cid,
+                size: added.cumulative,
+            };
+            let path = vec![name.to_owned()];
+            graft(Engine::Car, tree, stage, &[NewFile { path, entry }]).map(Some)
+        })
+    }
+
+    fn names(node: &dyn Node, root: Cid) -> Vec<String> {
+        let mut names = Vec::new();
+        let tree = Tree::new(node, root);
+        tree.for_each(&root, |name, _| {
+            names.push(name.to_owned());
+            Ok(())
+        })
+        .unwrap();
+        names
+    }
+
+    #[test]
+    fn one_journal_is_left_and_it_keeps_the_published_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let node = LocalNode::open(&folder.path().join("node")).unwrap();
+        let (publisher, mut base) = begun(&node, folder.path());
+        for name in ["a", "b", "c"] {
+            assert_eq!(
+                add(&publisher, &mut base, name).unwrap(),
+                Committed::Published
+            );
+            assert_eq!(publisher.view.resolve().unwrap(), Some(base.root));
+        }
+        assert_eq!(
+            add(&publisher, &mut base, "c").unwrap(),
+            Committed::Unchanged
+        );
+        let key_id = &publisher.view.key.id;
+        let pins = node.pins_named(&Journal::pin_name(key_id)).unwrap();
+        assert_eq!(pins, [base.journals[0].cid]);
+        node.collect_garbage().unwrap();
+        assert_eq!(names(&node, base.root), ["a", "b", "c", "nix-cache-info"]);
+    }
+
+    #[test]
+    fn a_root_that_moved_meanwhile_is_grafted_onto() {
+        let folder = tempfile::tempdir().unwrap();
+        let node = LocalNode::open(&folder.path().join("node")).unwrap();
+        let (slow, mut slow_base) = begun(&node, &folder.path().join("slow"));
+        let (quick, mut quick_base) = begun(&node, &folder.path().join("quick"));
+        add(&quick, &mut quick_base, "quick").unwrap();
+        add(&slow, &mut slow_base, "slow").unwrap();
+        assert_eq!(slow.view.resolve().unwrap(), Some(slow_base.root));
+        assert_eq!(
+            names(&node, slow_base.root),
+            ["nix-cache-info", "quick", "slow"]
+        );
+    }
+
+    #[test]
+    fn a_failed_commit_leaves_the_name_and_no_staging_pin() {
+        let folder = tempfile::tempdir().unwrap();
+        let node = LocalNode::open(&folder.path().join("node")).unwrap();
+        let (publisher, mut base) = begun(&node, folder.path());
+        let before = base.root;
+        let tree = Tree::new(&node, base.root);
+        let failed = publish_with_rebase(&publisher, &mut base, &tree, Engine::Car, |_, stage| {
+            stage.file(&mut &[1; 5 << 20][..]).unwrap();
+            Err::<Option<Entry>, _>(PublicationError::Offline("broken on purpose"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(publisher.view.resolve().unwrap(), Some(before));
+        assert_eq!(node.pins_named("").unwrap(), []);
     }
 }

@@ -1,8 +1,10 @@
-//! Why a publication stops. Each text names the item and the way out.
+//! The reasons why a publication stops.
 
+use super::writer_lock::WriterLockError;
 use crate::ipfs::cid::Cid;
 use crate::ipfs::directory::TreeError;
 use crate::node::NodeError;
+use crate::util::diagnosis::{Diagnosis, Retry};
 use thiserror::Error;
 
 /// A publication that stopped. The name still points where it did.
@@ -11,25 +13,26 @@ pub enum PublicationError {
     /// A call to the node failed.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// The right to write was not had.
+    #[error(transparent)]
+    Lock(#[from] WriterLockError),
     /// A directory of the tree cannot be read or patched.
     #[error("the published tree cannot be read: {0}")]
     Tree(TreeError<NodeError>),
     /// A file of the tree cannot be read as one.
-    #[error("{0} is no file that can be read: {1}")]
+    #[error("{0} cannot be read as a file: {1}")]
     File(String, String),
     /// add-link cannot make the directory that is needed.
     #[error(
-        "the directory {0:?} is or would become sharded, which add-link cannot do; \
-         nothing was changed\nleave --graft away, or say `--graft car`"
+        "the directory {0:?} is or would become sharded, which add-link cannot do; nothing was \
+         changed"
     )]
     Sharded(String),
-    /// A file or link stands where a directory is needed, or the other way round.
+    /// A file or link stands in the place of a directory, or the other way round.
     #[error("{0:?} is already there with other content; nothing was changed")]
     Occupied(String),
     /// The node built another root than this program did.
-    #[error(
-        "the node grafted {node}, but the same files make {ours}; nothing was published\nsay `--graft car`"
-    )]
+    #[error("the node grafted {node}, but the same files make {ours}; nothing was published")]
     Disagreement {
         /// The node's root.
         node: Box<Cid>,
@@ -38,42 +41,36 @@ pub enum PublicationError {
     },
     /// Neither the name nor a journal tells what was published.
     #[error(
-        "nothing is known of /ipns/{name}: it does not resolve, and this node keeps no journal \
-         of it\nif it was never published, run `guix-ipfs init`; if it was, say what it pointed \
-         to with `--base CID`"
+        "nothing is known of /ipns/{name}: it does not resolve, and this node keeps no journal of it"
     )]
     Unknown {
         /// The name, `k51…`.
         name: String,
     },
-    /// The name points to a root that the journal has never heard of.
+    /// The name points to a root that the journal does not know.
     #[error(
         "/ipns/{name} points to /ipfs/{resolved}, but this node last published /ipfs/{journal}: \
-         another writer uses the key, or the record is old\nsay which to go on from with \
-         `--base {resolved}` or `--base {journal}`"
+         another writer uses the key, or the record is old"
     )]
     Diverged {
         /// The name, `k51…`.
         name: String,
-        /// What the name points to.
+        /// The root that the name points to.
         resolved: Box<Cid>,
-        /// What the journal holds.
+        /// The root that the journal holds.
         journal: Box<Cid>,
     },
-    /// The name points to something that is no mirror.
+    /// The name points to something else than a mirror.
     #[error(
-        "/ipfs/{root} is not a directory of substitutes (no nix-cache-info, no narinfo in it); \
-         it is left alone\nuse another key with `--key NAME`"
+        "/ipfs/{root} is not a directory of substitutes (no nix-cache-info, no narinfo in it); it \
+         is left alone"
     )]
     NotAMirror {
-        /// What was found.
+        /// The root.
         root: Box<Cid>,
     },
     /// The root to adopt is not whole on this node.
-    #[error(
-        "/ipfs/{root} is not whole on this node ({source})\nfetch it first with \
-         `ipfs pin add /ipfs/{root}`"
-    )]
+    #[error("/ipfs/{root} is not whole on this node ({source})")]
     NotWhole {
         /// The root. Its name may still stand for an older one in a node's cache.
         root: Box<Cid>,
@@ -81,10 +78,7 @@ pub enum PublicationError {
         source: NodeError,
     },
     /// The root to adopt was not made by one `ipfs add -r`.
-    #[error(
-        "/ipfs/{root} mixes CIDv0 and CIDv1 ({path} is not of the root's version)\nadd it anew with \
-         `ipfs add -r` and name that root with --base, or go on as it is with `--base {root}`"
-    )]
+    #[error("/ipfs/{root} mixes CIDv0 and CIDv1 ({path} is not of the root's version)")]
     Mixed {
         /// The root.
         root: Box<Cid>,
@@ -92,28 +86,25 @@ pub enum PublicationError {
         path: String,
     },
     /// The name points below a root, or to another name.
-    #[error("/ipns/{name} points to {path}, which is no root\nuse another key with `--key NAME`")]
+    #[error("/ipns/{name} points to {path}, which is not a root")]
     ForeignPath {
         /// The name, `k51…`.
         name: String,
-        /// What it points to.
+        /// Its path.
         path: String,
     },
     /// The node would publish for nobody.
-    #[error(
-        "the node is {0}, so a publication would reach nobody else\nconnect it, or say \
-         `--allow-offline` to publish for this machine alone"
-    )]
+    #[error("the node is {0}, so a publication would reach nobody else")]
     Offline(&'static str),
     /// The name was republished by somebody else during the run.
     #[error(
         "/ipns/{name} was moved to /ipfs/{now} by another writer during this run; the new root \
-         /ipfs/{root} is pinned\nrun again to go on, and let only one writer use a key"
+         /ipfs/{root} is pinned"
     )]
     Moved {
         /// The name, `k51…`.
         name: String,
-        /// Where it points.
+        /// Its root.
         now: Box<Cid>,
         /// The root that was not published.
         root: Box<Cid>,
@@ -121,18 +112,74 @@ pub enum PublicationError {
     /// The node said "published", but the name does not follow.
     #[error(
         "the node says it published /ipfs/{root}, but /ipns/{name} resolves to {now}: the network \
-         holds a record with a higher sequence number; the new root is pinned\n{way_out}"
+         holds a record with a higher sequence number; the new root is pinned"
     )]
     NotFollowed {
         /// The name, `k51…`.
         name: String,
-        /// Where it points.
+        /// Its root.
         now: String,
         /// The root that was published in vain.
         root: Box<Cid>,
-        /// What can be done.
-        way_out: &'static str,
+        /// The node can tell the number of the network's record.
+        sequence_is_known: bool,
     },
+}
+
+impl Diagnosis for PublicationError {
+    fn advice(&self) -> Option<String> {
+        let text = match self {
+            Self::Node(error) => return error.advice(),
+            Self::Lock(error) => return error.advice(),
+            Self::Tree(_) | Self::File(..) | Self::Occupied(_) => return None,
+            Self::Sharded(_) => "leave --graft away, or use `--graft car`",
+            Self::Disagreement { .. } => "use `--graft car`",
+            Self::Unknown { .. } => {
+                "if it was never published, run `guix-ipfs init`; if it was, name the root it \
+                 pointed to with `--base CID`"
+            }
+            Self::Diverged {
+                resolved, journal, ..
+            } => {
+                return Some(format!(
+                    "choose which to go on from with `--base {resolved}` or `--base {journal}`"
+                ));
+            }
+            Self::NotAMirror { .. } | Self::ForeignPath { .. } => {
+                "use another key with `--key NAME`"
+            }
+            Self::NotWhole { root, .. } => {
+                return Some(format!("fetch it first with `ipfs pin add /ipfs/{root}`"));
+            }
+            Self::Mixed { root, .. } => {
+                return Some(format!(
+                    "add it anew with `ipfs add -r` and name that root with --base, or go on as it \
+                     is with `--base {root}`"
+                ));
+            }
+            Self::Offline(_) => {
+                "connect it, or use `--allow-offline` to publish for this machine alone"
+            }
+            Self::Moved { .. } => "run again to go on, and let only one writer use a key",
+            Self::NotFollowed {
+                sequence_is_known: false,
+                ..
+            } => {
+                "this node is too old to tell that number: Kubo 0.40 or newer publishes above it by \
+                 itself"
+            }
+            Self::NotFollowed { .. } => "run again when the network has settled",
+        };
+        Some(text.to_owned())
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Node(error) => error.retry(),
+            Self::Lock(error) => error.retry(),
+            _ => Retry::Never,
+        }
+    }
 }
 
 impl From<TreeError<NodeError>> for PublicationError {
@@ -142,4 +189,9 @@ impl From<TreeError<NodeError>> for PublicationError {
             malformed => Self::Tree(malformed),
         }
     }
+}
+
+/// A path as a person reads it.
+pub fn join<S: AsRef<str>>(path: &[S]) -> String {
+    path.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("/")
 }

@@ -1,43 +1,48 @@
 //! One commit from start to end: stage, graft, pin, publish; and once more onto
-//! what another writer published meanwhile.
+//! the root that another writer published meanwhile.
 
+use super::base::Base;
+use super::commit::{Committed, commit, ensure_published, rebase_onto};
+use super::error::PublicationError;
 use super::graft::Engine;
-use super::stage::{Stage, staging};
-use super::{Base, Committed, Journal, PublicationError, Site, Tree, commit, follow, republish};
+use super::journal::Journal;
+use super::publisher::Publisher;
+use super::stage::{Stage, with_stage};
+use super::tree::Tree;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::directory::Entry;
 use crate::node::NodeError;
 
-/// How often another writer may be quicker.
+/// The number of times that another writer may be quicker, plus one.
 const ATTEMPTS: u32 = 4;
 
-/// Commits the root that `work` grafts onto the tree it is given; none where
-/// nothing changes. Where another writer moved the name meanwhile, `work` is
-/// asked again, with the tree that is published now; what it staged before is
-/// still there. What was read of any tree of the node is at hand through `read`.
+/// Commits the root that `work` grafts onto the tree it is given; `None` where
+/// nothing changes. Where another writer moved the name meanwhile, `work` is called
+/// again with the tree that is published now; the files it staged before are still
+/// there. The blocks read of `tree`, and of any other tree of the node, are shared.
 ///
 /// # Errors
-/// What `work` says, or why the root was not published. No staging directory is
-/// left pinned, as far as the node can be reached.
-pub fn transact<E: From<NodeError> + From<PublicationError>>(
-    site: &Site,
+/// The error of `work`, or the reason why the root was not published. No staging
+/// directory is left pinned, as far as the node can be reached.
+pub fn publish_with_rebase<E: From<NodeError> + From<PublicationError>>(
+    publisher: &Publisher,
     base: &mut Base,
-    read: &Tree,
+    tree: &Tree,
     engine: Engine,
     mut work: impl FnMut(&Tree, &Stage) -> Result<Option<Entry>, E>,
 ) -> Result<Committed, E> {
     let mut pinned = Vec::new();
-    let done = attempt(site, base, read, engine, &mut work, &mut pinned);
-    let dropped = site.drop_staging(&pinned);
+    let done = attempt(publisher, base, tree, engine, &mut work, &mut pinned);
+    let dropped = publisher.drop_staging(&pinned);
     let committed = done?;
     dropped?;
     Ok(committed)
 }
 
 fn attempt<E: From<NodeError> + From<PublicationError>>(
-    site: &Site,
+    publisher: &Publisher,
     base: &mut Base,
-    read: &Tree,
+    tree: &Tree,
     engine: Engine,
     work: &mut impl FnMut(&Tree, &Stage) -> Result<Option<Entry>, E>,
     pinned: &mut Vec<Cid>,
@@ -46,29 +51,30 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let tree = read.at(base.root);
-        let (journal, staged) = staging(site, version, engine, |stage| {
+        let tree = tree.at(base.root);
+        let (journal, staging) = with_stage(publisher, version, engine, |stage| {
             let root = work(&tree, stage)?.filter(|root| root.cid != base.root);
             let Some(root) = root else {
                 return Ok(None);
             };
+            let key_id = &publisher.view.key.id;
             let newest = base.journals.first();
-            let (journal, blocks) = Journal::compose(&site.key.id, &root, base.published, newest);
+            let (journal, blocks) = Journal::compose(key_id, &root, base.published, newest);
             for (cid, block) in blocks {
-                stage.block(&cid, &block)?;
+                stage.block(cid, block)?;
             }
             Ok::<_, E>(Some(journal))
         })?;
-        pinned.extend(staged.staging);
+        pinned.extend(staging);
         let committed = match journal {
-            Some(journal) => commit(site, base, journal),
-            None => republish(site, base),
+            Some(journal) => commit(publisher, base, journal),
+            None => ensure_published(publisher, base),
         };
         match committed {
             Err(PublicationError::Moved { now, .. })
                 if attempts < ATTEMPTS && CidVersion::of(&now) == version =>
             {
-                follow(site, base, *now)?;
+                rebase_onto(publisher, base, *now)?;
             }
             done => return Ok(done?),
         }

@@ -1,9 +1,10 @@
 //! The published tree, read entry by entry: never a listing of everything.
 
-use super::PublicationError;
+use super::error::PublicationError;
+use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::{Cid, CidVersion, DAG_PB};
-use crate::ipfs::dag_pb::Node as DagNode;
-use crate::ipfs::directory::{self, Blocks, Entry, Top, TreeError};
+use crate::ipfs::dag_pb::PbNode;
+use crate::ipfs::directory::{self, DirectoryNode, Entry, TreeError};
 use crate::ipfs::unixfs::UnixFs;
 use crate::node::{Node, NodeError};
 use std::collections::HashMap;
@@ -14,34 +15,33 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The longest file that [`Tree::read`] reads, in bytes: a narinfo's limit.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// How much of the tree is kept at hand, in bytes. 60 entries beside a million
+/// The part of the tree that is kept at hand, in bytes. 60 entries beside a million
 /// lie in 113 shards, 0.7 MB.
 const MAX_CACHE_BYTES: usize = 16 << 20;
 
-/// How many directories are kept as a whole; a plain one takes up to a MiB.
+/// Directories that are kept as a whole; a plain one takes up to a MiB.
 const MAX_TOPS: usize = 16;
 
 /// A tree on a node. Threads may share it, and so read several blocks at once.
-#[derive(Debug)]
 pub struct Tree<'n> {
-    node: &'n Node,
+    node: &'n dyn Node,
     /// The directory at its top.
     pub root: Cid,
     /// By CID, so trees of one node share it.
     cache: Arc<Mutex<Cache>>,
 }
 
-/// Blocks of directories that were read, and those read as a whole.
+/// Blocks of directories, and directories read as a whole.
 #[derive(Debug, Default)]
 struct Cache {
     blocks: HashMap<Cid, Vec<u8>>,
     bytes: usize,
-    tops: HashMap<Cid, Arc<Top>>,
+    tops: HashMap<Cid, Arc<DirectoryNode>>,
 }
 
 impl<'n> Tree<'n> {
     /// The tree below `root`. Nothing is read yet.
-    pub fn new(node: &'n Node, root: Cid) -> Self {
+    pub fn new(node: &'n dyn Node, root: Cid) -> Self {
         Self {
             node,
             root,
@@ -49,8 +49,7 @@ impl<'n> Tree<'n> {
         }
     }
 
-    /// The tree below another root of the same node, with what was read of this
-    /// one still at hand.
+    /// The tree below another root of the same node, which shares the blocks read.
     pub fn at(&self, root: Cid) -> Self {
         Self {
             node: self.node,
@@ -60,7 +59,7 @@ impl<'n> Tree<'n> {
     }
 
     /// A tree with nothing in it, which the node need not hold.
-    pub fn empty(node: &'n Node, version: CidVersion) -> Self {
+    pub fn empty(node: &'n dyn Node, version: CidVersion) -> Self {
         let (block, entry) = directory::empty(version);
         let tree = Self::new(node, entry.cid);
         tree.cache().blocks.insert(entry.cid, block);
@@ -68,7 +67,7 @@ impl<'n> Tree<'n> {
     }
 
     /// The node that holds it.
-    pub fn node(&self) -> &'n Node {
+    pub fn node(&self) -> &'n dyn Node {
         self.node
     }
 
@@ -76,7 +75,7 @@ impl<'n> Tree<'n> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What stands at `path`, or `None` when it or a directory on the way is missing.
+    /// The entry at `path`, or `None` when it or a directory on the way is missing.
     pub fn find<S: AsRef<str>>(&self, path: &[S]) -> Result<Option<Entry>, PublicationError> {
         let mut entry = Entry {
             cid: self.root,
@@ -91,17 +90,17 @@ impl<'n> Tree<'n> {
         Ok(Some(entry))
     }
 
-    /// What stands under `name` in a directory.
+    /// The entry `name` of a directory.
     pub fn entry(&self, directory: &Cid, name: &str) -> Result<Option<Entry>, PublicationError> {
         Ok(self.top(directory)?.lookup(self, name)?)
     }
 
     /// The first block of a directory.
-    pub fn top(&self, cid: &Cid) -> Result<Arc<Top>, PublicationError> {
+    pub fn top(&self, cid: &Cid) -> Result<Arc<DirectoryNode>, PublicationError> {
         if let Some(top) = self.cache().tops.get(cid) {
             return Ok(Arc::clone(top));
         }
-        let top = directory::Top::read(self, cid)?;
+        let top = DirectoryNode::read(self, cid)?;
         let top = Arc::new(top);
         let mut cache = self.cache();
         if cache.tops.len() >= MAX_TOPS {
@@ -130,54 +129,48 @@ impl<'n> Tree<'n> {
         }
     }
 
-    /// The content of a small file, at most `MAX_FILE_BYTES` long.
+    /// The content of a small file, at most 1 MiB long.
     pub fn read(&self, file: &Cid) -> Result<Vec<u8>, PublicationError> {
-        let block = self.node.block_get(file)?;
+        let block = self.node.block(file)?;
         if file.codec() != DAG_PB {
             return Ok(block);
         }
-        let unreadable = |reason: String| PublicationError::File(format!("/ipfs/{file}"), reason);
-        let node = DagNode::decode(&block).map_err(|error| unreadable(error.to_string()))?;
-        let message = UnixFs::decode(node.data.as_deref().unwrap_or_default())
-            .map_err(|error| unreadable(error.to_string()))?;
+        let (node, message) = file_node(file, &block)?;
         if node.links.is_empty() {
             return Ok(message.data.unwrap_or_default());
         }
         let mut content = Vec::new();
         self.node
-            .cat(file)?
+            .read_file(file)?
             .take(MAX_FILE_BYTES + 1)
             .read_to_end(&mut content)
-            .map_err(|error| unreadable(error.to_string()))?;
+            .map_err(|error| unreadable(file, error.to_string()))?;
         match message.filesize {
             Some(size) if size <= MAX_FILE_BYTES && size == content.len() as u64 => Ok(content),
-            _ => Err(unreadable("it is too long, or was cut".to_owned())),
+            _ => Err(unreadable(file, "it is too long, or was cut".to_owned())),
         }
     }
 
     /// The size of a file's content, in bytes, as its first block tells it.
     pub fn file_size(&self, file: &Cid) -> Result<u64, PublicationError> {
-        let unreadable = |reason: String| PublicationError::File(format!("/ipfs/{file}"), reason);
-        if file.codec() != DAG_PB {
-            let size = self.node.block_stat(file)?;
-            return size.ok_or_else(|| unreadable("its block is not on this node".to_owned()));
-        }
-        let block = self.node.block_get(file)?;
-        let node = DagNode::decode(&block).map_err(|error| unreadable(error.to_string()))?;
-        let message = UnixFs::decode(node.data.as_deref().unwrap_or_default())
-            .map_err(|error| unreadable(error.to_string()))?;
-        let inline = message.data.map(|data| data.len() as u64);
-        let size = message.filesize.or(inline);
-        size.ok_or_else(|| unreadable("it is no file".to_owned()))
+        let size = match file.codec() {
+            DAG_PB => {
+                let (_, message) = file_node(file, &self.node.block(file)?)?;
+                let inline = message.data.map(|data| data.len() as u64);
+                message.filesize.or(inline)
+            }
+            _ => self.node.block_size(file)?,
+        };
+        size.ok_or_else(|| unreadable(file, "its block is not on this node".to_owned()))
     }
 
-    /// Whether anything is mirrored here yet.
+    /// Returns true once anything is mirrored.
     pub fn has_narinfos(&self) -> Result<bool, PublicationError> {
         Ok(self.find(&["nar"])?.is_some())
     }
 
-    /// Whether the root looks like what this program publishes: it has a
-    /// `nix-cache-info`, or narinfos beside a `nar`.
+    /// Returns true for a root that looks like a mirror: it has a `nix-cache-info`,
+    /// or narinfos beside a `nar`.
     pub fn is_mirror(&self) -> Result<bool, PublicationError> {
         let top = match self.top(&self.root) {
             Err(PublicationError::Tree(TreeError::Malformed { .. })) => return Ok(false),
@@ -187,25 +180,25 @@ impl<'n> Tree<'n> {
             return Ok(true);
         }
         Ok(match &*top {
-            Top::Plain(plain) => plain.entries.keys().any(|name| name.ends_with(".narinfo")),
-            Top::Sharded(_) => self.has_narinfos()?,
+            DirectoryNode::Plain(plain) => {
+                plain.entries.keys().any(|name| name.ends_with(".narinfo"))
+            }
+            DirectoryNode::Sharded(_) => self.has_narinfos()?,
         })
     }
-}
 
-impl Tree<'_> {
     /// An entry whose CID is of another version than the root's, among those that
     /// the first blocks of the root and of `nar` hold: such a tree is not what
     /// `ipfs add -r` gives, and neither would its successors be.
-    pub fn of_other_version(&self) -> Result<Option<String>, PublicationError> {
+    pub fn entry_of_other_version(&self) -> Result<Option<String>, PublicationError> {
         let version = CidVersion::of(&self.root);
         let in_directory = |directory: &Cid| match &*self.top(directory)? {
-            Top::Plain(plain) => {
+            DirectoryNode::Plain(plain) => {
                 let mut entries = plain.entries.iter();
                 let other = entries.find(|(_, entry)| CidVersion::of(&entry.cid) != version);
                 Ok::<_, PublicationError>(other.map(|(name, _)| name.clone()))
             }
-            Top::Sharded(_) => Ok(None),
+            DirectoryNode::Sharded(_) => Ok(None),
         };
         if let Some(name) = in_directory(&self.root)? {
             return Ok(Some(name));
@@ -224,7 +217,7 @@ impl Blocks for Tree<'_> {
         if let Some(block) = self.cache().blocks.get(cid) {
             return Ok(block.clone());
         }
-        let block = self.node.block_get(cid)?;
+        let block = self.node.block(cid)?;
         let mut cache = self.cache();
         if cache.bytes + block.len() > MAX_CACHE_BYTES {
             cache.blocks.clear();
@@ -236,7 +229,14 @@ impl Blocks for Tree<'_> {
     }
 }
 
-/// A path as a person reads it.
-pub fn join<S: AsRef<str>>(path: &[S]) -> String {
-    path.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("/")
+/// The first block of a file that is not a raw leaf.
+fn file_node(file: &Cid, block: &[u8]) -> Result<(PbNode, UnixFs), PublicationError> {
+    let node = PbNode::decode(block).map_err(|error| unreadable(file, error.to_string()))?;
+    let message = UnixFs::decode(node.data.as_deref().unwrap_or_default());
+    let message = message.map_err(|error| unreadable(file, error.to_string()))?;
+    Ok((node, message))
+}
+
+fn unreadable(file: &Cid, reason: String) -> PublicationError {
+    PublicationError::File(format!("/ipfs/{file}"), reason)
 }

@@ -1,17 +1,17 @@
-//! What moves on a terminal: a line for the whole, and one for each running
+//! The moving lines of a terminal: one for the whole, and one for each running
 //! download. Nothing is drawn without a terminal, or where `TERM` is `dumb`.
 
+use crate::mirror::{DownloadProgress, RunProgress};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How often a line that only waits is drawn again.
+/// The interval at which a line that only waits is drawn again.
 const TICK: Duration = Duration::from_millis(120);
 
 const WHOLE: &str =
     "{msg}  {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left";
-/// While it is not known how much there is.
+/// For a size that is not known.
 const WHOLE_UNKNOWN: &str = "{msg}  {binary_bytes}  {binary_bytes_per_sec}";
 const DOWNLOAD: &str = "  {bar:20} {binary_bytes:>10} of {binary_total_bytes:10}  {wide_msg}";
 const DOWNLOAD_UNKNOWN: &str = "  {spinner} {binary_bytes:>10}  {wide_msg}";
@@ -26,26 +26,18 @@ pub struct Progress {
     done: AtomicUsize,
 }
 
-/// The line of one download. It goes when this is dropped; unless
-/// [`Download::finish`] was called, what was read does not count.
+/// The line of one download. It goes when this is dropped; unless it was finished,
+/// its bytes do not count.
 #[derive(Debug)]
-pub struct Download {
+struct Download {
     whole: ProgressBar,
     line: ProgressBar,
     is_finished: bool,
 }
 
-/// A line that says what is waited for. It goes when this is dropped.
+/// A line that shows that something is waited for. It goes when this is dropped.
 #[derive(Debug)]
 pub struct Waiting {
-    line: ProgressBar,
-}
-
-/// A reader whose bytes are seen passing.
-#[derive(Debug)]
-pub struct Passing<R> {
-    reader: R,
-    whole: ProgressBar,
     line: ProgressBar,
 }
 
@@ -63,25 +55,24 @@ impl Progress {
         progress
     }
 
-    /// Counts an item as done.
-    pub fn item_done(&self) {
+    fn count(&self, done: usize) {
+        self.whole
+            .set_message(format!("{done} of {} items", self.items));
+    }
+}
+
+impl RunProgress for Progress {
+    fn item_done(&self) {
         self.count(self.done.fetch_add(1, Ordering::Relaxed) + 1);
     }
 
-    /// Says that what came in is being published, until the next item is done.
-    pub fn publishing(&self) {
+    fn publishing(&self) {
         let done = self.done.load(Ordering::Relaxed);
         let text = format!("{done} of {} items, publishing", self.items);
         self.whole.set_message(text);
     }
 
-    fn count(&self, done: usize) {
-        self.whole
-            .set_message(format!("{done} of {} items", self.items));
-    }
-
-    /// A line for a download of `bytes`, if they are known.
-    pub fn download(&self, name: &str, bytes: Option<u64>) -> Download {
+    fn download(&self, name: &str, bytes: Option<u64>) -> Box<dyn DownloadProgress> {
         let (line, template) = match bytes {
             Some(bytes) => (ProgressBar::new(bytes), DOWNLOAD),
             None => (ProgressBar::new_spinner(), DOWNLOAD_UNKNOWN),
@@ -89,11 +80,11 @@ impl Progress {
         style(&line, template);
         let line = self.lines.add(line);
         line.set_message(name.to_owned());
-        Download {
+        Box::new(Download {
             whole: self.whole.clone(),
             line,
             is_finished: false,
-        }
+        })
     }
 }
 
@@ -103,18 +94,19 @@ impl Drop for Progress {
     }
 }
 
-impl Download {
-    /// Sees the bytes of `reader` passing.
-    pub fn watch<R: Read>(&self, reader: R) -> Passing<R> {
-        Passing {
-            reader,
-            whole: self.whole.clone(),
-            line: self.line.clone(),
+impl DownloadProgress for Download {
+    fn advance(&self, bytes: u64) {
+        self.line.inc(bytes);
+        self.whole.inc(bytes);
+        // Not every narinfo lists the sizes of its nars.
+        if let Some(known) = self.whole.length()
+            && known < self.whole.position()
+        {
+            self.whole.set_length(self.whole.position());
         }
     }
 
-    /// Says that all of it was taken.
-    pub fn finish(mut self) {
+    fn finish(&mut self) {
         self.is_finished = true;
     }
 }
@@ -125,21 +117,6 @@ impl Drop for Download {
             self.whole.dec(self.line.position());
         }
         self.line.finish_and_clear();
-    }
-}
-
-impl<R: Read> Read for Passing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.reader.read(buffer)?;
-        self.line.inc(length as u64);
-        self.whole.inc(length as u64);
-        // Not every narinfo says how large its nars are.
-        if let Some(known) = self.whole.length()
-            && known < self.whole.position()
-        {
-            self.whole.set_length(self.whole.position());
-        }
-        Ok(length)
     }
 }
 
@@ -183,10 +160,10 @@ mod tests {
     fn the_whole_has_a_line_and_so_has_each_running_download() {
         let (terminal, lines) = on_a_terminal();
         let progress = Progress::new(&lines, 2, 3 << 10);
-        let first = progress.download("first", Some(1 << 10));
-        let second = progress.download("second", None);
-        io::copy(&mut first.watch(&[0; 1 << 10][..]), &mut io::sink()).unwrap();
-        io::copy(&mut second.watch(&[0; 512][..]), &mut io::sink()).unwrap();
+        let mut first = progress.download("first", Some(1 << 10));
+        let mut second = progress.download("second", None);
+        first.advance(1 << 10);
+        second.advance(512);
         progress.item_done();
         let shown = terminal.contents();
         let shown: Vec<&str> = shown.lines().collect();
@@ -202,21 +179,22 @@ mod tests {
         assert!(shown[2].ends_with("512 B  second"), "{shown:?}");
         first.finish();
         second.finish();
-        drop(progress);
+        drop((first, second, progress));
         assert_eq!(terminal.contents(), "");
     }
 
     #[test]
-    fn what_is_read_in_vain_does_not_count() {
+    fn bytes_of_a_broken_download_do_not_count() {
         let (_, lines) = on_a_terminal();
         let progress = Progress::new(&lines, 1, 100);
         let download = progress.download("broken", Some(100));
-        io::copy(&mut download.watch(&[0; 60][..]), &mut io::sink()).unwrap();
+        download.advance(60);
         drop(download);
         assert_eq!(progress.whole.position(), 0);
-        let download = progress.download("again", Some(100));
-        io::copy(&mut download.watch(&[0; 120][..]), &mut io::sink()).unwrap();
+        let mut download = progress.download("again", Some(100));
+        download.advance(120);
         download.finish();
+        drop(download);
         assert_eq!(
             (progress.whole.position(), progress.whole.length()),
             (120, Some(120))

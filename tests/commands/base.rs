@@ -104,7 +104,7 @@ fn a_name_that_does_not_resolve_goes_on_from_the_journal(node: &TestNode) {
 fn a_name_of_which_nothing_is_known_needs_a_persons_word(node: &TestNode) {
     let upstream = Upstream::of_fixtures();
     let mirror = Mirror::new(node, &upstream);
-    node.json("key/gen?arg=guix-ipfs&type=ed25519");
+    node.create_key("guix-ipfs");
     mirror
         .run("sync")
         .exits(1)
@@ -159,12 +159,12 @@ fn two_mirrors_on_one_node_leave_each_other_alone(node: &TestNode) {
     mirror
         .run("sync --key one --no-closure --graft car")
         .silently();
-    node.rpc("repo/gc");
+    node.collect_garbage();
     mirror.run("verify --key two").silently();
     mirror.run("sync --key two --graft car").silently();
-    node.rpc("repo/gc");
+    node.collect_garbage();
     for (key, root) in [("one", 1), ("two", 2)] {
-        mirror.run(&format!("verify --deep --key {key}")).silently();
+        node.published(&fixture_roots(0)[root]).judge();
         let resolved = mirror.run(&format!("resolve --key {key}")).exits(0).out;
         assert_eq!(resolved, format!("/ipfs/{}\n", fixture_roots(0)[root]));
     }
@@ -177,10 +177,10 @@ fn two_users_of_a_node_share_the_journal(node: &TestNode) {
     one.run("sync --no-closure").silently();
     other.run("sync").silently();
     one.run(&format!("add {EMPTY}")).silently();
-    node.rpc("repo/gc");
-    other.run("verify --deep").silently();
-    let pins = node.json("pin/ls?type=recursive&name=guix-ipfs/&names=true");
-    assert_eq!(pins["Keys"].as_object().unwrap().len(), 1, "{pins}");
+    node.collect_garbage();
+    node.published(&other.root()).judge();
+    let pins = node.pins();
+    assert_eq!(node.pins_named("guix-ipfs/").len(), 1, "{pins:?}");
 }
 
 fn a_root_that_moved_meanwhile_is_grafted_onto_with_add_link(node: &TestNode) {
@@ -211,10 +211,10 @@ fn moved_meanwhile(node: &TestNode, graft: &str) {
     quick.run(&add).silently();
     assert_eq!(running.wait().unwrap().code(), Some(0));
     assert_eq!(slow.root(), root_of(&tree_of(&items), V0));
-    node.rpc("repo/gc");
-    quick.run("verify --deep").silently();
-    let pins = node.json("pin/ls?type=recursive&name=guix-ipfs/&names=true");
-    assert_eq!(pins["Keys"].as_object().unwrap().len(), 1, "{pins}");
+    node.collect_garbage();
+    node.published(&quick.root()).judge();
+    let pins = node.pins();
+    assert_eq!(node.pins_named("guix-ipfs/").len(), 1, "{pins:?}");
 }
 
 fn a_root_that_is_not_whole_here_is_not_adopted(node: &TestNode) {
@@ -228,12 +228,10 @@ fn a_root_that_is_not_whole_here_is_not_adopted(node: &TestNode) {
         .says("fetch it first with `ipfs pin add /ipfs/");
 }
 
-/// The embedded node has no limit.
-#[test]
-fn a_node_that_is_nearly_full_is_warned_of() {
-    let Some(node) = TestNode::kubo() else {
-        return;
-    };
+on_kubo_alone!(a_node_that_is_nearly_full_is_warned_of);
+
+/// The local store has no limit.
+fn a_node_that_is_nearly_full_is_warned_of(node: &TestNode) {
     let upstream = Upstream::of_fixtures();
     let proxy = Proxy::new(&node.api);
     let mirror = Mirror::at(&proxy.url, &upstream);

@@ -1,7 +1,7 @@
 //! What an upstream may try: each is refused with its reason, and nothing of it
 //! is linked.
 
-use crate::support::{Mirror, RawServer, TestNode, Upstream, item};
+use crate::support::{Mirror, RawServer, TestNode, Upstream};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::{self, Write};
@@ -11,7 +11,6 @@ on_both_nodes!(
     what_an_upstream_answers_is_refused_with_its_reason,
     what_an_upstream_sends_without_an_end_is_refused_with_its_reason,
     names_that_are_no_plain_paths_are_refused,
-    a_nar_of_another_item_is_never_replaced,
 );
 
 const HELLO: &str = "21q7lx382p28sibkw2l721ybjxymkh1a";
@@ -89,7 +88,7 @@ const TRICKS: [Trick; 8] = [
                 narinfo
             });
         },
-        "needs nar/gzip for two nars at once",
+        "nar/gzip is the directory of a compression",
     ),
 ];
 
@@ -218,28 +217,4 @@ fn names_that_are_no_plain_paths_are_refused(node: &TestNode) {
     let asked = upstream.asked();
     let nars = asked.iter().filter(|path| path.starts_with("nar/"));
     assert!(nars.clone().all(|path| path.contains(EMPTY)), "{asked:?}");
-}
-
-fn a_nar_of_another_item_is_never_replaced(node: &TestNode) {
-    for graft in ["add-link", "car"] {
-        let upstream = Upstream::empty();
-        let (victim, thief) = (item(1, "victim", 2000), item(2, "thief", 2000));
-        upstream.add_items([&victim, &thief]);
-        let mirror = Mirror::new(node, &upstream);
-        let options = format!("--key {graft} --graft {graft}");
-        mirror
-            .run(&format!("add {} {options}", victim.hash))
-            .silently();
-        let root = mirror.run(&format!("resolve --key {graft}")).exits(0).out;
-        let [target, loot] = [(&victim, "victim"), (&thief, "thief")]
-            .map(|(item, name)| format!("nar/gzip/{}-{name}", item.hash));
-        upstream.edit_text(&thief.hash, &loot, &target);
-        upstream.set(&target, upstream.get(&loot));
-        let run = mirror.run(&format!("add {} {options}", thief.hash));
-        run.exits(3)
-            .says(&thief.hash)
-            .says(&format!("{target} is already published with other content"));
-        let after = mirror.run(&format!("resolve --key {graft}")).exits(0).out;
-        assert_eq!(after, root, "{graft}");
-    }
 }

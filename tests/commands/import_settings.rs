@@ -6,10 +6,9 @@ use guix_ipfs::ipfs::cid::CidVersion;
 use serde_json::{Value, json};
 
 #[test]
+#[ignore = "needs a real Kubo: scripts/test"]
 fn profiles_change_no_root() {
-    let Some(node) = TestNode::kubo() else {
-        return;
-    };
+    let node = TestNode::kubo();
     let known = match node.is_old_kubo() {
         true => [
             "randomports",
@@ -29,13 +28,12 @@ fn profiles_change_no_root() {
             profiles,
             ..Setup::default()
         };
-        if let Some(node) = TestNode::kubo_with(setup) {
-            the_documented_roots(&node, profiles);
-        }
+        the_documented_roots(&TestNode::kubo_with(setup), profiles);
     }
 }
 
 #[test]
+#[ignore = "needs a real Kubo: scripts/test"]
 fn settings_unlike_all_profiles_change_no_root() {
     let configure = |config: &mut Value| {
         config["Import"] = json!({
@@ -58,9 +56,7 @@ fn settings_unlike_all_profiles_change_no_root() {
         configure: &configure,
         ..Setup::default()
     };
-    if let Some(node) = TestNode::kubo_with(setup) {
-        the_documented_roots(&node, "unlike all profiles");
-    }
+    the_documented_roots(&TestNode::kubo_with(setup), "unlike all profiles");
 }
 
 /// Mirrors a file of four chunks and some of one, by each engine.

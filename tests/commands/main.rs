@@ -1,13 +1,11 @@
-//! The program as its users run it, against the embedded node and, where an
-//! `ipfs` is found, a real Kubo.
+//! The program as its users run it, on a local store and on a real Kubo.
 
 #[macro_use]
 mod support;
 
+mod admission;
 mod bad_items;
 mod base;
-mod conformance;
-mod embedded_node;
 mod faults;
 mod gateway;
 mod hostile;
@@ -15,10 +13,10 @@ mod import_settings;
 mod interrupted;
 mod killed;
 mod lists;
+mod local_store;
 mod main_job;
 mod mistakes;
 mod network;
-mod nix;
 mod node_options;
 mod options;
 mod prototype;

@@ -2,11 +2,10 @@
 //! and a line that says what to do.
 
 use crate::support::{Mirror, Run, TestNode, Upstream, fixture, run};
-use guix_ipfs::embedded::http::{Request, Response, Server};
-use guix_ipfs::ipfs::car::{header, write_block};
+use guix_ipfs::gateway::http::{Request, Response, Server};
 use guix_ipfs::ipfs::cid::{Cid, CidVersion};
-use guix_ipfs::ipfs::directory::{Directory, Entry};
-use guix_ipfs::publication::Lock;
+use guix_ipfs::ipfs::directory::{Entry, PlainDirectory};
+use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
 
@@ -33,7 +32,7 @@ impl Run {
 
 /// Something that answers every call for the RPC with this status and text.
 fn answering(status: u16, kind: &'static str, text: &'static str) -> Server {
-    Server::bind(0, move |_: &mut Request| {
+    Server::bind(0, move |_: &Request| {
         Response::new(status, kind, text.to_owned())
     })
     .unwrap()
@@ -74,14 +73,16 @@ fn the_nodes_disk_is_full() {
 #[test]
 fn what_is_named_is_no_address() {
     let run = with_api("/ip4/127.0.0.1").run("sync").exits(2);
-    assert!(run.err.contains("no address of a node's RPC"), "{run:?}");
+    assert!(
+        run.err.contains("not the address of a node's RPC"),
+        "{run:?}"
+    );
     assert!(run.err.contains("try /ip4/127.0.0.1/tcp/5001"), "{run:?}");
 }
 
 on_both_nodes!(
     a_name_does_not_resolve,
     a_key_is_not_there,
-    the_gateway_is_named_instead,
     nothing_is_known_of_a_name,
     a_website_is_under_the_key,
     another_writer_uses_the_key,
@@ -100,8 +101,9 @@ on_both_nodes!(
     the_list_cannot_be_read,
     a_proxy_is_in_the_way,
     an_init_comes_too_late,
-    the_node_has_no_peers,
 );
+
+on_kubo_alone!(the_gateway_is_named_instead, the_node_has_no_peers);
 
 /// A name that some node has.
 const NAME: &str = "k51qzi5uqu5dgyg3xos212pqpfmzl7b4q72dpr4mp54n5vdoqllf8mkfc43cea";
@@ -112,14 +114,12 @@ fn mirror(node: &TestNode) -> (Mirror, Upstream) {
 }
 
 fn key(node: &TestNode) -> String {
-    let key = node.json("key/gen?arg=guix-ipfs&type=ed25519");
-    key["Id"].as_str().unwrap().to_owned()
+    node.create_key("guix-ipfs")
 }
 
 /// Publishes something under the key as a stranger to this program would.
 fn publish(node: &TestNode, root: &str) {
-    let call = "allow-offline=true&resolve=false&key=guix-ipfs";
-    node.json(&format!("name/publish?arg=/ipfs/{root}&{call}"));
+    node.publish("guix-ipfs", root);
 }
 
 /// Stores a directory without what stands below it.
@@ -131,14 +131,11 @@ fn directory(node: &TestNode, version: CidVersion, entries: &[(&str, Cid)]) -> E
         };
         ((*name).to_owned(), entry)
     });
-    let directory = Directory {
+    let directory = PlainDirectory {
         entries: entries.collect(),
     };
     let (block, entry) = directory.encode(version);
-    let mut car = header(&[]);
-    write_block(&mut car, &entry.cid, &block);
-    let stored = node.upload("dag/import?pin-roots=false&stats=true", &car);
-    assert_eq!(stored.status, 200, "{}", stored.text());
+    node.store([(entry.cid, block)]);
     entry
 }
 
@@ -172,7 +169,7 @@ fn nothing_is_known_of_a_name(node: &TestNode) {
 
 fn a_website_is_under_the_key(node: &TestNode) {
     key(node);
-    let page = node.add(b"<h1>My page</h1>").parse().unwrap();
+    let page = node.add(b"<h1>My page</h1>");
     let site = directory(node, CidVersion::V0, &[("index.html", page)]);
     publish(node, &site.cid.to_string());
     let (mirror, _upstream) = mirror(node);
@@ -184,7 +181,7 @@ fn another_writer_uses_the_key(node: &TestNode) {
     let (mirror, _upstream) = mirror(node);
     mirror.run("sync").silently();
     let ours = mirror.root();
-    let info = node.add(b"StoreDir: /gnu/store\n").parse().unwrap();
+    let info = node.add(b"StoreDir: /gnu/store\n");
     let theirs = directory(node, CidVersion::V0, &[("nix-cache-info", info)]);
     publish(node, &theirs.cid.to_string());
     let run = mirror.run("sync").exits(1);
@@ -196,7 +193,7 @@ fn the_published_root_is_not_whole_here(node: &TestNode) {
     let nowhere: Cid = "QmQy6xmJhrcC5QLboAcGFcAE1tC8CrwDVkrHdEYJkLscrQ"
         .parse()
         .unwrap();
-    let info = node.add(b"StoreDir: /gnu/store\n").parse().unwrap();
+    let info = node.add(b"StoreDir: /gnu/store\n");
     let entries = [("nar", nowhere), ("nix-cache-info", info)];
     let root = directory(node, CidVersion::V0, &entries);
     publish(node, &root.cid.to_string());
@@ -209,9 +206,7 @@ fn the_published_root_is_not_whole_here(node: &TestNode) {
 fn the_published_root_mixes_cid_versions(node: &TestNode) {
     key(node);
     let nar = directory(node, CidVersion::V0, &[]);
-    let answer = node.upload("add?pin=false&cid-version=1", b"StoreDir: /gnu/store\n");
-    let info: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
-    let info = info["Hash"].as_str().unwrap().parse().unwrap();
+    let info = node.add_as(CidVersion::V1, b"StoreDir: /gnu/store\n");
     let entries = [("nar", nar.cid), ("nix-cache-info", info)];
     let root = directory(node, CidVersion::V1, &entries).cid;
     publish(node, &root.to_string());
@@ -224,11 +219,13 @@ fn the_published_root_mixes_cid_versions(node: &TestNode) {
 fn another_run_holds_the_lock(node: &TestNode) {
     let (mirror, _upstream) = mirror(node);
     mirror.run("init").silently();
-    let peer = node.json("id")["ID"].as_str().unwrap().to_owned();
-    let name = mirror.run("resolve --json").exits(0).out;
-    let name: serde_json::Value = serde_json::from_str(&name).unwrap();
+    let peer = &node.node().description().peer_id;
+    let name = node.key_id("guix-ipfs").unwrap();
     let state = mirror.home().join(".local/state/guix-ipfs");
-    let lock = Lock::take(&state, &peer, name["name"].as_str().unwrap()).unwrap();
+    let path = state.join(format!("{peer}-{name}.lock"));
+    let mut lock = File::options().write(true).open(path).unwrap();
+    lock.lock().unwrap();
+    writeln!(lock, "{}", std::process::id()).unwrap();
     let run = mirror.run("sync").exits(75);
     assert!(run.err.is_empty() && run.out.is_empty(), "{run:?}");
     let run = mirror.run("sync -v").exits(75);
@@ -308,7 +305,7 @@ fn a_narinfo_is_signed_by_a_stranger(node: &TestNode) {
 fn what_is_named_is_no_hash(node: &TestNode) {
     let (mirror, _upstream) = mirror(node);
     let run = mirror.run("add /gnu/store/nonsense").exits(2);
-    assert!(run.err.contains("no store hash"), "{run:?}");
+    assert!(run.err.contains("not a store hash"), "{run:?}");
     assert!(run.err.contains("try '--help'"), "{run:?}");
 }
 
@@ -334,10 +331,6 @@ fn an_init_comes_too_late(node: &TestNode) {
 }
 
 fn the_node_has_no_peers(node: &TestNode) {
-    if !node.is_kubo() {
-        // The embedded node is offline by design, and nobody minds.
-        return;
-    }
     let (mirror, _upstream) = mirror(node);
     let mut sync = mirror.command("sync");
     let run = run(sync.env_remove("GUIX_IPFS_ALLOW_OFFLINE")).exits(1);

@@ -2,6 +2,7 @@
 
 use crate::support::{Mirror, TestNode, Upstream};
 use guix_ipfs::guix::base32;
+use guix_ipfs::ipfs::cid::Cid;
 use sha2::{Digest, Sha256};
 
 on_both_nodes!(
@@ -11,24 +12,20 @@ on_both_nodes!(
 
 const EMPTY: &str = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn";
 
-/// Links a file into a directory as `ipfs object patch add-link` does.
-fn link(node: &TestNode, base: &str, name: &str, target: &str) -> String {
-    let call = format!("object/patch/add-link?arg={base}&arg={name}&arg={target}");
-    node.json(&call)["Hash"].as_str().unwrap().to_owned()
-}
-
 fn the_example_of_the_prototype_gives_its_roots(node: &TestNode) {
     // The empty directory is a block like any other: a UnixFS message of type 1.
-    node.upload(
-        "block/put?cid-codec=dag-pb&mhtype=sha2-256",
-        b"\x0a\x02\x08\x01",
-    );
-    let root = link(node, EMPTY, "foo", &node.add(b"Hello, world!\n"));
-    assert_eq!(root, "QmT429U7M2Civz8qmkA6uZ5tvLJ9njQAvzsX6BvWodJ3i1");
+    let empty = EMPTY.parse().unwrap();
+    node.node().put_block(&empty, b"\x0a\x02\x08\x01").unwrap();
+    let link = |root: &Cid, name: &str, file: &Cid| node.node().add_link(root, name, file).unwrap();
+    let root = link(&empty, "foo", &node.add(b"Hello, world!\n"));
+    let known = "QmT429U7M2Civz8qmkA6uZ5tvLJ9njQAvzsX6BvWodJ3i1";
+    assert_eq!(root.to_string(), known);
     let bar = node.add(b"123\n");
-    assert_eq!(bar, "QmTEzo7FYzUCd5aq7bGKoMLfsbbsebpfARRZd4Znejb25R");
-    let root = link(node, &root, "bar", &bar);
-    assert_eq!(root, "QmcD4o2EK1qS8H4dR3usWmiZqKCGwSugUgkRaXgtcqEEaF");
+    let known = "QmTEzo7FYzUCd5aq7bGKoMLfsbbsebpfARRZd4Znejb25R";
+    assert_eq!(bar.to_string(), known);
+    let root = link(&root, "bar", &bar);
+    let known = "QmcD4o2EK1qS8H4dR3usWmiZqKCGwSugUgkRaXgtcqEEaF";
+    assert_eq!(root.to_string(), known);
     let read = node.get(&format!("/ipfs/{root}/bar"));
     assert_eq!((read.status, read.text().as_str()), (200, "123\n"));
 }

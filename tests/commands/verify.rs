@@ -78,6 +78,7 @@ fn each_broken_item_is_named_with_its_reason_and_mended(node: &TestNode) {
         let root = mirror.run(&format!("resolve --key {key}")).exits(0).out;
         assert_eq!(root, format!("/ipfs/{whole}\n"), "{path}");
         mirror.run(&format!("verify --deep --key {key}")).silently();
+        node.published(&whole).judge();
     }
     // A nar of the same size with another content is for --deep to find.
     broken(node, "shallow", HELLO_NAR, Some(&flipped));
@@ -103,7 +104,7 @@ fn what_no_upstream_has_stays_broken_and_is_named(node: &TestNode) {
     assert_eq!(mirror.root(), fixture_roots(0)[2]);
 }
 
-/// A file of the embedded node's store loses its end, as in a power cut.
+/// A file of a local store loses its end, as in a power cut.
 #[test]
 fn a_damaged_block_is_found_and_mended() {
     let upstream = Upstream::of_fixtures();

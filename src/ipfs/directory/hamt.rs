@@ -4,25 +4,28 @@
 //! slot that several lead to holds a shard. So a removal that leaves a shard
 //! with one entry moves that entry up.
 
+use super::super::blocks::{BlockSink, Blocks};
 use super::super::cid::{Cid, CidVersion};
-use super::plain::{Directory, entry_bytes};
-use super::shard::{Child, Shard, hash};
-use super::{Blocks, Changes, DirectoryError, Entry, SHARDING_BYTES, TreeError, malformed};
+use super::entry::{Changes, Entry};
+use super::error::{DirectoryError, TreeError, malformed};
+use super::plain::{PlainDirectory, SHARDING_BYTES, entry_bytes};
+use super::shard::{Child, Shard, name_hash};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-/// What stands under `name` in the directory whose root shard is `shard`.
-pub fn lookup<B: Blocks>(
+/// The entry that stands where the hash of `name` leads, in the directory whose
+/// root shard is `shard`. It may bear another name.
+pub fn entry_in_slot<B: Blocks>(
     blocks: &B,
     shard: &Shard,
     name: &str,
-) -> Result<Option<Entry>, TreeError<B::Error>> {
+) -> Result<Option<(String, Entry)>, TreeError<B::Error>> {
     let mut below: Option<(Cid, Shard)> = None;
-    for byte in hash(name) {
+    for byte in name_hash(name) {
         let shard = below.as_ref().map_or(shard, |(_, shard)| shard);
         match shard.children.get(&byte) {
             None => return Ok(None),
-            Some(Child::Entry(found, entry)) => return Ok((found == name).then_some(*entry)),
+            Some(Child::Entry(other, entry)) => return Ok(Some((other.clone(), *entry))),
             Some(Child::Shard(link)) => below = Some((link.cid, read(blocks, &link.cid)?)),
         }
     }
@@ -40,35 +43,35 @@ pub fn for_each<B: Blocks, T>(
     walk(blocks, root, shard, &mut Vec::new(), visit)
 }
 
-/// Applies `changes` to a root shard. Shards below it go to `put`; the root
+/// Applies `changes` to a root shard. Shards below it go to `sink`; the root
 /// itself goes there with [`finish`].
 pub fn patch<B: Blocks>(
     blocks: &B,
     version: CidVersion,
     shard: Shard,
     changes: &Changes,
-    put: &mut impl FnMut(Cid, Vec<u8>) -> Result<(), B::Error>,
+    sink: &mut impl BlockSink<Error = B::Error>,
 ) -> Result<Shard, TreeError<B::Error>> {
     let changes = changes
         .iter()
-        .map(|(name, entry)| (hash(name), name.as_str(), *entry))
+        .map(|(name, entry)| (name_hash(name), name.as_str(), *entry))
         .collect();
     let mut patcher = Patcher {
         blocks,
         version,
-        put,
+        sink,
     };
     patcher.shard(shard, 0, changes)
 }
 
 /// Hands out the root shard's block.
-pub fn finish<E>(
+pub fn finish<S: BlockSink>(
     version: CidVersion,
     shard: &Shard,
-    put: &mut impl FnMut(Cid, Vec<u8>) -> Result<(), E>,
-) -> Result<Entry, E> {
+    sink: &mut S,
+) -> Result<Entry, S::Error> {
     let (block, entry) = shard.encode(version);
-    put(entry.cid, block)?;
+    sink.put(entry.cid, block)?;
     Ok(entry)
 }
 
@@ -77,8 +80,8 @@ pub fn finish<E>(
 pub fn small<B: Blocks>(
     blocks: &B,
     shard: &Shard,
-) -> Result<Option<Directory>, TreeError<B::Error>> {
-    let mut plain = Directory::default();
+) -> Result<Option<PlainDirectory>, TreeError<B::Error>> {
+    let mut plain = PlainDirectory::default();
     let mut bytes = 0;
     let walked = walk(
         blocks,
@@ -99,14 +102,7 @@ pub fn small<B: Blocks>(
 
 fn read<B: Blocks>(blocks: &B, cid: &Cid) -> Result<Shard, TreeError<B::Error>> {
     let block = blocks.get(cid).map_err(TreeError::Blocks)?;
-    match super::Top::decode(cid, &block) {
-        Ok(super::Top::Sharded(shard)) => Ok(shard),
-        Ok(super::Top::Plain(_)) => {
-            let reason = DirectoryError::NotADirectory("plain directory in a shard's place");
-            Err(malformed(cid, reason))
-        }
-        Err(reason) => Err(malformed(cid, reason)),
-    }
+    Shard::decode(cid, &block).map_err(|reason| malformed(cid, reason))
 }
 
 /// `above` are the slots that led to `shard`: every entry's hash must begin so.
@@ -120,7 +116,7 @@ fn walk<B: Blocks, T>(
     for (slot, child) in &shard.children {
         above.push(*slot);
         let walked = match child {
-            Child::Entry(name, _) if !hash(name).starts_with(above) => {
+            Child::Entry(name, _) if !name_hash(name).starts_with(above) => {
                 return Err(malformed(cid, DirectoryError::Misplaced(name.clone())));
             }
             Child::Entry(name, entry) => visit(name, entry),
@@ -143,13 +139,13 @@ fn walk<B: Blocks, T>(
 /// A change with the hash of its name.
 type Change<'c> = ([u8; 8], &'c str, Option<Entry>);
 
-struct Patcher<'a, B, P> {
+struct Patcher<'a, B, S> {
     blocks: &'a B,
     version: CidVersion,
-    put: &'a mut P,
+    sink: &'a mut S,
 }
 
-impl<B: Blocks, P: FnMut(Cid, Vec<u8>) -> Result<(), B::Error>> Patcher<'_, B, P> {
+impl<B: Blocks, S: BlockSink<Error = B::Error>> Patcher<'_, B, S> {
     fn shard(
         &mut self,
         mut shard: Shard,
@@ -196,7 +192,7 @@ impl<B: Blocks, P: FnMut(Cid, Vec<u8>) -> Result<(), B::Error>> Patcher<'_, B, P
                 }
                 let changes = entries
                     .iter()
-                    .map(|(name, entry)| (hash(name), name.as_str(), Some(*entry)))
+                    .map(|(name, entry)| (name_hash(name), name.as_str(), Some(*entry)))
                     .collect();
                 self.shard(Shard::default(), depth + 1, changes)?
             }
@@ -207,7 +203,8 @@ impl<B: Blocks, P: FnMut(Cid, Vec<u8>) -> Result<(), B::Error>> Patcher<'_, B, P
             (Some(only @ Child::Entry(..)), None) => Ok(Some(only.clone())),
             _ => {
                 let (block, entry) = below.encode(self.version);
-                (self.put)(entry.cid, block).map_err(TreeError::Blocks)?;
+                let stored = self.sink.put(entry.cid, block);
+                stored.map_err(TreeError::Blocks)?;
                 Ok(Some(Child::Shard(entry)))
             }
         }
@@ -223,7 +220,7 @@ fn check_place<E>(
 ) -> Result<(), TreeError<E>> {
     match (child, changes.first()) {
         (Some(Child::Entry(name, _)), Some(change))
-            if hash(name)[..=depth] != change.0[..=depth] =>
+            if name_hash(name)[..=depth] != change.0[..=depth] =>
         {
             let reason = DirectoryError::Misplaced(name.clone());
             Err(malformed(&Cid::default(), reason))

@@ -1,9 +1,10 @@
 //! Plain UnixFS directories: one block that holds every entry.
 
 use super::super::cid::{Cid, CidVersion, DAG_PB, cid_of};
-use super::super::dag_pb::{Link, Node};
+use super::super::dag_pb::{Link, PbNode};
 use super::super::unixfs::{Kind, UnixFs};
-use super::{Changes, DirectoryError, Entry, kind};
+use super::entry::{Changes, Entry};
+use super::error::DirectoryError;
 use std::collections::BTreeMap;
 
 /// A directory is sharded exactly when the sum over its entries of name length
@@ -12,19 +13,19 @@ pub const SHARDING_BYTES: usize = 262_144;
 
 /// A plain directory. Names are ordered by their bytes, as in the block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Directory {
+pub struct PlainDirectory {
     /// The entries by name.
     pub entries: BTreeMap<String, Entry>,
 }
 
-impl Directory {
+impl PlainDirectory {
     /// Reads a directory's block.
     pub fn decode(block: &[u8]) -> Result<Self, DirectoryError> {
-        Self::from_node(Node::decode(block)?)
+        Self::from_node(PbNode::decode(block)?)
     }
 
     /// Reads a decoded node as a directory.
-    pub fn from_node(node: Node) -> Result<Self, DirectoryError> {
+    pub fn from_node(node: PbNode) -> Result<Self, DirectoryError> {
         match kind(&node)?.kind {
             Kind::Directory => {}
             Kind::HamtShard => return Err(DirectoryError::Sharded),
@@ -42,7 +43,7 @@ impl Directory {
 
     /// The directory's block and its entry in a parent.
     pub fn encode(&self, version: CidVersion) -> (Vec<u8>, Entry) {
-        let node = Node {
+        let node = PbNode {
             links: self
                 .entries
                 .iter()
@@ -72,7 +73,7 @@ impl Directory {
         }
     }
 
-    /// Whether `ipfs add -r` would write these entries as a sharded directory.
+    /// Returns true when `ipfs add -r` would write these entries as a sharded directory.
     pub fn must_be_sharded(&self) -> bool {
         self.entries
             .iter()
@@ -82,12 +83,20 @@ impl Directory {
     }
 }
 
-/// What an entry adds to the sum that decides about sharding, in bytes.
+/// The part of an entry in the sum that decides about sharding, in bytes.
 pub fn entry_bytes(name: &str, cid: &Cid) -> usize {
     name.len() + cid.encoded_len()
 }
 
 /// The empty directory, where every tree begins.
 pub fn empty(version: CidVersion) -> (Vec<u8>, Entry) {
-    Directory::default().encode(version)
+    PlainDirectory::default().encode(version)
+}
+
+/// The UnixFS message of a node that may be a directory.
+pub(super) fn kind(node: &PbNode) -> Result<UnixFs, DirectoryError> {
+    match &node.data {
+        Some(data) => Ok(UnixFs::decode(data)?),
+        None => Err(DirectoryError::NotADirectory("node without data")),
+    }
 }

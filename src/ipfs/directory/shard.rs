@@ -1,10 +1,12 @@
 //! One block of a sharded directory: a HAMT node with 256 slots.
 //! Source: <https://specs.ipfs.tech/unixfs/#dag-pb-hamtdirectory>, boxo `ipld/unixfs/hamt`.
 
-use super::super::cid::{CidVersion, DAG_PB, cid_of};
-use super::super::dag_pb::{Link, Node};
+use super::super::cid::{Cid, CidVersion, DAG_PB, cid_of};
+use super::super::dag_pb::{Link, PbNode};
 use super::super::unixfs::{Kind, UnixFs};
-use super::{DirectoryError, Entry, kind};
+use super::entry::Entry;
+use super::error::DirectoryError;
+use super::plain::kind;
 use std::collections::BTreeMap;
 
 /// Slots of a shard; a byte of the name's hash leads to one.
@@ -17,11 +19,11 @@ const MURMUR3: u64 = 0x22;
 /// A shard. Equal shards have equal bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shard {
-    /// What stands in the slots that are taken.
+    /// The contents of the slots that are taken.
     pub children: BTreeMap<u8, Child>,
 }
 
-/// What stands in a slot.
+/// The content of a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Child {
     /// The one entry whose hash leads here.
@@ -31,8 +33,22 @@ pub enum Child {
 }
 
 impl Shard {
+    /// Reads a shard below another.
+    pub(super) fn decode(cid: &Cid, block: &[u8]) -> Result<Self, DirectoryError> {
+        if cid.codec() != DAG_PB {
+            return Err(DirectoryError::Codec);
+        }
+        let node = PbNode::decode(block)?;
+        match kind(&node)?.kind {
+            Kind::Directory => Err(DirectoryError::NotADirectory(
+                "plain directory in a shard's place",
+            )),
+            _ => Self::from_node(node),
+        }
+    }
+
     /// Reads a decoded node as a shard.
-    pub fn from_node(node: Node) -> Result<Self, DirectoryError> {
+    pub fn from_node(node: PbNode) -> Result<Self, DirectoryError> {
         let message = kind(&node)?;
         if message.kind != Kind::HamtShard {
             return Err(DirectoryError::NotADirectory(
@@ -91,7 +107,7 @@ impl Shard {
                 size: entry.size,
             }
         });
-        let node = Node {
+        let node = PbNode {
             links: links.collect(),
             data: Some(message.encode()),
         };
@@ -114,8 +130,8 @@ impl Shard {
     }
 }
 
-/// The hash that decides a name's place: one byte a level.
-pub fn hash(name: &str) -> [u8; 8] {
+/// The hash that decides the place of a name: one byte a level.
+pub fn name_hash(name: &str) -> [u8; 8] {
     // Reading from memory does not fail.
     let hash = murmur3::murmur3_x64_128(&mut name.as_bytes(), 0).unwrap_or_default();
     (hash as u64).to_be_bytes()

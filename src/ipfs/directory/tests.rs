@@ -2,9 +2,13 @@
 //! a real Kubo's in `tests/known_answers.rs`.)
 
 use super::*;
-use crate::ipfs::cid::{RAW, cid_of};
-use crate::ipfs::dag_pb::Link;
+use crate::ipfs::blocks::Blocks;
+use crate::ipfs::cid::{Cid, CidVersion, DAG_PB, RAW, cid_of};
+use crate::ipfs::dag_pb::{Link, PbNode};
+use crate::ipfs::unixfs::UnixFs;
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 #[derive(Default)]
 struct Memory(RefCell<HashMap<Cid, Vec<u8>>>);
@@ -22,7 +26,7 @@ impl Blocks for Memory {
 }
 
 impl Memory {
-    fn put(&self, node: &Node) -> Cid {
+    fn put(&self, node: &PbNode) -> Cid {
         let block = node.encode();
         let cid = cid_of(CidVersion::V0, DAG_PB, &block);
         self.0.borrow_mut().insert(cid, block);
@@ -38,7 +42,7 @@ fn entry() -> Entry {
 }
 
 /// A directory of `count` entries, its blocks, and its root shard.
-fn sharded(count: usize) -> (Memory, Cid, Node) {
+fn sharded(count: usize) -> (Memory, Cid, PbNode) {
     let blocks = Memory::default();
     let changes: Changes = (0..count)
         .map(|i| (format!("{i:060}"), Some(entry())))
@@ -48,22 +52,22 @@ fn sharded(count: usize) -> (Memory, Cid, Node) {
         Ok(())
     };
     let root = patch(&Memory::default(), None, changes, CidVersion::V0, &mut put).unwrap();
-    let node = Node::decode(&blocks.get(&root.cid).unwrap()).unwrap();
+    let node = PbNode::decode(&blocks.get(&root.cid).unwrap()).unwrap();
     (blocks, root.cid, node)
 }
 
 /// The root shard with its message changed.
-fn with_message(node: &Node, change: impl FnOnce(&mut UnixFs)) -> Node {
+fn with_message(node: &PbNode, change: impl FnOnce(&mut UnixFs)) -> PbNode {
     let mut message = UnixFs::decode(node.data.as_ref().unwrap()).unwrap();
     change(&mut message);
-    Node {
+    PbNode {
         data: Some(message.encode()),
         ..node.clone()
     }
 }
 
-/// What reading all of a directory fails with.
-fn refusal(blocks: &Memory, node: &Node) -> String {
+/// The error of reading all of a directory.
+fn refusal(blocks: &Memory, node: &PbNode) -> String {
     let root = blocks.put(node);
     let mut count = |_: &str, _: &Entry| ControlFlow::<()>::Continue(());
     for_each(blocks, &root, &mut count).unwrap_err().to_string()
@@ -131,7 +135,7 @@ fn what_stands_in_a_shards_place_must_be_a_shard() {
 fn shards_deeper_than_a_hash_is_long_are_refused() {
     let blocks = Memory::default();
     let name = "x";
-    let slots = shard::hash(name);
+    let slots = name_hash(name);
     let mut below = Link {
         cid: entry().cid,
         name: String::new(),
@@ -143,7 +147,7 @@ fn shards_deeper_than_a_hash_is_long_are_refused() {
         below.name = format!("{slot:02X}{rest}");
         let children = [(slot, Child::Shard(entry()))].into();
         let (block, _) = Shard { children }.encode(CidVersion::V0);
-        let mut node = Node::decode(&block).unwrap();
+        let mut node = PbNode::decode(&block).unwrap();
         node.links = vec![below.clone()];
         below.cid = blocks.put(&node);
     }

@@ -3,25 +3,26 @@
 //!
 //! The same tree is computed here, and the two roots must agree: a node that
 //! corrupts a directory silently (as Kubo 0.31 does with sharded ones)
-//! is found out before anything is published.
+//! is noticed before anything is published.
 
-use super::{Folder, version_of};
+use super::changes::FolderChanges;
 use crate::ipfs::cid::{Cid, CidVersion};
-use crate::ipfs::directory::{Directory, Entry, Top, empty};
+use crate::ipfs::directory::{DirectoryNode, Entry, PlainDirectory, empty};
 use crate::node::Node;
-use crate::publication::{PublicationError, Tree, join};
+use crate::publication::error::{PublicationError, join};
+use crate::publication::tree::Tree;
 use std::collections::BTreeMap;
 
-/// The root of `tree` with the files of `folder` in it. Directories are made as
-/// needed, in the root's CID version; add-link's own `create` knows only CIDv0.
+/// The root of `tree` with these new files. Directories are made as needed, in the
+/// root's CID version; add-link's own `create` knows only CIDv0.
 ///
 /// # Errors
 /// [`PublicationError::Sharded`] or [`PublicationError::Occupied`] before
 /// anything is changed.
-pub fn graft(node: &Node, tree: &Tree, folder: &Folder) -> Result<Entry, PublicationError> {
-    let version = version_of(tree);
-    let planned = plan(tree, Some(tree.root), &mut Vec::new(), folder, version)?;
-    let grafted = link(node, &planned, version)?;
+pub fn graft(tree: &Tree, changes: &FolderChanges) -> Result<Entry, PublicationError> {
+    let version = CidVersion::of(&tree.root);
+    let planned = plan(tree, Some(tree.root), &mut Vec::new(), changes, version)?;
+    let grafted = link(tree.node(), &planned, version)?;
     match grafted == planned.after.cid {
         true => Ok(planned.after),
         false => Err(PublicationError::Disagreement {
@@ -45,15 +46,15 @@ fn plan(
     tree: &Tree,
     before: Option<Cid>,
     path: &mut Vec<String>,
-    new: &Folder,
+    new: &FolderChanges,
     version: CidVersion,
 ) -> Result<Planned, PublicationError> {
     let mut directory = match before {
         Some(cid) => match &*tree.top(&cid)? {
-            Top::Plain(directory) => directory.clone(),
-            Top::Sharded(_) => return Err(PublicationError::Sharded(join(path))),
+            DirectoryNode::Plain(directory) => directory.clone(),
+            DirectoryNode::Sharded(_) => return Err(PublicationError::Sharded(join(path))),
         },
-        None => Directory::default(),
+        None => PlainDirectory::default(),
     };
     let mut folders = BTreeMap::new();
     for (name, folder) in &new.folders {
@@ -88,12 +89,12 @@ fn plan(
     })
 }
 
-fn link(node: &Node, planned: &Planned, version: CidVersion) -> Result<Cid, PublicationError> {
+fn link(node: &dyn Node, planned: &Planned, version: CidVersion) -> Result<Cid, PublicationError> {
     let mut directory = match planned.before {
         Some(cid) => cid,
         None => {
             let (block, entry) = empty(version);
-            node.block_put(&entry.cid, &block)?;
+            node.put_block(&entry.cid, &block)?;
             entry.cid
         }
     };

@@ -1,37 +1,37 @@
 //! Grafting here: each touched directory is patched once, children first, and
 //! only the blocks that changed are handed out.
 
-use super::{Folder, version_of};
+use super::changes::FolderChanges;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::directory::{Changes, Entry, empty, patch};
-use crate::node::NodeError;
-use crate::publication::{PublicationError, Tree};
+use crate::publication::error::PublicationError;
+use crate::publication::stage::Stage;
+use crate::publication::tree::Tree;
 
-/// The root of `tree` with the files of `folder` in it and without those that it
-/// removes. A directory that nothing is left in goes too: it is none of those
-/// that the remaining files make.
+/// The root of `tree` with these changes. A directory that nothing is left in goes
+/// too: the remaining files would not make it.
 pub fn graft(
     tree: &Tree,
-    folder: &Folder,
-    put: &mut impl FnMut(Cid, Vec<u8>) -> Result<(), NodeError>,
+    changes: &FolderChanges,
+    stage: &Stage,
 ) -> Result<Entry, PublicationError> {
-    directory(tree, Some(tree.root), folder, version_of(tree), put)
+    directory(tree, Some(tree.root), changes, stage)
 }
 
 fn directory(
     tree: &Tree,
     before: Option<Cid>,
-    folder: &Folder,
-    version: CidVersion,
-    put: &mut impl FnMut(Cid, Vec<u8>) -> Result<(), NodeError>,
+    folder: &FolderChanges,
+    stage: &Stage,
 ) -> Result<Entry, PublicationError> {
+    let version = CidVersion::of(&tree.root);
     let mut changes = Changes::new();
     for (name, below) in &folder.folders {
         let there = match before {
             Some(cid) => tree.entry(&cid, name)?,
             None => None,
         };
-        let entry = directory(tree, there.map(|entry| entry.cid), below, version, put)?;
+        let entry = directory(tree, there.map(|entry| entry.cid), below, stage)?;
         let is_empty = entry.cid == empty(version).1.cid;
         changes.insert(name.clone(), (!is_empty).then_some(entry));
     }
@@ -39,5 +39,6 @@ fn directory(
     for (name, entry) in &folder.files {
         changes.insert(name.clone(), Some(*entry));
     }
-    Ok(patch(tree, before.as_ref(), changes, version, put)?)
+    let mut sink = |cid, block| stage.block(cid, block);
+    Ok(patch(tree, before.as_ref(), changes, version, &mut sink)?)
 }

@@ -4,9 +4,9 @@ use super::{TestNode, Upstream};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use guix_ipfs::guix::base32;
-use guix_ipfs::ipfs::car;
+use guix_ipfs::ipfs::blocks::Blocks;
 use guix_ipfs::ipfs::cid::{Cid, CidVersion};
-use guix_ipfs::ipfs::directory::{Blocks, Changes, Entry, patch};
+use guix_ipfs::ipfs::directory::{Changes, Entry, patch};
 use guix_ipfs::ipfs::file::add_file;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -97,14 +97,13 @@ pub fn root_of(tree: &Files, version: CidVersion) -> String {
 }
 
 impl TestNode {
-    /// Stores a tree, and pins it as `ipfs add -r` does; gives its root.
+    /// Stores a tree, and pins it as `ipfs add -r` does; returns its root.
     pub fn store_tree(&self, tree: &Files, version: CidVersion) -> String {
         let mut blocks = Vec::new();
-        let mut put = |cid: Cid, block: Vec<u8>| car::write_block(&mut blocks, &cid, &block);
+        let mut put = |cid: Cid, block: Vec<u8>| blocks.push((cid, block));
         let root = directory(tree, "", version, &mut put).cid;
-        let archive = [car::header(&[root]), blocks].concat();
-        let answer = self.upload("dag/import?pin-roots=true", &archive);
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        self.store(blocks);
+        self.pin(&root);
         root.to_string()
     }
 }
@@ -140,7 +139,7 @@ fn directory(tree: &Files, prefix: &str, version: CidVersion, put: Put) -> Entry
 fn file(content: &[u8], version: CidVersion, put: Put) -> Entry {
     let added = add_file(version, &mut &content[..], &mut |cid, block| {
         put(cid, block);
-        Ok(())
+        Ok::<_, String>(())
     });
     let added = added.unwrap();
     Entry {

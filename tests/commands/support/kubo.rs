@@ -1,14 +1,12 @@
-//! A real Kubo, offline on loopback, with its own repository. The program
-//! `ipfs` on the PATH is used, or the one that `GUIX_IPFS_TEST_KUBO` names.
+//! A real Kubo, offline on loopback, with its own repository: the program that
+//! `GUIX_IPFS_TEST_KUBO` names, as `scripts/test` does.
 
 use serde_json::{Value, json};
-use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Once;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -27,8 +25,10 @@ pub struct Setup<'s> {
     pub profiles: &'s str,
     /// What else its configuration says.
     pub configure: &'s dyn Fn(&mut Value),
-    /// Whether it must obey the permissions of files, which root need not.
+    /// It must obey the permissions of files, which root need not.
     pub unprivileged: bool,
+    /// A user and password, `USER:PASSWORD`, that its RPC asks for.
+    pub password: Option<&'s str>,
 }
 
 impl Default for Setup<'_> {
@@ -39,6 +39,7 @@ impl Default for Setup<'_> {
             profiles: "test",
             configure: &|_| {},
             unprivileged: false,
+            password: None,
         }
     }
 }
@@ -48,27 +49,30 @@ pub struct Kubo {
     pub gateway: String,
     daemon: Child,
     online: bool,
+    /// A user and password that its RPC asks for.
+    pub password: Option<String>,
     program: PathBuf,
     repo: TempDir,
 }
 
 impl Kubo {
-    /// A Kubo that answers, or `None` where no `ipfs` is found.
-    pub fn start(setup: Setup) -> Option<Self> {
-        let kubo = Self::spawn(setup)?;
+    /// A Kubo that answers.
+    pub fn start(setup: Setup) -> Self {
+        let kubo = Self::spawn(setup);
         kubo.wait();
-        Some(kubo)
+        kubo
     }
 
     /// A Kubo that may not answer yet.
-    pub fn spawn(setup: Setup) -> Option<Self> {
-        let Some(program) = program() else {
-            say_once();
-            return None;
-        };
+    pub fn spawn(setup: Setup) -> Self {
+        let mut program = program();
         let repo = tempfile::tempdir().unwrap();
         if setup.unprivileged && is_root(repo.path()) {
             chown(repo.path(), Some(NOBODY), None).unwrap();
+            // The folders above the given program may be root's alone.
+            let copy = repo.path().join("program");
+            std::fs::copy(program, &copy).unwrap();
+            program = copy;
         }
         let mut init = ipfs(&program, repo.path());
         let made = init.args(["init", "--profile", setup.profiles]);
@@ -89,14 +93,15 @@ impl Kubo {
         }
         (setup.configure)(&mut config);
         std::fs::write(&path, config.to_string()).unwrap();
-        Some(Self {
+        Self {
             api: format!("http://127.0.0.1:{api}"),
             gateway: format!("http://127.0.0.1:{gateway}"),
             daemon: daemon(&program, repo.path(), setup.online),
             online: setup.online,
+            password: setup.password.map(str::to_owned),
             program,
             repo,
-        })
+        }
     }
 
     /// Runs `ipfs` beside the daemon: a command and its options, separated by
@@ -168,23 +173,12 @@ fn daemon(program: &Path, repo: &Path, online: bool) -> Child {
     daemon.spawn().unwrap()
 }
 
-fn program() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("GUIX_IPFS_TEST_KUBO") {
-        return Some(named.into());
-    }
-    let paths = std::env::var_os("PATH")?;
-    let mut found = std::env::split_paths(&paths).map(|folder| folder.join("ipfs"));
-    found.find(|program| program.is_file())
-}
-
-/// Straight to standard error, which tests that succeed do not show otherwise.
-fn say_once() {
-    static SAID: Once = Once::new();
-    SAID.call_once(|| {
-        let line = "no `ipfs` on PATH: every test on a real Kubo is left out (on_kubo, network, \
-                    node_options, import_settings)";
-        let _ = writeln!(std::io::stderr(), "{line}");
-    });
+/// The program under test.
+fn program() -> PathBuf {
+    let named = std::env::var_os("GUIX_IPFS_TEST_KUBO");
+    named
+        .expect("GUIX_IPFS_TEST_KUBO names a Kubo: run scripts/test")
+        .into()
 }
 
 /// A port below those that the system gives to outgoing connections, so that a

@@ -7,6 +7,7 @@ mod node;
 mod program;
 mod proxy;
 mod raw;
+mod reader;
 mod upstream;
 
 pub use items::{Files, Item, Nothing, item, root_of, tree_of, tree_of_fixtures, write_tree};
@@ -47,16 +48,29 @@ pub fn fixture_roots(cid_version: u8) -> Vec<String> {
 /// Makes a test of each function for each node: `fn(&TestNode)`.
 macro_rules! on_both_nodes {
     ($($name:ident),+ $(,)?) => {
-        mod on_embedded {
+        mod on_local {
             $(#[test] fn $name() {
-                super::$name(&$crate::support::TestNode::embedded());
+                super::$name(&$crate::support::TestNode::local());
             })+
         }
         mod on_kubo {
-            $(#[test] fn $name() {
-                if let Some(node) = $crate::support::TestNode::kubo() {
-                    super::$name(&node);
-                }
+            $(#[test]
+            #[ignore = "needs a real Kubo: scripts/test"]
+            fn $name() {
+                super::$name(&$crate::support::TestNode::kubo());
+            })+
+        }
+    };
+}
+
+/// Makes a test of each function for Kubo only.
+macro_rules! on_kubo_alone {
+    ($($name:ident),+ $(,)?) => {
+        mod kubo_alone {
+            $(#[test]
+            #[ignore = "needs a real Kubo: scripts/test"]
+            fn $name() {
+                super::$name(&$crate::support::TestNode::kubo());
             })+
         }
     };

@@ -16,16 +16,15 @@ pub struct Network {
 }
 
 impl Network {
-    /// A network of so many nodes, or `None` where no `ipfs` is found.
-    pub fn start(size: usize) -> Option<Self> {
-        let kubos: Option<Vec<Kubo>> = (0..size).map(|_| Kubo::spawn(online())).collect();
-        let kubos = kubos?;
+    /// A network of so many nodes.
+    pub fn start(size: usize) -> Self {
+        let kubos: Vec<Kubo> = (0..size).map(|_| Kubo::spawn(online())).collect();
         kubos.iter().for_each(Kubo::wait);
         let network = Self {
             nodes: kubos.into_iter().map(TestNode::of_kubo).collect(),
         };
         network.connect();
-        Some(network)
+        network
     }
 
     /// Ends a node as a crash would, and starts it anew over what it has.
@@ -43,7 +42,7 @@ impl Network {
     /// nothing but the key in this file of `ipfs key export`, so that its
     /// sequence numbers start at 0. It is not connected yet.
     pub fn rebuild(&mut self, node: usize, name: &str, key: &[u8]) {
-        let new = Kubo::start(online()).unwrap();
+        let new = Kubo::start(online());
         self.nodes[node] = TestNode::of_kubo(new);
         self.nodes[node].import_key(name, key);
     }
@@ -114,14 +113,6 @@ impl TestNode {
     pub fn import_key(&self, name: &str, key: &[u8]) {
         let answer = self.upload(&format!("key/import?arg={name}"), key);
         assert_eq!(answer.status, 200, "{}", answer.text());
-    }
-
-    /// The name of a key, `k51…`.
-    pub fn name_of(&self, key: &str) -> String {
-        let keys = self.json("key/list");
-        let mut keys = keys["Keys"].as_array().unwrap().iter();
-        let key = keys.find(|found| found["Name"] == key).unwrap();
-        key["Id"].as_str().unwrap().to_owned()
     }
 
     /// Asks the network what a name points to.

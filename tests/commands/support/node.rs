@@ -1,27 +1,42 @@
 //! A node of either kind, with a folder of its own.
 
 use super::kubo::{Kubo, Setup};
-use guix_ipfs::embedded::{Running, start_foreground};
+use super::reader::PublishedTree;
+use guix_ipfs::gateway::{self, http::Server};
+use guix_ipfs::ipfs::cid::{Cid, CidVersion};
+use guix_ipfs::node::kubo::{KuboNode, TimeLimits};
+use guix_ipfs::node::local::LocalNode;
+use guix_ipfs::node::{KnownBlocks, Node, PublishOptions, Segment};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 pub struct TestNode {
-    /// The RPC, `http://127.0.0.1:PORT`.
+    /// The value of `--api`.
     pub api: String,
-    /// The gateway, likewise.
+    /// The gateway, `http://127.0.0.1:PORT`.
     pub gateway: String,
     agent: ureq::Agent,
     kind: Kind,
 }
 
 enum Kind {
-    // The node ends before its folder goes.
-    Embedded(#[allow(dead_code)] Running, #[allow(dead_code)] TempDir),
-    Kubo(Kubo),
+    Local {
+        node: Arc<LocalNode>,
+        folder: TempDir,
+        _gateway: Server,
+    },
+    Kubo {
+        node: Box<KuboNode>,
+        daemon: Kubo,
+    },
 }
 
-/// What an HTTP request was answered.
+/// The answer to an HTTP request.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -41,62 +56,88 @@ impl Answer {
 }
 
 impl TestNode {
-    pub fn embedded() -> Self {
+    /// A local store, served by a gateway of this process.
+    pub fn local() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let running = start_foreground(folder.path(), 0, 0).unwrap();
+        let node = Arc::new(LocalNode::open(folder.path()).unwrap());
+        let gateway = gateway::serve(Arc::clone(&node) as Arc<dyn Node>, 0).unwrap();
         Self {
-            api: running.rpc_url(),
-            gateway: running.gateway_url().unwrap(),
+            api: format!("embedded:{}", folder.path().display()),
+            gateway: gateway.url(),
             agent: agent(),
-            kind: Kind::Embedded(running, folder),
+            kind: Kind::Local {
+                node,
+                folder,
+                _gateway: gateway,
+            },
         }
     }
 
-    /// A new Kubo, or `None` where no `ipfs` is found.
-    pub fn kubo() -> Option<Self> {
+    /// A new Kubo.
+    pub fn kubo() -> Self {
         Self::kubo_with(Setup::default())
     }
 
-    /// The same, set up as wished.
-    pub fn kubo_with(setup: Setup) -> Option<Self> {
-        Kubo::start(setup).map(Self::of_kubo)
+    /// A new Kubo with this setup.
+    pub fn kubo_with(setup: Setup) -> Self {
+        Self::of_kubo(Kubo::start(setup))
     }
 
-    pub(super) fn of_kubo(kubo: Kubo) -> Self {
+    pub(super) fn of_kubo(daemon: Kubo) -> Self {
+        let limits = TimeLimits {
+            connect: Duration::from_secs(20),
+            read: Duration::from_secs(60),
+        };
+        // One that asks for a password is asked by the program only.
+        let address = match &daemon.password {
+            Some(password) => daemon.api.replace("//", &format!("//{password}@")),
+            None => daemon.api.clone(),
+        };
+        let node = KuboNode::connect(&address.parse().unwrap(), limits).unwrap();
         Self {
-            api: kubo.api.clone(),
-            gateway: kubo.gateway.clone(),
+            api: daemon.api.clone(),
+            gateway: daemon.gateway.clone(),
             agent: agent(),
-            kind: Kind::Kubo(kubo),
+            kind: Kind::Kubo {
+                node: Box::new(node),
+                daemon,
+            },
         }
     }
 
     pub fn is_kubo(&self) -> bool {
-        matches!(self.kind, Kind::Kubo(_))
+        matches!(self.kind, Kind::Kubo { .. })
     }
 
-    /// Whether it is a Kubo before 0.40, which cannot tell a name's record and
-    /// lets add-link into sharded directories.
-    pub fn is_old_kubo(&self) -> bool {
-        let version = self.json("version")["Version"].as_str().unwrap().to_owned();
-        let minor: u32 = version.split('.').nth(1).unwrap().parse().unwrap();
-        self.is_kubo() && minor < 40
+    /// The node through the program's own back end: to arrange a situation, never to
+    /// judge one.
+    pub fn node(&self) -> &dyn Node {
+        match &self.kind {
+            Kind::Local { node, .. } => &**node,
+            Kind::Kubo { node, .. } => &**node,
+        }
     }
 
-    /// The daemon, for what only Kubo does.
+    /// The daemon, for tests on Kubo only.
     pub fn daemon(&self) -> &Kubo {
         match &self.kind {
-            Kind::Kubo(kubo) => kubo,
-            Kind::Embedded(..) => panic!("this is not Kubo"),
+            Kind::Kubo { daemon, .. } => daemon,
+            Kind::Local { .. } => panic!("this is not Kubo"),
         }
     }
 
     /// The same, to stop it and start it anew.
     pub fn daemon_mut(&mut self) -> &mut Kubo {
         match &mut self.kind {
-            Kind::Kubo(kubo) => kubo,
-            Kind::Embedded(..) => panic!("this is not Kubo"),
+            Kind::Kubo { daemon, .. } => daemon,
+            Kind::Local { .. } => panic!("this is not Kubo"),
         }
+    }
+
+    /// Returns true for a Kubo before 0.40, which cannot tell a name's record and
+    /// lets add-link into sharded directories.
+    pub fn is_old_kubo(&self) -> bool {
+        self.is_kubo() && !self.node().description().capabilities.sequence
     }
 
     /// Runs Kubo's own program beside its daemon ([`Kubo::ipfs`]).
@@ -104,16 +145,13 @@ impl TestNode {
         self.daemon().ipfs(command, arguments)
     }
 
-    /// Calls the RPC; `call` is a command with its query.
+    /// Calls the RPC of a Kubo; `call` is a command with its query.
     pub fn rpc(&self, call: &str) -> Answer {
-        answer(
-            agent()
-                .post(format!("{}/api/v0/{call}", self.api))
-                .send_empty(),
-        )
+        let url = format!("{}/api/v0/{call}", self.daemon().api);
+        answer(agent().post(url).send_empty())
     }
 
-    /// Calls the RPC with one file to upload.
+    /// Calls the RPC of a Kubo with one file to upload.
     pub fn upload(&self, call: &str, content: &[u8]) -> Answer {
         let mut form = b"--frontier\r\nContent-Disposition: form-data; name=\"file\"; \
                          filename=\"file\"\r\n\r\n"
@@ -125,46 +163,160 @@ impl TestNode {
         answer(request.send(&form[..]))
     }
 
-    /// Calls the RPC, which must succeed with one JSON value.
+    /// Calls the RPC of a Kubo, which must succeed with one JSON value.
     pub fn json(&self, call: &str) -> Value {
         let answer = self.rpc(call);
         assert_eq!(answer.status, 200, "{call}: {}", answer.text());
         serde_json::from_slice(&answer.body).unwrap()
     }
 
-    /// Points the name of a key, which is made where there is none, to a root.
-    pub fn publish(&self, key: &str, root: &str) {
-        self.rpc(&format!("key/gen?arg={key}&type=ed25519"));
-        let options = "allow-offline=true&resolve=false";
-        self.json(&format!(
-            "name/publish?arg=/ipfs/{root}&key={key}&{options}"
-        ));
-    }
-
-    /// Unpins all that bears a name which contains `part`.
-    pub fn unpin_named(&self, part: &str) {
-        let pins = self.json(&format!("pin/ls?type=recursive&name={part}&names=true"));
-        for cid in pins["Keys"].as_object().unwrap().keys() {
-            self.json(&format!("pin/rm?arg={cid}"));
+    /// Makes a key, if there is none, and returns its IPNS name.
+    pub fn create_key(&self, name: &str) -> String {
+        match self.key_id(name) {
+            Some(id) => id,
+            None => self.node().create_key(name).unwrap().id,
         }
     }
 
+    /// The IPNS name of a key.
+    pub fn key_id(&self, name: &str) -> Option<String> {
+        let keys = self.node().keys().unwrap().into_iter();
+        keys.into_iter()
+            .find(|key| key.name == name)
+            .map(|key| key.id)
+    }
+
+    /// Points the name of a key, which is made where there is none, to a root.
+    pub fn publish(&self, key: &str, root: &str) {
+        self.create_key(key);
+        let mut keys = self.node().keys().unwrap().into_iter();
+        let key = keys.find(|found| found.name == key).unwrap();
+        let options = PublishOptions {
+            lifetime: Duration::from_secs(48 * 3600),
+            allow_offline: true,
+            sequence: None,
+        };
+        let root = root.parse().unwrap();
+        self.node().publish(&key, &root, &options).unwrap();
+    }
+
     /// Gives a key another name.
-    pub fn rename_key(&self, was: &str, now: &str) {
-        self.json(&format!("key/rename?arg={was}&arg={now}"));
+    pub fn rename_key(&self, old: &str, new: &str) {
+        let mut keys = self.node().keys().unwrap().into_iter();
+        let key = keys.find(|key| key.name == old).unwrap();
+        self.node().rename_key(&key, new).unwrap();
+    }
+
+    /// Every recursive pin with its name, as the node itself keeps it.
+    pub fn pins(&self) -> BTreeMap<String, String> {
+        match &self.kind {
+            Kind::Local { folder, .. } => match std::fs::read(folder.path().join("pins.json")) {
+                Ok(pins) => serde_json::from_slice(&pins).unwrap(),
+                Err(_) => BTreeMap::new(),
+            },
+            Kind::Kubo { .. } => {
+                let pins = self.json("pin/ls?type=recursive&names=true");
+                let pins = pins["Keys"].as_object().cloned().unwrap_or_default();
+                let pins = pins.into_iter().map(|(cid, pin)| {
+                    let name = pin["Name"].as_str().unwrap_or_default();
+                    (cid, name.to_owned())
+                });
+                // Kubo's own.
+                let empty = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn";
+                pins.filter(|(cid, _)| cid != empty).collect()
+            }
+        }
+    }
+
+    /// The roots of the pins whose names contain `part`.
+    pub fn pins_named(&self, part: &str) -> Vec<String> {
+        let pins = self.pins().into_iter();
+        pins.filter(|(_, name)| name.contains(part))
+            .map(|(cid, _)| cid)
+            .collect()
+    }
+
+    /// Removes all pins whose names contain `part`.
+    pub fn unpin_named(&self, part: &str) {
+        for cid in self.pins_named(part) {
+            self.node().unpin(&cid.parse().unwrap()).unwrap();
+        }
+    }
+
+    /// Stores blocks, unprotected from the collector.
+    pub fn store(&self, blocks: impl IntoIterator<Item = (Cid, Vec<u8>)>) {
+        let send = |segment: Segment| {
+            let segment = segment.seal();
+            self.node().import(&segment).unwrap();
+            self.node().unpin(&segment.staging).unwrap();
+        };
+        let mut segment = Segment::default();
+        for (cid, block) in blocks {
+            segment.push(cid, block);
+            if segment.is_full() {
+                send(std::mem::take(&mut segment));
+            }
+        }
+        send(segment);
+    }
+
+    /// Pins a root.
+    pub fn pin(&self, root: &Cid) {
+        self.node().pin(root, "", KnownBlocks::Unsure).unwrap();
+    }
+
+    /// Adds a file, unprotected from the collector, and returns its CID.
+    pub fn add(&self, content: &[u8]) -> Cid {
+        self.add_as(CidVersion::V0, content)
+    }
+
+    /// The same in either CID version.
+    pub fn add_as(&self, version: CidVersion, mut content: &[u8]) -> Cid {
+        self.node().add_file(version, &mut content).unwrap().cid
+    }
+
+    /// Runs the collector.
+    pub fn collect_garbage(&self) -> u64 {
+        self.node().collect_garbage().unwrap()
+    }
+
+    /// Returns true when the node holds this block.
+    pub fn has_block(&self, cid: &Cid) -> bool {
+        self.node().block_size(cid).unwrap().is_some()
+    }
+
+    /// The bytes of a block as the node keeps it: the file of a local store, or the
+    /// answer of Kubo's RPC.
+    pub fn raw_block(&self, cid: &str) -> Option<Vec<u8>> {
+        match &self.kind {
+            Kind::Kubo { .. } => {
+                let answer = self.rpc(&format!("block/get?arg={cid}&offline=true"));
+                (answer.status == 200).then_some(answer.body)
+            }
+            Kind::Local { folder, .. } => {
+                let cid: cid::Cid = cid.parse().unwrap();
+                std::fs::read(block_file(folder.path(), &cid)).ok()
+            }
+        }
+    }
+
+    /// Everything below a published root, read by the tests' own reader.
+    pub fn published(&self, root: &str) -> PublishedTree {
+        PublishedTree::read(&|cid| self.raw_block(cid), root)
     }
 
     /// Asks the gateway.
     pub fn get(&self, path: &str) -> Answer {
         answer(self.agent.get(format!("{}{path}", self.gateway)).call())
     }
+}
 
-    /// Adds a file, as `ipfs add --pin=false` does, and gives its CID.
-    pub fn add(&self, content: &[u8]) -> String {
-        let answer = self.upload("add?pin=false", content);
-        let line: Value = serde_json::from_slice(&answer.body).unwrap();
-        line["Hash"].as_str().unwrap().to_owned()
-    }
+/// The file of a block in a local store.
+fn block_file(folder: &Path, cid: &cid::Cid) -> PathBuf {
+    let hash = cid.hash().to_bytes();
+    let name: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let shelf = name[name.len() - 2..].to_owned();
+    folder.join("blocks").join(shelf).join(name)
 }
 
 pub fn agent() -> ureq::Agent {

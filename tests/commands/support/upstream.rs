@@ -2,7 +2,7 @@
 //! replaced file by file, and it counts what it is asked for.
 
 use super::fixture;
-use guix_ipfs::embedded::http::{Content, Request, Response, Server};
+use guix_ipfs::gateway::http::{Content, Request, Response, Server};
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
@@ -102,7 +102,7 @@ impl Upstream {
         let answers = Arc::clone(&shared);
         let over = Arc::<AtomicBool>::default();
         let ended = Arc::clone(&over);
-        let server = Server::bind(0, move |request: &mut Request| {
+        let server = Server::bind(0, move |request: &Request| {
             let path = percent_decode_str(&request.path).decode_utf8_lossy();
             let path = path.trim_start_matches('/').to_owned();
             let mut shared = answers.lock().unwrap();

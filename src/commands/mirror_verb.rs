@@ -1,0 +1,136 @@
+//! `sync` and `add` alike: the request, and its result.
+
+use super::open::{open_node, publishing};
+use crate::cli::{GlobalArgs, MirrorArgs, PublishArgs, VariantArgs};
+use crate::guix::UpstreamClient;
+use crate::mirror::{
+    Closure, Exit, Failure, ItemFilter, ItemSelection, MirrorRequest, MirrorSummary, Plan,
+    RememberedRefusals, RunLimits, mirror, preview,
+};
+use crate::node::DryRun;
+use crate::report::{DryRunResult, Loudness, Report, Summary, bytes, items, report_skipped};
+use crate::util::home::{BaseDirectory, folder};
+
+/// A verb that mirrors.
+pub struct MirrorVerb<'a> {
+    /// Its name.
+    pub name: &'static str,
+    /// The items that are errors when they are left out.
+    pub loudness: Loudness,
+    /// The treatment of items that were refused lately.
+    pub remembered_refusals: RememberedRefusals,
+    /// Options of every command.
+    pub global: &'a GlobalArgs,
+    /// Options of mirroring.
+    pub args: &'a MirrorArgs,
+    /// Options of publishing.
+    pub publish: &'a PublishArgs,
+}
+
+impl MirrorVerb<'_> {
+    /// Mirrors the selected items, and reports the result.
+    pub fn run(
+        &self,
+        upstreams: Vec<UpstreamClient>,
+        selection: ItemSelection,
+        system: Option<&str>,
+        report: &Report,
+    ) -> Result<Exit, Failure> {
+        let args = self.args;
+        let request = MirrorRequest {
+            key: self.global.key.clone(),
+            selection,
+            upstreams,
+            system: system.map_or_else(system_of_this_machine, str::to_owned),
+            filter: ItemFilter {
+                max_nar_size: args.max_nar_size,
+                ..filter(&args.variants)
+            },
+            closure: match args.no_closure {
+                true => Closure::ItemOnly,
+                false => Closure::Whole,
+            },
+            graft: args.graft,
+            limits: RunLimits {
+                max_bytes: args.max_bytes,
+                max_time: args.max_time,
+                checkpoint: args.checkpoint as usize,
+            },
+            remembered_refusals: self.remembered_refusals,
+            // Without a home nothing is remembered.
+            cache_folder: folder(BaseDirectory::Cache).ok(),
+            base: args.base,
+            publishing: publishing(self.publish)?,
+            jobs: self.global.jobs,
+        };
+        let node = open_node(self.global)?;
+        if args.dry_run {
+            let plan = preview(&DryRun(&*node), &request, report)?;
+            return Ok(self.report_preview(&plan, report));
+        }
+        let summary = mirror(&*node, &request, report)?;
+        let exit = self.report_summary(&summary, report);
+        Ok(summary.interrupted.unwrap_or(exit))
+    }
+
+    fn report_preview(&self, plan: &Plan, report: &Report) -> Exit {
+        for item in &plan.items {
+            let path = &item.narinfo.store_path;
+            report.print(&match item.file_bytes() {
+                Some(size) => format!("{path} {}", bytes(size)),
+                None => path.to_string(),
+            });
+        }
+        let exit = report_skipped(report, plan, self.loudness, |_| true);
+        report.summary_json(&Summary {
+            command: self.name,
+            result: &DryRunResult::new(plan),
+        });
+        exit
+    }
+
+    fn report_summary(&self, summary: &MirrorSummary, report: &Report) -> Exit {
+        let result = &summary.result;
+        let is_new = |skipped: &_| summary.is_new(skipped);
+        let exit = report_skipped(report, &summary.plan, self.loudness, is_new);
+        let (name, root) = (&summary.name, summary.root);
+        report.status(&match result.published {
+            true => format!(
+                "mirrored {}, {}; /ipns/{name} points to /ipfs/{root}",
+                items(result.mirrored.len()),
+                bytes(result.bytes),
+            ),
+            false => format!("nothing new; /ipns/{name} points to /ipfs/{root}"),
+        });
+        if result.left > 0 {
+            let are = if result.left == 1 { "is" } else { "are" };
+            report.status(&format!(
+                "{} {are} left for another run",
+                items(result.left)
+            ));
+        }
+        report.summary_json(&Summary {
+            command: self.name,
+            result: summary,
+        });
+        exit
+    }
+}
+
+/// The wanted variants.
+pub fn filter(args: &VariantArgs) -> ItemFilter {
+    ItemFilter {
+        compressions: args.compressions.clone(),
+        max_nar_size: None,
+    }
+}
+
+/// Guix's name of this machine's system.
+fn system_of_this_machine() -> String {
+    let processor = match std::env::consts::ARCH {
+        "x86" => "i686",
+        "arm" => "armhf",
+        other => other,
+    };
+    format!("{processor}-linux")
+}

@@ -1,0 +1,29 @@
+//! The node and the terms of publishing, as the options give them.
+
+use crate::cli::{GlobalArgs, PublishArgs};
+use crate::mirror::Failure;
+use crate::node::kubo::TimeLimits;
+use crate::node::{Node, NodeOptions, open};
+use crate::publication::PublisherOptions;
+use crate::util::home::{BaseDirectory, folder};
+
+/// Opens the node of `--api`.
+pub fn open_node(global: &GlobalArgs) -> Result<Box<dyn Node>, Failure> {
+    Ok(open(&NodeOptions {
+        address: global.api.clone(),
+        authorization_file: global.api_auth_file.clone(),
+        limits: TimeLimits {
+            connect: global.connect_timeout,
+            read: global.read_timeout,
+        },
+    })?)
+}
+
+/// The terms of publishing. Runs of one user share the lock folder.
+pub fn publishing(args: &PublishArgs) -> Result<PublisherOptions, Failure> {
+    Ok(PublisherOptions {
+        lock_folder: folder(BaseDirectory::State)?,
+        record_lifetime: args.record_lifetime,
+        allow_offline: args.allow_offline,
+    })
+}

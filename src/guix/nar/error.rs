@@ -1,0 +1,82 @@
+//! The ways in which a nar is not the one that its narinfo promises.
+
+use super::super::compression::Compression;
+use super::decompress::MAX_WINDOW_BYTES;
+use crate::util::diagnosis::Diagnosis;
+use std::io;
+
+/// The error of a [`NarVerifier`](super::NarVerifier).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NarError {
+    /// A compression without a decompressor here, so that the nar's hash cannot be
+    /// checked.
+    #[error("a nar compressed with {0:?} cannot be checked: only gzip, lzip, zstd and none can")]
+    Compression(String),
+    /// The system refused another thread.
+    #[error("cannot start a thread to check the nar: {0}")]
+    Thread(String),
+    /// The file goes on beyond its FileSize.
+    #[error("the file is longer than its FileSize of {0} bytes")]
+    FileTooLong(u64),
+    /// The file goes on beyond the size that a nar of its NarSize can take: padded,
+    /// or without an end.
+    #[error("the file is longer than {0} bytes, more than a nar of its NarSize can take")]
+    FileEndless(u64),
+    /// The file ended before its FileSize.
+    #[error("the file has {got} bytes, but its FileSize is {expected}")]
+    FileTooShort {
+        /// FileSize, in bytes.
+        expected: u64,
+        /// Bytes that came.
+        got: u64,
+    },
+    /// The file is not a whole stream of its compression.
+    #[error("the file is not a valid {compression} stream: {reason}")]
+    Corrupt {
+        /// The compression that the narinfo names.
+        compression: Compression,
+        /// The decompressor's message.
+        reason: String,
+    },
+    /// The file asks for more memory than is given to one nar.
+    #[error("the {0} stream asks for a window of more than {max} MiB to decompress it", max = MAX_WINDOW_BYTES >> 20)]
+    Window(Compression),
+    /// The file decompresses to more than NarSize: damage, or a bomb.
+    #[error("the nar is longer than its NarSize of {0} bytes")]
+    TooLong(u64),
+    /// The file decompresses to less than NarSize.
+    #[error("the nar has {got} bytes, but its NarSize is {expected}")]
+    TooShort {
+        /// NarSize, in bytes.
+        expected: u64,
+        /// Bytes of the decompressed nar.
+        got: u64,
+    },
+    /// The nar has the right size and other contents.
+    #[error("the nar's hash is sha256:{got}, but its NarHash is sha256:{expected}")]
+    Hash {
+        /// NarHash, in nix-base32.
+        expected: String,
+        /// The decompressed nar's, in nix-base32.
+        got: String,
+    },
+}
+
+impl NarError {
+    /// The error of a [`NarVerifier`](super::NarVerifier), if `error` is one,
+    /// however many `io::Error`s it has been wrapped in since.
+    #[must_use]
+    pub fn from_io(error: &io::Error) -> Option<&Self> {
+        let inner = error.get_ref()?;
+        inner
+            .downcast_ref()
+            .or_else(|| Self::from_io(inner.downcast_ref()?))
+    }
+
+    pub(super) fn into_io(self) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, self)
+    }
+}
+
+/// Another download of the same file would fail in the same way.
+impl Diagnosis for NarError {}

@@ -1,0 +1,15 @@
+//! The nar: the archive of one store item, as a compressed file of the server.
+
+mod checker;
+mod decompress;
+mod error;
+mod expected;
+pub(super) mod path;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use error::NarError;
+pub use expected::ExpectedNar;
+pub use path::{NarPath, NarPathError};
+pub use verify::NarVerifier;

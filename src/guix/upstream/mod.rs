@@ -1,0 +1,11 @@
+//! The client of a substitute server.
+
+mod client;
+mod error;
+mod response;
+#[cfg(test)]
+mod tests;
+
+pub use client::{BuildQuery, ConnectionLimits, UpstreamClient};
+pub use error::HttpError;
+pub use response::Download;

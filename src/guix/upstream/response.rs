@@ -1,0 +1,113 @@
+//! The answers of a substitute server.
+
+use super::error::HttpError;
+use std::fmt;
+use std::io::{self, Read};
+use std::time::{Duration, SystemTime};
+use ureq::Body;
+use ureq::http::{Response, header};
+
+/// Bytes of an unwanted body that are read so that its connection can be used again
+/// instead of being closed.
+const MAX_DRAINED_BYTES: u64 = 16 << 10;
+
+/// A body on its way.
+pub struct Download {
+    /// The bytes as the server sends them. A read fails with an error that wraps an
+    /// [`HttpError`] if the connection breaks or the body is shorter than `length`
+    /// (`UnexpectedEof`).
+    pub reader: Box<dyn Read + Send>,
+    /// Content-Length in bytes, if the server gives it.
+    pub length: Option<u64>,
+}
+
+impl Download {
+    pub(super) fn of(url: String, response: Response<Body>) -> Self {
+        Self {
+            length: response.body().content_length(),
+            reader: Box::new(NamedBody {
+                reader: response.into_body().into_reader(),
+                url,
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Download {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download")
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A body whose errors name the URL.
+struct NamedBody<R> {
+    reader: R,
+    url: String,
+}
+
+impl<R: Read> Read for NamedBody<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buf);
+        count.map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            _ => HttpError::of_body(&self.url, error).into_io(),
+        })
+    }
+}
+
+/// Reads a whole body of at most `limit` bytes.
+pub(super) fn read_all(
+    url: &str,
+    response: Response<Body>,
+    limit: u64,
+) -> Result<Vec<u8>, HttpError> {
+    let too_large = || HttpError::TooLarge {
+        url: url.to_owned(),
+        limit,
+    };
+    let length = response.body().content_length();
+    if length.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    let mut body = response.into_body().into_reader().take(limit + 1);
+    let read = body.read_to_end(&mut bytes);
+    read.map_err(|error| HttpError::of_body(url, error))?;
+    match bytes.len() as u64 > limit {
+        true => Err(too_large()),
+        false => Ok(bytes),
+    }
+}
+
+/// Reads a small body to its end.
+pub(super) fn drain(response: Response<Body>) {
+    let mut body = response.into_body().into_reader().take(MAX_DRAINED_BYTES);
+    // An error only closes the connection.
+    let _ = io::copy(&mut body, &mut io::sink());
+}
+
+/// The error of an answer with a status that is not expected.
+pub(super) fn unexpected_status(url: String, response: &Response<Body>) -> HttpError {
+    let value = response.headers().get(header::RETRY_AFTER);
+    let retry_after = value.and_then(|value| {
+        let value = value.to_str().ok()?.trim();
+        let seconds = value.parse().map(Duration::from_secs).ok();
+        // A date in the past asks for no pause.
+        let until = |date: SystemTime| date.duration_since(SystemTime::now()).unwrap_or_default();
+        seconds.or_else(|| httpdate::parse_http_date(value).ok().map(until))
+    });
+    HttpError::Status {
+        url,
+        status: response.status().as_u16(),
+        retry_after,
+    }
+}
+
+/// The `Location` as written; empty if there is none.
+pub(super) fn location(response: &Response<Body>) -> String {
+    let value = response.headers().get(header::LOCATION);
+    let bytes = value.map_or(&[][..], |value| value.as_bytes());
+    String::from_utf8_lossy(bytes).into_owned()
+}

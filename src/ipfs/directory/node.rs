@@ -1,0 +1,96 @@
+//! Directories of either kind, read from their first block.
+
+use super::super::blocks::Blocks;
+use super::super::cid::{Cid, DAG_PB};
+use super::super::dag_pb::PbNode;
+use super::super::unixfs::Kind;
+use super::entry::Entry;
+use super::error::{DirectoryError, TreeError, malformed};
+use super::hamt;
+use super::plain::{PlainDirectory, kind};
+use super::shard::Shard;
+use std::ops::ControlFlow;
+
+/// A directory's first block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DirectoryNode {
+    /// All of it.
+    Plain(PlainDirectory),
+    /// The root shard.
+    Sharded(Shard),
+}
+
+impl DirectoryNode {
+    /// Reads a directory's first block.
+    pub fn decode(cid: &Cid, block: &[u8]) -> Result<Self, DirectoryError> {
+        if cid.codec() != DAG_PB {
+            return Err(DirectoryError::Codec);
+        }
+        let node = PbNode::decode(block)?;
+        match kind(&node)?.kind {
+            Kind::HamtShard => Shard::from_node(node).map(Self::Sharded),
+            _ => PlainDirectory::from_node(node).map(Self::Plain),
+        }
+    }
+
+    /// Reads the first block of the directory `cid`.
+    pub fn read<B: Blocks>(blocks: &B, cid: &Cid) -> Result<Self, TreeError<B::Error>> {
+        let block = blocks.get(cid).map_err(TreeError::Blocks)?;
+        Self::decode(cid, &block).map_err(|reason| malformed(cid, reason))
+    }
+
+    /// The entry `name` of the directory that begins so.
+    pub fn lookup<B: Blocks>(
+        &self,
+        blocks: &B,
+        name: &str,
+    ) -> Result<Option<Entry>, TreeError<B::Error>> {
+        let there = self.slot(blocks, name)?;
+        Ok(there.and_then(|(other, entry)| (other == name).then_some(entry)))
+    }
+
+    /// The entry in the place of `name`, with its own name. In a sharded directory
+    /// that may be another: one whose hash begins alike.
+    pub fn slot<B: Blocks>(
+        &self,
+        blocks: &B,
+        name: &str,
+    ) -> Result<Option<(String, Entry)>, TreeError<B::Error>> {
+        match self {
+            Self::Plain(plain) => {
+                let entry = plain.entries.get(name);
+                Ok(entry.map(|entry| (name.to_owned(), *entry)))
+            }
+            Self::Sharded(shard) => hamt::entry_in_slot(blocks, shard, name),
+        }
+    }
+}
+
+/// The entry `name` of a directory, found by one path through the shards.
+pub fn lookup<B: Blocks>(
+    blocks: &B,
+    directory: &Cid,
+    name: &str,
+) -> Result<Option<Entry>, TreeError<B::Error>> {
+    DirectoryNode::read(blocks, directory)?.lookup(blocks, name)
+}
+
+/// Calls `visit` with every entry until it breaks. In the order of the names
+/// where the directory is plain, of their hashes where it is sharded.
+pub fn for_each<B: Blocks, T>(
+    blocks: &B,
+    directory: &Cid,
+    visit: &mut impl FnMut(&str, &Entry) -> ControlFlow<T>,
+) -> Result<ControlFlow<T>, TreeError<B::Error>> {
+    match DirectoryNode::read(blocks, directory)? {
+        DirectoryNode::Plain(plain) => {
+            for (name, entry) in &plain.entries {
+                if let stop @ ControlFlow::Break(_) = visit(name, entry) {
+                    return Ok(stop);
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        }
+        DirectoryNode::Sharded(shard) => hamt::for_each(blocks, directory, &shard, visit),
+    }
+}

@@ -1,0 +1,204 @@
+//! The reasons why a run stops, and its exit code: the one place that decides.
+
+use crate::guix::HttpError;
+use crate::node::{NodeError, OpenError};
+use crate::publication::{PublicationError, WriterLockError};
+use crate::util::diagnosis::{Diagnosis, Retry};
+use crate::util::home::NoHome;
+use std::io;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// The end of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// Failed; the name still points where it did.
+    Failed = 1,
+    /// Done, but some items could not be mirrored.
+    Partly = 3,
+    /// Another run holds the lock, or the node or the upstream is not reachable.
+    TryLater = 75,
+    /// Ended by SIGINT; what was whole is published.
+    Interrupted = 130,
+    /// Ended by SIGTERM; what was whole is published.
+    Terminated = 143,
+}
+
+impl Exit {
+    /// The end of a run that got this signal.
+    pub fn of_signal(signal: i32) -> Self {
+        match signal {
+            signal_hook::consts::SIGTERM => Self::Terminated,
+            _ => Self::Interrupted,
+        }
+    }
+}
+
+/// A run that stopped.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The publication cannot go on, or the node failed.
+    #[error(transparent)]
+    Publication(#[from] PublicationError),
+    /// The node cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// No upstream gives the data that the run begins with.
+    #[error(transparent)]
+    Upstream(#[from] HttpError),
+    /// The list of store paths cannot be read.
+    #[error("cannot read the store paths of {path}: {source}", path = path.display())]
+    Input {
+        /// The file, or `-`.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A file of trusted keys cannot be used.
+    #[error("cannot take trusted keys from {path}: {reason}", path = path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
+    /// There is no folder to use.
+    #[error(transparent)]
+    NoHome(#[from] NoHome),
+    /// A name that does not resolve.
+    #[error("/ipns/{0} does not resolve")]
+    Unresolved(String),
+    /// A path that does not name a root.
+    #[error("{0} is not an /ipfs/CID")]
+    NotARoot(String),
+    /// A name that points to something else than a root.
+    #[error("/ipns/{name} points to {path}, which is not a root")]
+    PointsElsewhere {
+        /// The name.
+        name: String,
+        /// Its path.
+        path: String,
+    },
+    /// A key that should exist does not.
+    #[error("the node has no key named {0:?}")]
+    NoKey(String),
+    /// `init` on a name that points to a root.
+    #[error("/ipns/{name} already points to /ipfs/{root}")]
+    AlreadyPublished {
+        /// The name.
+        name: String,
+        /// Its root.
+        root: String,
+    },
+    /// `init` on a name with a journal.
+    #[error(
+        "/ipns/{name} does not resolve, but this node's journal knows its last root, /ipfs/{root}"
+    )]
+    JournalExists {
+        /// The name.
+        name: String,
+        /// The journal's root.
+        root: String,
+    },
+    /// The prototype's mirror is published under `self`.
+    #[error("there is no key {wanted:?} yet, but `self` already publishes a mirror, /ipfs/{root}")]
+    SelfIsAMirror {
+        /// The key that was asked for.
+        wanted: String,
+        /// The root of `self`.
+        root: String,
+    },
+    /// An item that published items refer to.
+    #[error(
+        "{item} is referred to by {by}{others}, which clients could no longer substitute; nothing \
+         was removed",
+        others = match others { 0 => String::new(), others => format!(" and {others} more") }
+    )]
+    InUse {
+        /// The store path to be removed.
+        item: String,
+        /// One that refers to it.
+        by: String,
+        /// The number of others that do.
+        others: usize,
+    },
+    /// Standard output or a port cannot be used, or a signal cannot be waited for.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A port cannot be listened on.
+    #[error("cannot listen on 127.0.0.1:{port}: {source}")]
+    Listen {
+        /// The port.
+        port: u16,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl Failure {
+    /// The exit code that scripts rely on.
+    pub fn exit(&self) -> Exit {
+        match self.retry() {
+            Retry::Never => Exit::Failed,
+            Retry::Soon | Retry::After(_) => Exit::TryLater,
+        }
+    }
+
+    /// Returns true where cron need not hear of it: another run is at work.
+    pub fn is_silent(&self) -> bool {
+        let held = |error: &WriterLockError| matches!(error, WriterLockError::Held { .. });
+        matches!(self, Self::Publication(PublicationError::Lock(error)) if held(error))
+    }
+
+    /// Returns true for the failure of a node, as opposed to an upstream's or a
+    /// person's.
+    pub fn is_of_node(&self) -> bool {
+        matches!(self, Self::Publication(_))
+    }
+}
+
+impl From<NodeError> for Failure {
+    fn from(error: NodeError) -> Self {
+        Self::Publication(error.into())
+    }
+}
+
+impl Diagnosis for Failure {
+    fn advice(&self) -> Option<String> {
+        let text = match self {
+            Self::Publication(error) => return error.advice(),
+            Self::Open(error) => return error.advice(),
+            Self::Upstream(error) => return error.advice(),
+            Self::NoHome(error) => return error.advice(),
+            Self::Io(_) => return None,
+            Self::Input { .. } => "name a file that can be read, or - for standard input",
+            Self::KeyFile { .. } => "give a file such as `guix archive --authorize` takes",
+            Self::Unresolved(_) => {
+                "its publisher may be away, and a record that is not renewed ends after two days; \
+                 run again later, or publish with `guix-ipfs sync`"
+            }
+            Self::NotARoot(_) => "give the CID of a whole root, without a path below it",
+            Self::PointsElsewhere { .. } => "name another key or name to resolve",
+            Self::NoKey(_) => "`guix-ipfs init` makes it; another is named with --key",
+            Self::AlreadyPublished { .. } => "`guix-ipfs sync` goes on from there",
+            Self::JournalExists { .. } => "`guix-ipfs sync` publishes it again",
+            Self::SelfIsAMirror { .. } => {
+                "to go on with that one use `--key self`; to begin another run `guix-ipfs init` first"
+            }
+            Self::InUse { .. } => "remove those too, or use --force",
+            Self::Listen { .. } => "choose another with --gateway-port",
+        };
+        Some(text.to_owned())
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Publication(error) => error.retry(),
+            Self::Open(error) => error.retry(),
+            Self::Upstream(error) => error.retry(),
+            _ => Retry::Never,
+        }
+    }
+}

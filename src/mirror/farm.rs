@@ -1,0 +1,206 @@
+//! The build farms among the upstreams: their latest builds, and those of a
+//! package.
+
+use super::failure::Failure;
+use super::items::{ItemRef, ItemSpec, Package};
+use super::observer::{Event, Observer};
+use super::plan::{WantedItems, narinfo_name};
+use super::skipped::{SkipReason, Skipped};
+use crate::guix::{Build, BuildQuery, HttpError, UpstreamClient};
+use crate::publication::Tree;
+use crate::util::diagnosis::{Diagnosis, Retry};
+use crate::util::stop::Stop;
+
+/// The most builds that Cuirass lists.
+const MOST_BUILDS: u32 = 1000;
+
+/// Builds of one job among which one that succeeded is looked for.
+const BUILDS_OF_A_JOB: u32 = 30;
+
+/// The build farms among the upstreams.
+pub struct BuildFarms<'a> {
+    /// Asked in order.
+    pub upstreams: &'a [UpstreamClient],
+    /// Guix's name of the system, such as `x86_64-linux`.
+    pub system: &'a str,
+    /// The signal to end.
+    pub stop: &'a Stop,
+}
+
+impl BuildFarms<'_> {
+    /// The outputs of the latest builds. Asks for more until one is published
+    /// already, so that no gap opens between two runs; on a mirror that has none
+    /// of them after [`MOST_BUILDS`], and on an empty one, there is no gap to close.
+    pub fn latest(
+        &self,
+        mut count: u32,
+        jobset: Option<&str>,
+        tree: &Tree,
+    ) -> Result<Vec<ItemRef>, Failure> {
+        let is_new = !tree.has_narinfos()?;
+        loop {
+            let query = BuildQuery {
+                count,
+                system: Some(self.system),
+                jobset,
+                ..BuildQuery::default()
+            };
+            let builds = self.first(|upstream| {
+                let builds = upstream.latest_builds(&query, self.stop)?;
+                Ok(Some(builds))
+            })?;
+            let builds = builds.unwrap_or_default();
+            let wanted = self.outputs(&builds);
+            let is_all = (builds.len() as u32) < count || count >= MOST_BUILDS;
+            if is_new || is_all || any_published(&wanted, tree)? {
+                return Ok(wanted);
+            }
+            count = (count * 2).min(MOST_BUILDS);
+        }
+    }
+
+    /// The items that a person named; a package stands for the outputs of its latest
+    /// build. `-` is read by the caller.
+    pub fn named(
+        &self,
+        specs: &[ItemSpec],
+        observer: &dyn Observer,
+    ) -> Result<WantedItems, Failure> {
+        let mut wanted = WantedItems::default();
+        for spec in specs {
+            match spec {
+                ItemSpec::Item(item) | ItemSpec::Narinfo { item, .. } => {
+                    wanted.items.push(item.clone());
+                }
+                ItemSpec::Package(package) => match self.package(package, observer)? {
+                    Ok(items) => wanted.items.extend(items),
+                    Err(unknown) => wanted.unknown.push(unknown),
+                },
+                ItemSpec::StandardInput => {}
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// The outputs of a package's latest build that succeeded. Fails only where
+    /// another try may succeed.
+    fn package(
+        &self,
+        package: &Package,
+        observer: &dyn Observer,
+    ) -> Result<Result<Vec<ItemRef>, Skipped>, HttpError> {
+        let label = package.to_string();
+        let skipped = |reason| {
+            let item = label.clone();
+            Ok(Err(Skipped { item, reason }))
+        };
+        let build = match self.first(|upstream| self.find(upstream, package)) {
+            Ok(Some(build)) => build,
+            Ok(None) => return skipped(SkipReason::UnknownPackage(self.system.to_owned())),
+            Err(error) if error.retry() != Retry::Never => return Err(error),
+            Err(error) => return skipped(SkipReason::NoBuildFarm(error.to_string())),
+        };
+        let items: Vec<ItemRef> = build.outputs.iter().map(ItemRef::from).collect();
+        for item in &items {
+            observer.notify(Event::PackageFound {
+                package: &label,
+                output: &item.label,
+                build: build.id,
+                system: self.system,
+            });
+        }
+        Ok(Ok(items))
+    }
+
+    /// Jobs are named after a package, with or without its version; where no such
+    /// job is known, the latest builds are searched.
+    fn find(
+        &self,
+        upstream: &UpstreamClient,
+        package: &Package,
+    ) -> Result<Option<Build>, HttpError> {
+        let Package { name, version } = package;
+        let versioned = version.as_ref().map(|version| format!("{name}-{version}"));
+        let jobs = versioned.into_iter().chain([name.clone()]);
+        for job in jobs {
+            let job = format!("{job}.{}", self.system);
+            let query = BuildQuery {
+                count: BUILDS_OF_A_JOB,
+                job: Some(&job),
+                ..BuildQuery::default()
+            };
+            let builds = upstream.latest_builds(&query, self.stop)?;
+            if let Some(build) = self.newest(builds, package) {
+                return Ok(Some(build));
+            }
+        }
+        let query = BuildQuery {
+            count: MOST_BUILDS,
+            system: Some(self.system),
+            ..BuildQuery::default()
+        };
+        let builds = upstream.latest_builds(&query, self.stop)?;
+        Ok(self.newest(builds, package))
+    }
+
+    fn newest(&self, builds: Vec<Build>, package: &Package) -> Option<Build> {
+        let suffix = format!(".{}", self.system);
+        let is_package = |build: &Build| {
+            let name = build.nix_name.as_deref().or_else(|| {
+                let job = build.job.as_deref()?;
+                Some(job.strip_suffix(&suffix).unwrap_or(job))
+            });
+            name.is_some_and(|name| package.matches(name))
+        };
+        builds.into_iter().find(|build| {
+            self.is_for_system(build) && is_package(build) && !build.outputs.is_empty()
+        })
+    }
+
+    /// The outputs of the builds for the system: a server may list all the same.
+    fn outputs(&self, builds: &[Build]) -> Vec<ItemRef> {
+        let builds = builds.iter().filter(|build| self.is_for_system(build));
+        let outputs = builds.flat_map(|build| &build.outputs);
+        outputs.map(ItemRef::from).collect()
+    }
+
+    fn is_for_system(&self, build: &Build) -> bool {
+        let system = build.system.as_ref();
+        system.is_none_or(|system| system == self.system)
+    }
+
+    /// The answer of the first upstream that has one. Where none does, the error is
+    /// one that another try may end, if there is such an error.
+    fn first<T>(
+        &self,
+        ask: impl Fn(&UpstreamClient) -> Result<Option<T>, HttpError>,
+    ) -> Result<Option<T>, HttpError> {
+        let mut failure: Option<HttpError> = None;
+        let mut is_answered = false;
+        for upstream in self.upstreams {
+            match ask(upstream) {
+                Ok(Some(answer)) => return Ok(Some(answer)),
+                Ok(None) => is_answered = true,
+                Err(error) => {
+                    let known = failure.as_ref();
+                    if known.is_none_or(|known| known.retry() == Retry::Never) {
+                        failure = Some(error);
+                    }
+                }
+            }
+        }
+        match failure {
+            Some(error) if !is_answered => Err(error),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn any_published(wanted: &[ItemRef], tree: &Tree) -> Result<bool, Failure> {
+    for item in wanted {
+        if tree.find(&[narinfo_name(&item.hash)])?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

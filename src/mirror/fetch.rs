@@ -1,0 +1,231 @@
+//! The files of the items of a batch, from the upstream through the verifier to
+//! the stage.
+
+use super::items::ItemRef;
+use super::lookup::{NarinfoLookup, PlannedItem};
+use super::observer::{DownloadProgress, Event, Observer, RunProgress};
+use super::plan::narinfo_name;
+use super::schedule::{BatchGate, Scheduled};
+use super::skipped::SkipReason;
+use crate::guix::{ExpectedNar, HttpError, NarError, NarVerifier, Variant};
+use crate::ipfs::directory::Entry;
+use crate::ipfs::file::AddError;
+use crate::node::NodeError;
+use crate::publication::{NewFile, Stage};
+use crate::util::diagnosis::{Diagnosis, Retry};
+use crate::util::parallel;
+use crate::util::retry::NETWORK;
+use crate::util::stop::Stop;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+use thiserror::Error;
+
+/// The outcome of an item's transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchOutcome {
+    /// All its files are staged.
+    Whole(Vec<NewFile>),
+    /// It is left out.
+    Skipped(SkipReason),
+    /// The run ends, or the batch did, before it was whole.
+    NotBegun,
+}
+
+/// The way of transferring items.
+pub struct Fetcher<'a> {
+    /// The source of items.
+    pub lookup: &'a NarinfoLookup<'a>,
+    /// Items at once.
+    pub jobs: u16,
+    /// The receiver of events.
+    pub observer: &'a dyn Observer,
+    /// The signal to end.
+    pub stop: &'a Stop,
+}
+
+impl Fetcher<'_> {
+    /// Stages the files of a batch, item by item, and returns an outcome for each.
+    ///
+    /// # Errors
+    /// When the node fails: then no further item is begun.
+    pub fn fetch(
+        &self,
+        batch: &[Scheduled],
+        gate: &BatchGate,
+        stage: &Stage,
+        progress: &dyn RunProgress,
+    ) -> Result<Vec<FetchOutcome>, NodeError> {
+        let node_failed = AtomicBool::new(false);
+        let numbered = batch.iter().enumerate().collect();
+        let outcomes = parallel::map(self.jobs, numbered, |(at, next): (usize, &Scheduled)| {
+            if node_failed.load(Ordering::Relaxed) || !gate.admits(at, next) {
+                return Ok(FetchOutcome::NotBegun);
+            }
+            let staged = self.item(stage, &next.item, progress);
+            progress.item_done();
+            match staged {
+                Ok(files) => Ok(FetchOutcome::Whole(files)),
+                Err(FetchError::Node(error)) => {
+                    node_failed.store(true, Ordering::Relaxed);
+                    Err(error)
+                }
+                Err(_) if self.stop.is_asked() => Ok(FetchOutcome::NotBegun),
+                Err(FetchError::Refused(what)) => {
+                    Ok(FetchOutcome::Skipped(SkipReason::refused_because(what)))
+                }
+                Err(FetchError::Broken(what, _)) => {
+                    Ok(FetchOutcome::Skipped(SkipReason::Broken(what)))
+                }
+            }
+        });
+        outcomes.into_iter().collect()
+    }
+
+    /// Stages an item from the upstream of its narinfo, or else from the next one
+    /// whose files are as promised. The plan holds the references of the first, so
+    /// another narinfo counts only if it refers to the same.
+    fn item(
+        &self,
+        stage: &Stage,
+        item: &PlannedItem,
+        progress: &dyn RunProgress,
+    ) -> Result<Vec<NewFile>, FetchError> {
+        let store_path = &item.narinfo.store_path;
+        let mut staged = self.files(stage, item, progress);
+        let mut next = item.upstream + 1;
+        while let Err(FetchError::Refused(reason) | FetchError::Broken(reason, _)) = &staged
+            && let Ok(other) = self.lookup.fetch(&ItemRef::from(store_path), next)
+        {
+            next = other.upstream + 1;
+            if other.narinfo.references == item.narinfo.references {
+                self.observer.notify(Event::NextUpstream {
+                    item: store_path,
+                    reason,
+                    upstream: self.lookup.upstreams[other.upstream].base(),
+                });
+                staged = self.files(stage, &other, progress);
+            }
+        }
+        staged
+    }
+
+    /// Stages an item's narinfo and every nar that it lists: a client takes the one
+    /// that it likes best, so all must be there.
+    fn files(
+        &self,
+        stage: &Stage,
+        item: &PlannedItem,
+        progress: &dyn RunProgress,
+    ) -> Result<Vec<NewFile>, FetchError> {
+        let narinfo = &item.narinfo;
+        let mut files = Vec::new();
+        for variant in &narinfo.variants {
+            let staged = NETWORK.run(self.stop, || self.nar(stage, item, variant, progress));
+            files.push(staged.map_err(|error| error.about(&variant.url))?);
+        }
+        let name = narinfo_name(&narinfo.store_path.hash());
+        files.push(staged_file(stage, vec![name], &mut narinfo.bytes())?);
+        Ok(files)
+    }
+
+    fn nar(
+        &self,
+        stage: &Stage,
+        item: &PlannedItem,
+        variant: &Variant,
+        progress: &dyn RunProgress,
+    ) -> Result<NewFile, FetchError> {
+        let narinfo = &item.narinfo;
+        let refused = |error: &dyn std::error::Error| FetchError::Refused(error.to_string());
+        let path = variant.path().map_err(|error| refused(&error))?;
+        let download = self.lookup.upstreams[item.upstream].nar(&variant.url)?;
+        let bytes = variant.file_size.or(download.length);
+        let mut line = progress.download(narinfo.store_path.name(), bytes);
+        let watched = Watched {
+            reader: download.reader,
+            progress: &*line,
+        };
+        let expected = ExpectedNar::of(narinfo, variant);
+        let verified = NarVerifier::new(watched, expected);
+        let mut verified = verified.map_err(|error| refused(&error))?;
+        let staged = staged_file(stage, path.components().to_vec(), &mut verified)?;
+        drop(verified);
+        line.finish();
+        Ok(staged)
+    }
+}
+
+/// A reader that reports the bytes that pass.
+struct Watched<'p, R> {
+    reader: R,
+    progress: &'p dyn DownloadProgress,
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.reader.read(buffer)?;
+        self.progress.advance(length as u64);
+        Ok(length)
+    }
+}
+
+fn staged_file(
+    stage: &Stage,
+    path: Vec<String>,
+    content: &mut dyn Read,
+) -> Result<NewFile, FetchError> {
+    match stage.file(content) {
+        Ok(added) => Ok(NewFile {
+            path,
+            entry: Entry {
+                cid: added.cid,
+                size: added.cumulative,
+            },
+        }),
+        Err(AddError::Sink(error)) => Err(FetchError::Node(error)),
+        Err(AddError::Content(error)) => Err(match NarError::from_io(&error) {
+            Some(nar_error) => FetchError::Refused(nar_error.to_string()),
+            None => FetchError::Broken(format!("the download broke off: {error}"), Retry::Soon),
+        }),
+    }
+}
+
+/// The failure of a file's transfer.
+#[derive(Debug, Error)]
+enum FetchError {
+    /// This item cannot be mirrored; others can.
+    #[error("{0}")]
+    Refused(String),
+    /// The network or a busy server spoiled it.
+    #[error("{0}")]
+    Broken(String, Retry),
+    /// The node fails, so nothing can be mirrored.
+    #[error(transparent)]
+    Node(NodeError),
+}
+
+impl FetchError {
+    /// The same, with the file that it is about.
+    fn about(self, url: &str) -> Self {
+        match self {
+            Self::Refused(reason) => Self::Refused(format!("{url}: {reason}")),
+            Self::Broken(reason, retry) => Self::Broken(format!("{url}: {reason}"), retry),
+            node => node,
+        }
+    }
+}
+
+impl Diagnosis for FetchError {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Broken(_, retry) => *retry,
+            _ => Retry::Never,
+        }
+    }
+}
+
+impl From<HttpError> for FetchError {
+    fn from(error: HttpError) -> Self {
+        Self::Broken(error.to_string(), error.retry())
+    }
+}

@@ -1,0 +1,218 @@
+//! Items as a person names them.
+
+use crate::guix::{HashPart, StorePath};
+use std::fmt;
+use std::str::FromStr;
+
+/// An item by its store hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemRef {
+    /// Its store hash.
+    pub hash: HashPart,
+    /// The item as it was named.
+    pub label: String,
+}
+
+impl From<&StorePath> for ItemRef {
+    fn from(path: &StorePath) -> Self {
+        Self {
+            hash: path.hash(),
+            label: path.to_string(),
+        }
+    }
+}
+
+impl FromStr for ItemRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let path = || text.parse::<StorePath>().map(|path| path.hash());
+        match text.parse::<HashPart>().or_else(|_| path()) {
+            Ok(hash) => Ok(Self {
+                hash,
+                label: text.to_owned(),
+            }),
+            Err(_) => Err("not a store hash (32 characters) or a /gnu/store path".to_owned()),
+        }
+    }
+}
+
+/// An argument of `add`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ItemSpec {
+    /// A store hash or a store path.
+    Item(ItemRef),
+    /// A narinfo's URL.
+    Narinfo {
+        /// The URL of its server.
+        server: String,
+        /// The item that it is about.
+        item: ItemRef,
+    },
+    /// A package, looked up at a build farm.
+    Package(Package),
+    /// `-`: a list on standard input.
+    StandardInput,
+}
+
+impl FromStr for ItemSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "-" {
+            return Ok(Self::StandardInput);
+        }
+        if let Ok(item) = text.parse() {
+            return Ok(Self::Item(item));
+        }
+        if text.contains("://") {
+            return narinfo(text).ok_or_else(|| "not the URL of a HASH.narinfo".to_owned());
+        }
+        text.parse().map(Self::Package).map_err(|()| {
+            "not a store hash (32 characters), a /gnu/store path, the URL of a narinfo \
+             or a package such as hello or hello@2"
+                .to_owned()
+        })
+    }
+}
+
+fn narinfo(url: &str) -> Option<ItemSpec> {
+    let (server, file) = url.rsplit_once('/')?;
+    let hash = file.strip_suffix(".narinfo")?.parse().ok()?;
+    Some(ItemSpec::Narinfo {
+        server: server.to_owned(),
+        item: ItemRef {
+            hash,
+            label: url.to_owned(),
+        },
+    })
+}
+
+/// A package as Guix's command line names it: `hello`, `gcc-toolchain@13`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// Such as `gcc-toolchain`.
+    pub name: String,
+    /// The version or the beginning of one, such as `13`.
+    pub version: Option<String>,
+}
+
+impl Package {
+    /// Returns true for the full name, `NAME-VERSION`, of a build of this package:
+    /// `13` stands for `13` and `13.2.0`, not for `130`.
+    pub fn matches(&self, full_name: &str) -> bool {
+        let version = full_name
+            .strip_prefix(self.name.as_str())
+            .and_then(|rest| rest.strip_prefix('-'));
+        match (version, &self.version) {
+            (None, _) => false,
+            (Some(version), None) => version.starts_with(|first: char| first.is_ascii_digit()),
+            (Some(version), Some(wanted)) => version
+                .strip_prefix(wanted.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-'])),
+        }
+    }
+}
+
+impl fmt::Display for Package {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.version {
+            Some(version) => write!(f, "{}@{version}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+impl FromStr for Package {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (name, version) = match text.split_once('@') {
+            Some((name, version)) => (name, Some(version)),
+            None => (text, None),
+        };
+        let is_plain = |text: &str| {
+            text.starts_with(|first: char| first.is_ascii_alphanumeric())
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "+-._".contains(c))
+        };
+        match is_plain(name) && version.is_none_or(is_plain) {
+            true => Ok(Self {
+                name: name.to_owned(),
+                version: version.map(str::to_owned),
+            }),
+            false => Err(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "21q7lx382p28sibkw2l721ybjxymkh1a";
+
+    #[test]
+    fn each_kind_of_word_is_known_for_what_it_is() {
+        let spec = |text: &str| text.parse::<ItemSpec>();
+        assert!(matches!(spec(HASH), Ok(ItemSpec::Item(_))));
+        assert!(matches!(
+            spec(&format!("/gnu/store/{HASH}-a")),
+            Ok(ItemSpec::Item(_))
+        ));
+        assert_eq!(spec("-"), Ok(ItemSpec::StandardInput));
+        let url = format!("https://a.example/guix/{HASH}.narinfo");
+        let Ok(ItemSpec::Narinfo { server, item }) = spec(&url) else {
+            panic!("{url}");
+        };
+        assert_eq!(
+            (server.as_str(), item.hash.as_str()),
+            ("https://a.example/guix", HASH)
+        );
+        for (text, name, version) in [
+            ("hello", "hello", None),
+            ("gcc-toolchain@13", "gcc-toolchain", Some("13")),
+            ("gtk+@3.24", "gtk+", Some("3.24")),
+        ] {
+            let Ok(ItemSpec::Package(package)) = spec(text) else {
+                panic!("{text}");
+            };
+            assert_eq!(
+                (package.name.as_str(), package.version.as_deref()),
+                (name, version)
+            );
+        }
+        for bad in [
+            "",
+            "/gnu/store/nothing",
+            "https://a.example/x",
+            "https://a.example/x.narinfo",
+            "a b",
+            "@1",
+            "a@",
+            "a@1@2",
+            "--x",
+            "a/b",
+        ] {
+            assert!(spec(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_that_or_the_beginning_of_one() -> Result<(), ()> {
+        for (package, full_name, is) in [
+            ("hello", "hello-2.12.1", true),
+            ("hello", "hello-world-2.12.1", false),
+            ("hello", "hello", false),
+            ("gcc-toolchain@13", "gcc-toolchain-13.2.0", true),
+            ("gcc-toolchain@13", "gcc-toolchain-13", true),
+            ("gcc-toolchain@13", "gcc-toolchain-130", false),
+            ("gcc-toolchain@13", "gcc-toolchain-12.13", false),
+        ] {
+            let matches = package.parse::<Package>()?.matches(full_name);
+            assert_eq!(matches, is, "{package} {full_name}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! The engine: which items a mirror lacks, how they come, and what may enter.
+//!
+//! A request goes in, a summary comes out, and an [`Observer`] hears of the rest.
+//! Nothing here prints or knows a command line.
+
+mod admission;
+mod counts;
+mod failure;
+mod farm;
+mod fetch;
+mod init;
+mod inspect;
+mod items;
+mod json;
+mod lookup;
+mod narinfos;
+mod observer;
+mod plan;
+mod refusals;
+mod removal;
+mod repair;
+mod request;
+mod run;
+mod schedule;
+mod skipped;
+mod sync;
+mod verification;
+
+pub use counts::Count;
+pub use failure::{Exit, Failure};
+pub use init::{InitRequest, InitSummary, initialize};
+pub use inspect::{MirrorDescription, Target, describe, list};
+pub use items::{ItemRef, ItemSpec, Package};
+pub use lookup::PlannedItem;
+pub use observer::{DownloadProgress, Event, Observer, RunProgress};
+pub use plan::Plan;
+pub use removal::{ReferencedItems, RemovalRequest, RemovalSummary, remove};
+pub use repair::{RepairRequest, RepairSummary, repair};
+pub use request::{
+    Closure, GraftChoice, ItemFilter, ItemSelection, MirrorRequest, RememberedRefusals, RunLimits,
+};
+pub use run::RunResult;
+pub use skipped::{SkipKind, SkipReason, Skipped};
+pub use sync::{MirrorSummary, mirror, preview};
+pub use verification::{BrokenItem, Depth, VerifyReport, verify};

@@ -1,0 +1,76 @@
+//! The ear of the engine: everything it reports while it runs.
+
+use super::plan::Plan;
+use crate::guix::StorePath;
+use crate::node::{NodeError, Usage};
+
+/// A receiver of what the engine reports. Threads may share it.
+pub trait Observer: Sync {
+    /// Takes note of an event.
+    fn notify(&self, event: Event<'_>);
+
+    /// Shows that something is waited for, until the guard is dropped.
+    fn waiting(&self, text: &'static str) -> Box<dyn Send>;
+
+    /// Begins to show how `items` of `bytes` in all come in, as far as their size is
+    /// known.
+    fn progress(&self, items: usize, bytes: u64) -> Box<dyn RunProgress>;
+}
+
+/// The progress of a run, shown until it is dropped.
+pub trait RunProgress: Sync {
+    /// Counts an item as done.
+    fn item_done(&self);
+
+    /// Shows that what came in is being published, until the next item is done.
+    fn publishing(&self);
+
+    /// Begins to show a download of `bytes`, if they are known.
+    fn download(&self, name: &str, bytes: Option<u64>) -> Box<dyn DownloadProgress>;
+}
+
+/// The progress of a download, shown until it is dropped. Unless it was finished,
+/// its bytes do not count.
+pub trait DownloadProgress: Send {
+    /// Counts bytes that came.
+    fn advance(&self, bytes: u64);
+
+    /// Counts the download as taken.
+    fn finish(&mut self);
+}
+
+/// An event of a run.
+pub enum Event<'e> {
+    /// A package was looked up.
+    PackageFound {
+        /// The package as it was named.
+        package: &'e str,
+        /// An output of its latest build.
+        output: &'e str,
+        /// The number of the build, where the farm tells it.
+        build: Option<u64>,
+        /// The system it was built for.
+        system: &'e str,
+    },
+    /// The items to mirror are known.
+    Planned(&'e Plan),
+    /// The node's repository is nearly full.
+    NearlyFull(Usage),
+    /// A file of an item did not come from one upstream; another is asked.
+    NextUpstream {
+        /// The item.
+        item: &'e StorePath,
+        /// The reason.
+        reason: &'e str,
+        /// The base URL of the next one.
+        upstream: &'e str,
+    },
+    /// add-link failed; the batch is grafted with CAR instead.
+    EngineChanged(&'e dyn std::error::Error),
+    /// An item is published.
+    Published(&'e StorePath),
+    /// The published root could not be announced.
+    NotAnnounced(&'e NodeError),
+    /// A published narinfo was looked at, and it is whole.
+    Whole(&'e str),
+}

@@ -1,0 +1,189 @@
+//! The removal of items, with the nars that no remaining narinfo lists.
+
+use super::failure::Failure;
+use super::items::ItemRef;
+use super::json;
+use super::narinfos::{self, PublishedNarinfo, nar_paths};
+use super::observer::Observer;
+use super::plan::narinfo_name;
+use super::skipped::{SkipReason, Skipped};
+use super::sync::announce;
+use crate::guix::{HashPart, Narinfo};
+use crate::ipfs::cid::Cid;
+use crate::node::Node;
+use crate::publication::{
+    Committed, Engine, PublicationView, Publisher, PublisherOptions, Stage, Tree, adopt_root,
+    publish_with_rebase, remove as remove_files,
+};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// A request to remove items.
+#[derive(Clone, Debug)]
+pub struct RemovalRequest {
+    /// The node's name of the key.
+    pub key: String,
+    /// The items.
+    pub items: Vec<ItemRef>,
+    /// The treatment of items that published ones refer to.
+    pub referenced: ReferencedItems,
+    /// The terms of publishing.
+    pub publishing: PublisherOptions,
+    /// Narinfos that are read at once.
+    pub jobs: u16,
+}
+
+/// The treatment of items that published ones refer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReferencedItems {
+    /// Nothing is removed.
+    Kept,
+    /// They are removed all the same.
+    Removed,
+}
+
+/// The result of a removal.
+#[derive(Debug, Serialize)]
+pub struct RemovalSummary {
+    /// The node's name of the key.
+    pub key: String,
+    /// The IPNS name.
+    pub name: String,
+    /// The root that the name points to now.
+    #[serde(serialize_with = "json::text")]
+    pub root: Cid,
+    /// The root that it pointed to before.
+    #[serde(serialize_with = "json::text")]
+    pub before: Cid,
+    /// A root was published.
+    pub published: bool,
+    /// The items that were removed, by their store paths where those are known.
+    pub removed: Vec<String>,
+    /// The number of their files.
+    pub files: usize,
+    /// The items that were not published.
+    #[serde(rename = "missing")]
+    pub skipped: Vec<Skipped>,
+}
+
+/// Removes items.
+///
+/// # Errors
+/// [`Failure::InUse`] for an item that a published one refers to; the reason why
+/// the run stops.
+pub fn remove(
+    node: &dyn Node,
+    request: &RemovalRequest,
+    observer: &dyn Observer,
+) -> Result<RemovalSummary, Failure> {
+    if PublicationView::of_key(node, &request.key)?.is_none() {
+        return Err(Failure::NoKey(request.key.clone()));
+    }
+    let mut publisher = Publisher::open(node, &request.key, &request.publishing)?;
+    let mut base = adopt_root(&mut publisher, None)?;
+    let mut removal = Removal::default();
+    let before = base.root;
+    let tree = Tree::new(node, before);
+    // Planned again where another writer was quicker.
+    let work = |tree: &Tree, stage: &Stage| {
+        removal = Removal::plan(tree, request)?;
+        match removal.paths.is_empty() {
+            true => Ok(None),
+            false => Ok::<_, Failure>(Some(remove_files(tree, stage, &removal.paths)?)),
+        }
+    };
+    let committed = publish_with_rebase(&publisher, &mut base, &tree, Engine::Car, work)?;
+    if base.root != before {
+        announce(&publisher, &base.root, observer);
+    }
+    Ok(RemovalSummary {
+        key: publisher.view.key.name.clone(),
+        name: publisher.view.key.id.clone(),
+        root: base.root,
+        before,
+        published: committed == Committed::Published,
+        files: removal.paths.len(),
+        removed: removal.removed,
+        skipped: removal.skipped,
+    })
+}
+
+/// The plan of a removal.
+#[derive(Debug, Default)]
+struct Removal {
+    /// The files, narinfos and nars.
+    paths: Vec<Vec<String>>,
+    removed: Vec<String>,
+    skipped: Vec<Skipped>,
+}
+
+impl Removal {
+    /// Reads the narinfos of the items, and then every other one: one that refers to
+    /// an item keeps it, and one that lists a nar keeps that.
+    fn plan(tree: &Tree, request: &RemovalRequest) -> Result<Self, Failure> {
+        let mut removal = Self::default();
+        let mut wanted: HashSet<HashPart> = HashSet::new();
+        let mut nars: BTreeSet<Vec<String>> = BTreeSet::new();
+        for item in &request.items {
+            let name = narinfo_name(&item.hash);
+            let Some(entry) = tree.find(&[&name])? else {
+                removal.skipped.push(Skipped {
+                    item: item.label.clone(),
+                    reason: SkipReason::NotPublished,
+                });
+                continue;
+            };
+            if !wanted.insert(item.hash) {
+                continue;
+            }
+            let published = PublishedNarinfo::read(tree, name, &entry.cid);
+            removal.paths.push(vec![published.name.clone()]);
+            // A narinfo that cannot be read names no nars.
+            removal.removed.push(match &published.narinfo {
+                Ok(narinfo) => narinfo.store_path.to_string(),
+                Err(_) => published.name,
+            });
+            nars.extend(published.narinfo.iter().flat_map(nar_paths));
+        }
+        if wanted.is_empty() {
+            return Ok(removal);
+        }
+        let mut referrers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let work = |published: PublishedNarinfo| {
+            let is_wanted = published.hash().is_some_and(|hash| wanted.contains(&hash));
+            published.narinfo.ok().filter(|_| !is_wanted)
+        };
+        narinfos::for_each(tree, request.jobs, work, |remaining| {
+            let Some(narinfo) = remaining else { return };
+            for item in references_to(&narinfo, &wanted) {
+                let by = narinfo.store_path.to_string();
+                referrers.entry(item).or_default().push(by);
+            }
+            for path in nar_paths(&narinfo) {
+                nars.remove(&path);
+            }
+        })?;
+        if let (Some((item, by)), ReferencedItems::Kept) =
+            (referrers.first_key_value(), request.referenced)
+        {
+            return Err(Failure::InUse {
+                item: item.clone(),
+                by: by[0].clone(),
+                others: by.len() - 1,
+            });
+        }
+        for path in nars {
+            if tree.find(&path)?.is_some() {
+                removal.paths.push(path);
+            }
+        }
+        Ok(removal)
+    }
+}
+
+/// The wanted items that a narinfo refers to.
+fn references_to(narinfo: &Narinfo, wanted: &HashSet<HashPart>) -> Vec<String> {
+    let references = narinfo.references.iter();
+    let references = references.filter(|path| wanted.contains(&path.hash()));
+    references.map(ToString::to_string).collect()
+}

@@ -1,0 +1,103 @@
+//! The request to mirror items, as plain data.
+
+use super::items::{ItemRef, ItemSpec};
+use crate::guix::{Compression, UpstreamClient};
+use crate::ipfs::cid::Cid;
+use crate::publication::{Engine, PublisherOptions};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A request to mirror items.
+#[derive(Clone, Debug)]
+pub struct MirrorRequest {
+    /// The node's name of the key to publish under.
+    pub key: String,
+    /// The wanted items.
+    pub selection: ItemSelection,
+    /// The substitute servers, asked in this order.
+    pub upstreams: Vec<UpstreamClient>,
+    /// The system of builds and packages, such as `x86_64-linux`.
+    pub system: String,
+    /// The items and variants that are taken.
+    pub filter: ItemFilter,
+    /// The items that come with a wanted one.
+    pub closure: Closure,
+    /// The way of grafting.
+    pub graft: GraftChoice,
+    /// The limits of the run.
+    pub limits: RunLimits,
+    /// The treatment of items that were refused lately.
+    pub remembered_refusals: RememberedRefusals,
+    /// The folder in which refusals are remembered, if they are.
+    pub cache_folder: Option<PathBuf>,
+    /// The root to go on from, whatever the name and the journal hold.
+    pub base: Option<Cid>,
+    /// The terms of publishing.
+    pub publishing: PublisherOptions,
+    /// Downloads at once.
+    pub jobs: u16,
+}
+
+/// The wanted items.
+#[derive(Clone, Debug)]
+pub enum ItemSelection {
+    /// The outputs of a build farm's latest builds.
+    LatestBuilds {
+        /// The builds to ask for at first.
+        count: u32,
+        /// Builds of one jobset only.
+        jobset: Option<String>,
+    },
+    /// A list of items.
+    List(Vec<ItemRef>),
+    /// Items that a person named.
+    Named(Vec<ItemSpec>),
+}
+
+/// The items and variants that are taken.
+#[derive(Clone, Debug, Default)]
+pub struct ItemFilter {
+    /// The wanted compressions; none stands for all of them.
+    pub compressions: Vec<Compression>,
+    /// The largest unpacked nar, in bytes.
+    pub max_nar_size: Option<u64>,
+}
+
+/// The items that come with a wanted one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closure {
+    /// All that it refers to; without them it does not enter.
+    Whole,
+    /// None.
+    ItemOnly,
+}
+
+/// The way of grafting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GraftChoice {
+    /// By the number of files and the size of the directories; add-link gives way to
+    /// CAR where the node fails at it.
+    Auto,
+    /// This one.
+    Only(Engine),
+}
+
+/// The limits of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct RunLimits {
+    /// No other item begins after so many bytes of nars.
+    pub max_bytes: Option<u64>,
+    /// No other item begins after so long.
+    pub max_time: Option<Duration>,
+    /// Items in a batch, after which the run commits.
+    pub checkpoint: usize,
+}
+
+/// The treatment of items that were refused lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RememberedRefusals {
+    /// They are not fetched again, and not named again, for a day.
+    Obeyed,
+    /// They are tried again.
+    Ignored,
+}

@@ -1,0 +1,263 @@
+//! A run: items are mirrored batch by batch, and each batch is fetched, admitted,
+//! grafted and committed before the next begins.
+
+use super::admission::{Decision, Policy, TakenPlace, decide};
+use super::failure::{Exit, Failure};
+use super::fetch::{FetchOutcome, Fetcher};
+use super::observer::{Event, RunProgress};
+use super::plan::{Plan, narinfo_name};
+use super::refusals::RefusalCache;
+use super::request::{Closure, GraftChoice};
+use super::schedule::{BatchGate, Budget, Scheduled, next_batch};
+use super::skipped::SkipReason;
+use crate::guix::HashPart;
+use crate::publication::{
+    Base, Committed, Engine, NewFile, Publisher, Stage, Tree, choose_engine, graft,
+    publish_with_rebase, require_plain,
+};
+use crate::util::parallel;
+use serde::Serialize;
+use std::collections::{HashSet, VecDeque};
+
+/// A run that mirrors items.
+pub struct MirrorRun<'a> {
+    /// The publication.
+    pub publisher: &'a Publisher<'a>,
+    /// A tree of the node, for the blocks that were read.
+    pub tree: &'a Tree<'a>,
+    /// The way of transferring items.
+    pub fetcher: Fetcher<'a>,
+    /// The limits of the run.
+    pub budget: Budget,
+    /// Items that were refused lately.
+    pub refusals: &'a RefusalCache,
+    /// The way of grafting.
+    pub engine: Engine,
+    /// The way of grafting that was asked for.
+    pub graft: GraftChoice,
+    /// The items that come with one.
+    pub closure: Closure,
+    /// The treatment of places that are taken.
+    pub taken_place: TakenPlace,
+    /// Items in a batch.
+    pub batch_items: usize,
+    /// Items that are left out of the whole run.
+    pub excluded: HashSet<HashPart>,
+    /// The result so far.
+    pub result: RunResult,
+}
+
+/// The result of a run.
+#[derive(Debug, Default, Serialize)]
+pub struct RunResult {
+    /// The store paths that were mirrored.
+    #[serde(rename = "added")]
+    pub mirrored: Vec<String>,
+    /// The number of their files.
+    pub files: usize,
+    /// The bytes of those, as they are stored.
+    pub bytes: u64,
+    /// A root was published.
+    pub published: bool,
+    /// The number of items that are left for another run.
+    pub left: usize,
+}
+
+impl MirrorRun<'_> {
+    /// Mirrors the items of the queue, as far as the budget goes, and adds to `plan`
+    /// those that were left out.
+    ///
+    /// # Errors
+    /// The reason why the run stops; batches before are published.
+    pub fn run(
+        &mut self,
+        base: &mut Base,
+        mut queue: VecDeque<Scheduled>,
+        plan: &mut Plan,
+    ) -> Result<(), Failure> {
+        let bytes = queue.iter().filter_map(|next| next.item.file_bytes());
+        let bytes = bytes.fold(0, u64::saturating_add);
+        let progress = self.fetcher.observer.progress(queue.len(), bytes);
+        while !queue.is_empty() && !self.budget.is_spent() {
+            let batch = next_batch(&mut queue, self.batch_items);
+            let batch = self.without_excluded(batch, plan);
+            let decisions = self.batch(base, &batch, &*progress)?;
+            let mut later = Vec::new();
+            for (scheduled, decision) in batch.into_iter().zip(decisions) {
+                let path = &scheduled.item.narinfo.store_path;
+                match decision {
+                    Decision::Link => {
+                        self.fetcher.observer.notify(Event::Published(path));
+                        self.result.mirrored.push(path.to_string());
+                    }
+                    Decision::Skip(reason) => {
+                        if matches!(reason, SkipReason::Refused { .. }) {
+                            let item = &scheduled.item;
+                            let upstream = &self.fetcher.lookup.upstreams[item.upstream];
+                            self.refusals.remember_item(item, upstream, &reason);
+                        }
+                        self.excluded.insert(path.hash());
+                        plan.skip(path.to_string(), reason);
+                    }
+                    Decision::Later => later.push(scheduled),
+                }
+            }
+            for scheduled in later.into_iter().rev() {
+                queue.push_front(scheduled);
+            }
+        }
+        self.result.left = queue.len();
+        Ok(())
+    }
+
+    /// The queue without the items that were refused lately; those go to `plan`.
+    pub fn without_refused(
+        &mut self,
+        queue: VecDeque<Scheduled>,
+        plan: &mut Plan,
+    ) -> VecDeque<Scheduled> {
+        let mut kept = VecDeque::new();
+        for scheduled in queue {
+            let item = &scheduled.item;
+            let upstream = &self.fetcher.lookup.upstreams[item.upstream];
+            match self.refusals.of_item(item, upstream) {
+                None => kept.push_back(scheduled),
+                Some(reason) => {
+                    let path = &item.narinfo.store_path;
+                    self.excluded.insert(path.hash());
+                    plan.skip(path.to_string(), SkipReason::refused_because(reason));
+                }
+            }
+        }
+        kept
+    }
+
+    /// Takes out items that refer to one that is left out, before they are fetched.
+    fn without_excluded(&mut self, batch: Vec<Scheduled>, plan: &mut Plan) -> Vec<Scheduled> {
+        if self.closure == Closure::ItemOnly {
+            return batch;
+        }
+        let mut kept = Vec::new();
+        for scheduled in batch {
+            let narinfo = &scheduled.item.narinfo;
+            let mut references = narinfo.references.iter();
+            match references.find(|path| self.excluded.contains(&path.hash())) {
+                None => kept.push(scheduled),
+                Some(path) => {
+                    self.excluded.insert(narinfo.store_path.hash());
+                    let reason = SkipReason::WaitsFor(path.clone());
+                    plan.skip(narinfo.store_path.to_string(), reason);
+                }
+            }
+        }
+        kept
+    }
+
+    /// Mirrors a batch and commits it.
+    fn batch(
+        &mut self,
+        base: &mut Base,
+        batch: &[Scheduled],
+        progress: &dyn RunProgress,
+    ) -> Result<Vec<Decision>, Failure> {
+        let before = base.root;
+        let decided = self.batch_with_engine(base, batch, progress);
+        let Err(error) = decided else {
+            return decided;
+        };
+        let is_final = self.graft != GraftChoice::Auto
+            || self.engine == Engine::Car
+            || !error.is_of_node()
+            || error.exit() != Exit::Failed;
+        if is_final || base.root != before {
+            return Err(error);
+        }
+        // Nothing is pinned: the collector was quicker, or the node does not know
+        // add-link any more. CAR has neither problem.
+        self.fetcher.observer.notify(Event::EngineChanged(&error));
+        self.engine = Engine::Car;
+        self.batch_with_engine(base, batch, progress)
+    }
+
+    fn batch_with_engine(
+        &mut self,
+        base: &mut Base,
+        batch: &[Scheduled],
+        progress: &dyn RunProgress,
+    ) -> Result<Vec<Decision>, Failure> {
+        let gate = BatchGate::new(&self.budget);
+        let policy = Policy {
+            closure: self.closure,
+            taken_place: self.taken_place,
+            excluded: &self.excluded,
+        };
+        let (publisher, engine) = (self.publisher, self.engine);
+        let mut fetched: Option<Vec<FetchOutcome>> = None;
+        let mut decisions = Vec::new();
+        let mut files = Vec::new();
+        let work = |tree: &Tree, stage: &Stage| {
+            let outcomes = match &fetched {
+                Some(outcomes) => outcomes,
+                None => fetched.insert(self.fetcher.fetch(batch, &gate, stage, progress)?),
+            };
+            progress.publishing();
+            look_ahead(tree, self.fetcher.jobs, outcomes);
+            decisions = decide(policy, tree, batch, outcomes)?;
+            files = linked(outcomes, &decisions);
+            match files.is_empty() {
+                true => Ok(None),
+                false => Ok::<_, Failure>(Some(graft(engine, tree, stage, &files)?)),
+            }
+        };
+        let committed = publish_with_rebase(publisher, base, self.tree, engine, work)?;
+        self.result.published |= committed == Committed::Published;
+        self.result.files += files.len();
+        let bytes = files.iter().map(|file| file.entry.size);
+        self.result.bytes = bytes.fold(self.result.bytes, u64::saturating_add);
+        Ok(decisions)
+    }
+}
+
+/// The files of the items that are linked.
+fn linked(outcomes: &[FetchOutcome], decisions: &[Decision]) -> Vec<NewFile> {
+    let mut files = Vec::new();
+    for (outcome, decision) in outcomes.iter().zip(decisions) {
+        if let (FetchOutcome::Whole(of_item), Decision::Link) = (outcome, decision) {
+            files.extend_from_slice(of_item);
+        }
+    }
+    files
+}
+
+/// Looks for the new files in the root, several at a time, so that the shards on
+/// the way to each are at hand when it is compared and grafted.
+fn look_ahead(tree: &Tree, jobs: u16, outcomes: &[FetchOutcome]) {
+    let files = outcomes.iter().flat_map(|outcome| match outcome {
+        FetchOutcome::Whole(files) => files.as_slice(),
+        _ => &[],
+    });
+    let paths = files.map(|file| &file.path).collect();
+    // A failure here fails again when the paths are decided about.
+    parallel::map(jobs, paths, |path: &Vec<String>| tree.find(path).is_ok());
+}
+
+/// The engine for the items of a plan. A demand for add-link that cannot be met
+/// fails here, before anything is fetched.
+pub fn engine_for(choice: GraftChoice, tree: &Tree, plan: &Plan) -> Result<Engine, Failure> {
+    let mut paths = Vec::new();
+    for item in &plan.items {
+        paths.push(vec![narinfo_name(&item.narinfo.store_path.hash())]);
+        for variant in &item.narinfo.variants {
+            // Planned items have only valid paths.
+            paths.extend(variant.path().map(|path| path.components().to_vec()));
+        }
+    }
+    match choice {
+        GraftChoice::Auto => Ok(choose_engine(tree, &paths)?),
+        GraftChoice::Only(Engine::Car) => Ok(Engine::Car),
+        GraftChoice::Only(Engine::AddLink) => {
+            require_plain(tree, &paths)?;
+            Ok(Engine::AddLink)
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Items that a run leaves out, and the reasons.
+
+use crate::guix::StorePath;
+use crate::util::diagnosis::Diagnosis;
+use serde::Serialize;
+use thiserror::Error;
+
+/// An item that is left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// The item as it was named, or its store path.
+    pub item: String,
+    /// The reason.
+    pub reason: SkipReason,
+}
+
+/// The kinds of reasons, by what the next run may do about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkipKind {
+    /// No upstream has it, or not yet.
+    Missing,
+    /// It depends on an item that is left out.
+    Waiting,
+    /// It differs from what its narinfo promises, or is not taken; it will be the
+    /// same the next time.
+    Refused,
+    /// The network, or something else that may change, has spoiled it.
+    Broken,
+}
+
+/// The reason why an item is left out.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum SkipReason {
+    /// No upstream has it.
+    #[error("no upstream has it (yet)")]
+    Absent,
+    /// None of the upstreams that can be reached has it.
+    #[error("no upstream has it (yet) that can be reached; {0} cannot")]
+    OutOfReach(String),
+    /// A package that no build farm knows.
+    #[error("no build farm lists a successful build of it for {0}")]
+    UnknownPackage(String),
+    /// A package, and no build farm to ask.
+    #[error("{0}")]
+    NoBuildFarm(String),
+    /// It is not in the published root.
+    #[error("it is not published")]
+    NotPublished,
+    /// It refers to an item that is left out.
+    #[error("it refers to {0}, which cannot be mirrored (yet)")]
+    WaitsFor(StorePath),
+    /// Its narinfo or a nar is not taken.
+    #[error("{what}")]
+    Refused {
+        /// The reason, with the file that it is about.
+        what: String,
+        /// The next step for the person, where there is one.
+        advice: Option<String>,
+    },
+    /// The place of one of its files is taken.
+    #[error("{0}")]
+    Occupied(String),
+    /// It did not come whole.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl SkipReason {
+    /// The kind of this reason.
+    pub fn kind(&self) -> SkipKind {
+        match self {
+            Self::Absent
+            | Self::OutOfReach(_)
+            | Self::UnknownPackage(_)
+            | Self::NoBuildFarm(_)
+            | Self::NotPublished => SkipKind::Missing,
+            Self::WaitsFor(_) => SkipKind::Waiting,
+            Self::Refused { .. } => SkipKind::Refused,
+            Self::Occupied(_) | Self::Broken(_) => SkipKind::Broken,
+        }
+    }
+
+    /// A refusal for this error.
+    pub(super) fn refused(error: &impl Diagnosis) -> Self {
+        Self::Refused {
+            what: error.to_string(),
+            advice: error.advice(),
+        }
+    }
+
+    /// A refusal in these words.
+    pub(super) fn refused_because(what: impl Into<String>) -> Self {
+        Self::Refused {
+            what: what.into(),
+            advice: None,
+        }
+    }
+}
+
+impl Diagnosis for SkipReason {
+    fn advice(&self) -> Option<String> {
+        let text = match self {
+            Self::Absent => {
+                "see that it is named rightly; what the farm has not built yet may come"
+            }
+            Self::OutOfReach(_) => {
+                "run again when they can be reached; what the farm has not built yet may come"
+            }
+            Self::UnknownPackage(_) => {
+                "see that it is spelled as `guix show` spells it, or name a store path instead"
+            }
+            Self::NoBuildFarm(_) => {
+                "a package is looked up at a build farm; name a store path instead"
+            }
+            Self::Refused { advice, .. } => return advice.clone(),
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}

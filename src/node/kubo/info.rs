@@ -1,0 +1,119 @@
+//! The version, identity, configuration, room and peers of a Kubo.
+
+use super::super::contract::{Reach, Usage};
+use super::super::error::{NodeError, Problem, Refusal};
+use super::address::Address;
+use super::call::Rpc;
+use super::version::Version;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// The version, which must not be before `oldest`.
+pub fn version(rpc: &Rpc, oldest: Version) -> Result<Version, NodeError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        version: String,
+    }
+    let call = || rpc.call("version", "ask the node's version");
+    let answer = call().json::<Answer>();
+    let text = answer.map_err(|error| match error.problem {
+        // A gateway answers 404 or 405.
+        Problem::UnknownCommand(_) | Problem::Unexpected(_) => {
+            call().failed(Problem::NotAnRpc(rpc.base.clone()))
+        }
+        _ => error,
+    })?;
+    let text = text.version;
+    let unreadable = |()| call().failed(Problem::Unexpected(format!("the version {text:?}")));
+    let version: Version = text.parse().map_err(unreadable)?;
+    match version < oldest {
+        false => Ok(version),
+        true => Err(call().failed(Problem::TooOld {
+            found: version.to_string(),
+            oldest: oldest.to_string(),
+        })),
+    }
+}
+
+/// The peer ID and the software. The ID becomes a part of a file's name.
+pub fn identity(rpc: &Rpc) -> Result<(String, String), NodeError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(rename = "ID")]
+        id: String,
+        #[serde(rename = "AgentVersion")]
+        agent: String,
+    }
+    let call = || rpc.call("id", "ask for the node's identity");
+    let Answer { id, agent } = call().json()?;
+    match !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        true => Ok((id, agent)),
+        false => Err(call().failed(Problem::Unexpected(format!("the peer ID {id:?}")))),
+    }
+}
+
+/// The gateway on this machine, `http://HOST:PORT`; `None` where there is none.
+pub fn gateway(rpc: &Rpc) -> Result<Option<String>, NodeError> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Addresses {
+        One(String),
+        Many(Vec<String>),
+        None(()),
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        value: Addresses,
+    }
+    let answer: Answer = rpc
+        .call("config", "ask for the gateway's address")
+        .arg("Addresses.Gateway")
+        .json()?;
+    let addresses = match answer.value {
+        Addresses::One(address) => vec![address],
+        Addresses::Many(addresses) => addresses,
+        Addresses::None(()) => Vec::new(),
+    };
+    let urls = addresses.iter().filter(|address| !address.is_empty());
+    let mut urls = urls.filter_map(|address| Some(address.parse::<Address>().ok()?.url));
+    // Every address includes this machine's own.
+    Ok(urls.next().map(|url| {
+        url.replace("//0.0.0.0:", "//127.0.0.1:")
+            .replace("//[::]:", "//[::1]:")
+    }))
+}
+
+/// The room that the node takes.
+pub fn usage(rpc: &Rpc) -> Result<Usage, NodeError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        repo_size: u64,
+        storage_max: u64,
+    }
+    let call = rpc.call("repo/stat", "ask how full the node is");
+    let answer: Answer = call.option("size-only", true).json()?;
+    Ok(Usage {
+        bytes: answer.repo_size,
+        // No limit, in Kubo's spelling.
+        limit: (answer.storage_max != u64::MAX).then_some(answer.storage_max),
+    })
+}
+
+/// The peers that the node is connected to.
+pub fn reach(rpc: &Rpc) -> Result<Reach, NodeError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        #[serde(default)]
+        peers: Option<Vec<IgnoredAny>>,
+    }
+    let call = rpc.call("swarm/peers", "ask for the node's peers");
+    match call.json::<Answer>() {
+        Ok(answer) => Ok(Reach::Peers(answer.peers.map_or(0, |peers| peers.len()))),
+        Err(error) if error.is(Refusal::Offline) => Ok(Reach::Offline),
+        Err(error) => Err(error),
+    }
+}

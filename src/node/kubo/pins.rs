@@ -1,0 +1,127 @@
+//! Pins on a Kubo, and its collector. A CID has one pin, and a pin one name.
+
+use super::super::contract::KnownBlocks;
+use super::super::error::{NodeError, Refusal};
+use super::call::Rpc;
+use super::refusal::refusal;
+use crate::ipfs::cid::Cid;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Deserializer;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The factor by which a pin of blocks that were just stored may take longer than a
+/// call that transfers nothing: a node that is collecting garbage begins when it is
+/// done.
+const PIN_FACTOR: u32 = 5;
+
+/// The limit of a walk of the whole tree; a first pin of a million entries took 3 s,
+/// on a machine that did nothing else.
+const LONG: Duration = Duration::from_secs(1800);
+
+/// The longest list of collected blocks, in bytes: a line of some 90 a block.
+const MAX_COLLECTED_BYTES: u64 = 1 << 30;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PinList {
+    #[serde(default)]
+    keys: BTreeMap<String, PinEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PinEntry {
+    #[serde(default)]
+    name: String,
+}
+
+/// Pins `root` and all below it. Nothing but its time limit ends the search for a
+/// block that an online node lacks.
+pub fn add(rpc: &Rpc, root: &Cid, name: &str, known: KnownBlocks) -> Result<(), NodeError> {
+    rpc.call("pin/add", format!("pin {root}"))
+        .arg(root)
+        .option("name", name)
+        .limit(match known {
+            KnownBlocks::All => LONG,
+            KnownBlocks::Unsure => pin_limit(rpc),
+        })
+        .json::<IgnoredAny>()
+        .map(drop)
+}
+
+/// Pins `new` beside `old`, walking only what differs.
+pub fn update(rpc: &Rpc, old: &Cid, new: &Cid) -> Result<(), NodeError> {
+    rpc.call("pin/update", format!("pin {new}"))
+        .arg(old)
+        .arg(new)
+        .option("unpin", false)
+        .limit(pin_limit(rpc))
+        .json::<IgnoredAny>()
+        .map(drop)
+}
+
+/// Removes a recursive pin, if there is one.
+pub fn remove(rpc: &Rpc, root: &Cid) -> Result<(), NodeError> {
+    let call = rpc.call("pin/rm", format!("unpin {root}")).arg(root);
+    match call.json::<IgnoredAny>() {
+        Err(error) if !error.is(Refusal::NotPinned) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Returns true when `root` is pinned recursively.
+pub fn contain(rpc: &Rpc, root: &Cid) -> Result<bool, NodeError> {
+    let list = rpc
+        .call("pin/ls", format!("ask for the pin of {root}"))
+        .arg(root)
+        .option("type", "recursive")
+        .json::<PinList>();
+    match list {
+        Ok(list) => Ok(!list.keys.is_empty()),
+        Err(error) if error.is(Refusal::NotPinned) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The recursive pins with exactly this name. (The node matches parts of names.)
+pub fn named(rpc: &Rpc, name: &str) -> Result<Vec<Cid>, NodeError> {
+    let list: PinList = rpc
+        .call("pin/ls", format!("list the pins named {name}"))
+        .option("type", "recursive")
+        .option("name", name)
+        .option("names", true)
+        .limit(pin_limit(rpc))
+        .json()?;
+    let named = list
+        .keys
+        .into_iter()
+        .filter(|(_, entry)| entry.name == name);
+    Ok(named.filter_map(|(cid, _)| cid.parse().ok()).collect())
+}
+
+/// Runs the collector, and returns the number of blocks that it removed.
+pub fn collect_garbage(rpc: &Rpc) -> Result<u64, NodeError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Line {
+        #[serde(default)]
+        error: String,
+    }
+    let call = || rpc.call("repo/gc", "collect garbage");
+    let answer = call().limit(LONG).bytes(MAX_COLLECTED_BYTES)?;
+    let mut removed = 0;
+    for line in Deserializer::from_slice(&answer).into_iter::<Line>() {
+        match line {
+            Ok(line) if line.error.is_empty() => removed += 1,
+            Ok(line) => return Err(call().failed(refusal(line.error))),
+            Err(error) => return Err(call().unreadable(&error)),
+        }
+    }
+    Ok(removed)
+}
+
+fn pin_limit(rpc: &Rpc) -> Duration {
+    rpc.short * PIN_FACTOR
+}

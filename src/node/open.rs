@@ -1,0 +1,121 @@
+//! The way to a node: its address, and who this program is there.
+
+use super::contract::Node;
+use super::error::NodeError;
+use super::kubo::{
+    AUTHORIZATION_VARIABLE, Address, AddressError, Authorization, AuthorizationError, KuboNode,
+    TimeLimits,
+};
+use super::local::LocalNode;
+use crate::util::diagnosis::{Diagnosis, Retry};
+use crate::util::home::{BaseDirectory, NoHome, folder};
+use std::path::PathBuf;
+use std::str::FromStr;
+use thiserror::Error;
+
+/// The value of `--api`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeAddress {
+    /// A Kubo whose RPC listens there.
+    Kubo(Address),
+    /// The local store in this folder, or in the user's own.
+    Local(Option<PathBuf>),
+}
+
+/// The terms of opening a node.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// Without one, the Kubo of this machine.
+    pub address: Option<NodeAddress>,
+    /// A file that says who this program is to a Kubo.
+    pub authorization_file: Option<PathBuf>,
+    /// The limits of a connection to a Kubo.
+    pub limits: TimeLimits,
+}
+
+/// The reasons why a node cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The node refuses, or is not there.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// `$IPFS_PATH/api` holds no address.
+    #[error("in $IPFS_PATH/api: {0}")]
+    Address(#[from] AddressError),
+    /// The file or variable that should hold a secret does not.
+    #[error(transparent)]
+    Authorization(#[from] AuthorizationError),
+    /// There is no folder for the local store.
+    #[error(transparent)]
+    NoHome(#[from] NoHome),
+}
+
+/// Opens the node.
+///
+/// # Errors
+/// When it is not there, cannot be used, or its address cannot be told.
+pub fn open(options: &NodeOptions) -> Result<Box<dyn Node>, OpenError> {
+    let mut address = match &options.address {
+        Some(NodeAddress::Local(named)) => {
+            let folder = local_folder(named.clone())?;
+            return Ok(Box::new(LocalNode::open(&folder)?));
+        }
+        Some(NodeAddress::Kubo(address)) => address.clone(),
+        None => local_daemon()?,
+    };
+    let variable = std::env::var(AUTHORIZATION_VARIABLE).ok();
+    let file = options.authorization_file.as_deref();
+    let named = Authorization::find(file, variable.as_deref())?;
+    address.authorization = named.or(address.authorization);
+    Ok(Box::new(KuboNode::connect(&address, options.limits)?))
+}
+
+/// The folder of the local store: as named, or the user's own.
+///
+/// # Errors
+/// [`NoHome`].
+pub fn local_folder(named: Option<PathBuf>) -> Result<PathBuf, NoHome> {
+    match named {
+        Some(folder) => Ok(folder),
+        None => folder(BaseDirectory::Data),
+    }
+}
+
+fn local_daemon() -> Result<Address, AddressError> {
+    let ipfs_path = std::env::var_os("IPFS_PATH")
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".ipfs")));
+    Address::of_local_daemon(ipfs_path.as_deref())
+}
+
+impl FromStr for NodeAddress {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix("embedded") {
+            Some("") => Ok(Self::Local(None)),
+            Some(folder) if folder.len() > 1 && folder.starts_with(':') => {
+                Ok(Self::Local(Some(PathBuf::from(&folder[1..]))))
+            }
+            _ => text.parse().map(Self::Kubo),
+        }
+    }
+}
+
+impl Diagnosis for OpenError {
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Node(error) => error.advice(),
+            Self::Address(error) => error.advice(),
+            Self::Authorization(error) => error.advice(),
+            Self::NoHome(error) => error.advice(),
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Node(error) => error.retry(),
+            _ => Retry::Never,
+        }
+    }
+}

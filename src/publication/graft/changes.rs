@@ -1,0 +1,58 @@
+//! Changes to a tree, sorted by directory.
+
+use crate::ipfs::directory::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A file that was staged, and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewFile {
+    /// The names from the root down, each already validated.
+    pub path: Vec<String>,
+    /// The staged file.
+    pub entry: Entry,
+}
+
+/// The changes in one directory and in those below it.
+#[derive(Default)]
+pub struct FolderChanges {
+    /// New files.
+    pub files: BTreeMap<String, Entry>,
+    /// Names to be removed.
+    pub removed: BTreeSet<String>,
+    /// Directories with changes.
+    pub folders: BTreeMap<String, FolderChanges>,
+}
+
+impl FolderChanges {
+    /// The addition of these files.
+    pub fn adding(files: &[NewFile]) -> Self {
+        let mut top = Self::default();
+        for file in files {
+            if let Some((folder, name)) = top.folder_of(&file.path) {
+                folder.files.insert(name.clone(), file.entry);
+            }
+        }
+        top
+    }
+
+    /// The removal of the files at these paths.
+    pub fn removing(paths: &[Vec<String>]) -> Self {
+        let mut top = Self::default();
+        for path in paths {
+            if let Some((folder, name)) = top.folder_of(path) {
+                folder.removed.insert(name.clone());
+            }
+        }
+        top
+    }
+
+    /// The folder of the file at `path`, and its name there.
+    fn folder_of<'p>(&mut self, path: &'p [String]) -> Option<(&mut Self, &'p String)> {
+        let (name, above) = path.split_last()?;
+        let mut folder = self;
+        for name in above {
+            folder = folder.folders.entry(name.clone()).or_default();
+        }
+        Some((folder, name))
+    }
+}

@@ -1,0 +1,171 @@
+//! The publisher: a view of a publication with the right to write.
+
+use super::error::PublicationError;
+use super::view::PublicationView;
+use super::writer_lock::WriterLock;
+use crate::ipfs::cid::Cid;
+use crate::node::{Node, NodeError, Problem, PublishOptions, Reach, SealedSegment};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The end of a key's name until its first journal is pinned.
+const NEW: &str = ".new";
+
+/// The terms of publishing.
+#[derive(Clone, Debug)]
+pub struct PublisherOptions {
+    /// The folder of the lock files. One writer at a time holds as far as all use the
+    /// same.
+    pub lock_folder: PathBuf,
+    /// The time of validity of a record.
+    pub record_lifetime: Duration,
+    /// Permission for a node that reaches nobody to publish, for itself alone.
+    pub allow_offline: bool,
+}
+
+/// The history of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyAge {
+    /// It was there before this run, so its name may have been published.
+    Existing,
+    /// It does not have its name on the node yet, which comes after its first
+    /// journal and before its first publication. So nothing can have been
+    /// published under it, and a run that is killed until then is begun again.
+    New,
+}
+
+/// A node, one of its keys, and the right to write under it.
+pub struct Publisher<'n> {
+    /// The node and the key.
+    pub view: PublicationView<'n>,
+    /// The history of the key.
+    pub key_age: KeyAge,
+    options: PublisherOptions,
+    reach: Reach,
+    lock: WriterLock,
+}
+
+impl<'n> Publisher<'n> {
+    /// Takes the right to write under the key named `name`, which is made where the
+    /// node does not have it, and unpins the staging directories that a killed run
+    /// left.
+    ///
+    /// # Errors
+    /// [`PublicationError::Offline`], before a key is made, where a publication
+    /// could reach nobody; [`PublicationError::Lock`] while another run has it.
+    pub fn open(
+        node: &'n dyn Node,
+        name: &str,
+        options: &PublisherOptions,
+    ) -> Result<Self, PublicationError> {
+        let reach = node.reach()?;
+        // A node without the ability is offline by design.
+        let allow_offline = options.allow_offline || !node.description().capabilities.network;
+        match reach {
+            Reach::Offline if !allow_offline => return Err(PublicationError::Offline("offline")),
+            Reach::Peers(0) if !allow_offline => {
+                return Err(PublicationError::Offline("connected to no peers"));
+            }
+            _ => {}
+        }
+        let (view, key_age) = key_or_new(node, name)?;
+        let peer_id = &node.description().peer_id;
+        let publisher = Self {
+            lock: WriterLock::take(&options.lock_folder, peer_id, &view.key.id)?,
+            view,
+            key_age,
+            options: PublisherOptions {
+                allow_offline,
+                ..options.clone()
+            },
+            reach,
+        };
+        publisher.drop_staging(&publisher.lock.listed())?;
+        Ok(publisher)
+    }
+
+    /// The node.
+    pub fn node(&self) -> &'n dyn Node {
+        self.view.node
+    }
+
+    /// Tells the network of a root that was published, unless there is nobody to tell.
+    pub fn announce(&self, root: &Cid) -> Result<(), NodeError> {
+        match self.reach {
+            Reach::Offline | Reach::Peers(0) => Ok(()),
+            Reach::Peers(_) => self.node().announce(root),
+        }
+    }
+
+    /// The terms of a record, with its sequence number where that must be set.
+    pub(super) fn publish_options(&self, sequence: Option<u64>) -> PublishOptions {
+        PublishOptions {
+            lifetime: self.options.record_lifetime,
+            allow_offline: self.options.allow_offline,
+            sequence,
+        }
+    }
+
+    /// Sends a segment, and returns its pinned staging directory, to be unpinned
+    /// when something better keeps the blocks.
+    pub(super) fn import(&self, segment: &SealedSegment) -> Result<Cid, NodeError> {
+        // Listed first, so that it is found again even when this run is killed.
+        let listed = self.lock.list(&segment.staging);
+        listed.map_err(|error| {
+            let source = io::Error::other(error.to_string());
+            let path = "the lock file".into();
+            NodeError::new(
+                "list what is about to be pinned",
+                Problem::File { path, source },
+            )
+        })?;
+        self.node().import(segment)?;
+        Ok(segment.staging)
+    }
+
+    /// Unpins staging directories, when something better keeps what they kept, or
+    /// nothing needs it.
+    pub(super) fn drop_staging(&self, staging: &[Cid]) -> Result<(), NodeError> {
+        if staging.is_empty() {
+            return Ok(());
+        }
+        for directory in staging {
+            self.node().unpin(directory)?;
+        }
+        self.lock.forget(staging);
+        Ok(())
+    }
+
+    /// Gives a new key its name, once its first journal is pinned.
+    pub(super) fn name_new_key(&mut self) -> Result<(), NodeError> {
+        let key = &mut self.view.key;
+        if self.key_age == KeyAge::New
+            && let Some(name) = key.name.strip_suffix(NEW)
+        {
+            let name = name.to_owned();
+            self.view.node.rename_key(key, &name)?;
+            key.name = name;
+        }
+        Ok(())
+    }
+}
+
+/// The key to be named `name`, made where the node does not have it.
+fn key_or_new<'n>(
+    node: &'n dyn Node,
+    name: &str,
+) -> Result<(PublicationView<'n>, KeyAge), PublicationError> {
+    if let Some(view) = PublicationView::of_key(node, name)? {
+        return Ok((view, KeyAge::Existing));
+    }
+    let name = format!("{name}{NEW}");
+    let view = match PublicationView::of_key(node, &name)? {
+        Some(view) => view,
+        None => PublicationView {
+            node,
+            key: node.create_key(&name)?,
+        },
+    };
+    Ok((view, KeyAge::New))
+}

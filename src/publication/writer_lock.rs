@@ -1,0 +1,131 @@
+//! The lock that lets one writer at a time work with a key of a node.
+//!
+//! The lock file also lists the staging directories that its run pins: a pin of an
+//! import has no name, so this is how the next run finds those of a killed one.
+
+use crate::ipfs::cid::Cid;
+use crate::util::diagnosis::{Diagnosis, Retry};
+use crate::util::lock::{FileLock, LockFailure};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use thiserror::Error;
+
+/// The right to write under a key, given back when dropped.
+#[derive(Debug)]
+pub struct WriterLock {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    file: FileLock,
+    /// The staging directories that the file lists.
+    staging: BTreeSet<Cid>,
+}
+
+/// The reasons why the lock is not had.
+#[derive(Debug, Error)]
+pub enum WriterLockError {
+    /// Another run has it.
+    #[error("another run (process {holder}) is writing under this key")]
+    Held {
+        /// The process, as it wrote itself down.
+        holder: String,
+    },
+    /// The file cannot be made or locked.
+    #[error("cannot lock {path}: {source}", path = path.display())]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl WriterLock {
+    /// Takes the lock of a key on a node, in the folder `state`.
+    pub fn take(state: &Path, peer_id: &str, key_id: &str) -> Result<Self, WriterLockError> {
+        let path = state.join(format!("{peer_id}-{key_id}.lock"));
+        let taken = std::fs::create_dir_all(state)
+            .map_err(LockFailure::Io)
+            .and_then(|()| FileLock::take(&path, Duration::ZERO));
+        let (file, lines) = match taken {
+            Ok(taken) => taken,
+            Err(LockFailure::Held(holder)) => return Err(WriterLockError::Held { holder }),
+            Err(LockFailure::Io(source)) => return Err(WriterLockError::Io { path, source }),
+        };
+        let staging = lines.iter().filter_map(|line| line.parse().ok()).collect();
+        let state = Mutex::new(State { file, staging });
+        Ok(Self { path, state })
+    }
+
+    /// The staging directories that are listed: when the lock was just taken, those
+    /// of the run before.
+    pub fn listed(&self) -> Vec<Cid> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.staging.iter().copied().collect()
+    }
+
+    /// Lists a staging directory that is about to be pinned.
+    pub fn list(&self, staging: &Cid) -> Result<(), WriterLockError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.staging.insert(*staging);
+        let noted = state.file.note(&staging.to_string());
+        noted.map_err(|source| WriterLockError::Io {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Drops staging directories that are not pinned any more from the list. Where
+    /// that fails they stay listed, which costs the next run a call each.
+    pub fn forget(&self, staging: &[Cid]) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.staging.retain(|listed| !staging.contains(listed));
+        let left: Vec<String> = state.staging.iter().map(Cid::to_string).collect();
+        let _ = state.file.rewrite(&left);
+    }
+}
+
+impl Diagnosis for WriterLockError {
+    fn advice(&self) -> Option<String> {
+        Some(match self {
+            Self::Held { .. } => "try again later".to_owned(),
+            Self::Io { .. } => "make its folder writable, or set XDG_STATE_HOME".to_owned(),
+        })
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Held { .. } => Retry::Soon,
+            Self::Io { .. } => Retry::Never,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ipfs::cid::{CidVersion, RAW, cid_of};
+
+    #[test]
+    fn staging_that_was_not_let_go_of_is_listed_for_the_next_run() {
+        let state = tempfile::tempdir().unwrap();
+        let take = || WriterLock::take(state.path(), "peer", "key");
+        let lock = take().unwrap();
+        assert!(matches!(take(), Err(WriterLockError::Held { .. })));
+        WriterLock::take(state.path(), "peer", "another-key").unwrap();
+        let [kept, dropped] = [b"kept", b"drop"].map(|it| cid_of(CidVersion::V1, RAW, it));
+        lock.list(&kept).unwrap();
+        lock.list(&dropped).unwrap();
+        lock.forget(&[dropped]);
+        drop(lock);
+        assert_eq!(take().unwrap().listed(), [kept]);
+        // A run that does not get to it leaves it to the one after.
+        assert_eq!(take().unwrap().listed(), [kept]);
+    }
+}

@@ -1,0 +1,18 @@
+//! The words of the program: lines on a terminal, progress bars, JSON summaries and
+//! error messages. Results go to standard output, everything else to standard
+//! error; without a terminal a run that succeeds is silent, because cron mails
+//! what is printed.
+
+mod description;
+mod observer;
+mod progress;
+mod skipped;
+mod summary;
+mod terminal;
+mod text;
+
+pub use description::print_description;
+pub use skipped::{Loudness, report_skipped};
+pub use summary::{DryRunResult, ResolveResult, Summary, VerifyResult};
+pub use terminal::Report;
+pub use text::{bytes, items};

@@ -1,0 +1,74 @@
+//! The events of the engine as lines.
+
+use super::progress::{Progress, Waiting};
+use super::terminal::Report;
+use super::text::{bytes, items};
+use crate::mirror::{Event, Observer, Plan, RunProgress};
+
+impl Observer for Report {
+    fn notify(&self, event: Event<'_>) {
+        match event {
+            Event::PackageFound {
+                package,
+                output,
+                build,
+                system,
+            } => {
+                let build = build.map(|build| format!("build {build}, "));
+                let build = build.unwrap_or_default();
+                self.status(&format!("{package} is {output} ({build}{system})"));
+            }
+            Event::Planned(plan) => self.planned(plan),
+            Event::NearlyFull(usage) => {
+                let limit = usage.limit.map(bytes).unwrap_or_default();
+                let used = bytes(usage.bytes);
+                self.warn(
+                    &format!("the node's repository holds {used} of {limit}"),
+                    Some("raise Datastore.StorageMax, or remove items"),
+                );
+            }
+            Event::NextUpstream {
+                item,
+                reason,
+                upstream,
+            } => self.verbose(&format!("{item}: {reason}; asking {upstream}")),
+            Event::EngineChanged(error) => {
+                self.verbose(&format!("{error}; once more with --graft car"));
+            }
+            Event::Published(path) => self.verbose(&path.to_string()),
+            Event::NotAnnounced(error) => {
+                self.warn(&format!("{error}; others may take longer to find it"), None);
+            }
+            Event::Whole(name) => self.verbose(&format!("{name}: whole")),
+        }
+    }
+
+    fn waiting(&self, text: &'static str) -> Box<dyn Send> {
+        Box::new(Waiting::new(&self.lines, text))
+    }
+
+    fn progress(&self, items: usize, bytes: u64) -> Box<dyn RunProgress> {
+        Box::new(Progress::new(&self.lines, items, bytes))
+    }
+}
+
+impl Report {
+    fn planned(&self, plan: &Plan) {
+        if plan.items.is_empty() {
+            return;
+        }
+        let files: usize = plan.items.iter().map(|item| item.files()).sum();
+        let sizes = plan.items.iter().filter_map(|item| item.file_bytes());
+        let known = sizes.fold(0, u64::saturating_add);
+        let unknown = plan.items.iter().filter(|item| item.file_bytes().is_none());
+        let unknown = match unknown.count() {
+            0 => String::new(),
+            count => format!(", and {} of unknown size", items(count)),
+        };
+        self.status(&format!(
+            "to mirror: {}, {files} files, {} of nars{unknown}",
+            items(plan.items.len()),
+            bytes(known)
+        ));
+    }
+}

@@ -1,0 +1,82 @@
+//! The JSON summaries: the engine's own, with the verb and what only a command knows.
+//! Fields may be added, never renamed.
+
+use crate::mirror::{MirrorDescription, Plan, VerifyReport};
+use serde::Serialize;
+
+/// A summary of a verb.
+#[derive(Serialize)]
+pub struct Summary<'s, S> {
+    /// The verb.
+    pub command: &'static str,
+    /// Its result.
+    #[serde(flatten)]
+    pub result: &'s S,
+}
+
+/// The result of `sync --dry-run` and `add --dry-run`.
+#[derive(Serialize)]
+pub struct DryRunResult<'s> {
+    dry_run: bool,
+    items: Vec<String>,
+    files: usize,
+    #[serde(flatten)]
+    plan: &'s Plan,
+}
+
+/// The result of `verify`.
+#[derive(Serialize)]
+pub struct VerifyResult<'s> {
+    /// The check of the root that is published now.
+    #[serde(flatten)]
+    pub report: &'s VerifyReport,
+    /// Every nar was read.
+    pub deep: bool,
+    /// The store paths that were repaired.
+    pub repaired: &'s [String],
+}
+
+/// The result of `resolve`.
+#[derive(Serialize)]
+pub struct ResolveResult<'s> {
+    /// The IPNS name, unless a root was given.
+    pub name: Option<&'s str>,
+    /// The root.
+    pub root: String,
+    /// The description that `--long` asks for.
+    #[serde(flatten)]
+    pub description: Option<&'s MirrorDescription>,
+    /// The keys that each upstream is checked by, with `--long`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust: Option<&'s [String]>,
+    /// Every store path, with `--list`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store_paths: Option<&'s [String]>,
+}
+
+/// The result of a run that stopped.
+#[derive(Serialize)]
+pub struct FailureResult {
+    /// The error, in one line.
+    pub error: String,
+    /// The next step for the person.
+    pub r#try: String,
+    /// The exit code.
+    pub exit: u8,
+}
+
+impl<'s> DryRunResult<'s> {
+    /// The items of a plan, and those that are left out.
+    pub fn new(plan: &'s Plan) -> Self {
+        let paths = plan
+            .items
+            .iter()
+            .map(|item| item.narinfo.store_path.to_string());
+        Self {
+            dry_run: true,
+            items: paths.collect(),
+            files: plan.items.iter().map(|item| item.files()).sum(),
+            plan,
+        }
+    }
+}

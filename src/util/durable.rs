@@ -1,0 +1,60 @@
+//! Files that survive a power cut: whole or absent, and never empty.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The beginning of the name of a file that is not whole yet.
+pub const TEMPORARY: &str = ".tmp-";
+
+/// The moment from which a file survives a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// When the function returns.
+    Now,
+    /// When the file system is told to write what it holds.
+    Later,
+}
+
+/// Writes a file under a temporary name and renames it when all of it is there.
+pub fn write(path: &Path, content: &[u8], mode: u32, durability: Durability) -> io::Result<()> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{TEMPORARY}{}-{number}", std::process::id());
+    let temporary = path.with_file_name(name);
+    let written = write_temporary(&temporary, content, mode, durability)
+        .and_then(|()| fs::rename(&temporary, path));
+    match (written, durability) {
+        (Err(error), _) => {
+            let _ = fs::remove_file(&temporary);
+            Err(error)
+        }
+        (Ok(()), Durability::Later) => Ok(()),
+        (Ok(()), Durability::Now) => sync_folder_of(path),
+    }
+}
+
+/// Makes a rename or a removal in the folder of `path` durable.
+pub fn sync_folder_of(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(path))?.sync_all()
+}
+
+fn write_temporary(
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    durability: Durability,
+) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?;
+    file.write_all(content)?;
+    match durability {
+        Durability::Now => file.sync_all(),
+        Durability::Later => Ok(()),
+    }
+}

@@ -1,0 +1,47 @@
+//! This program's folders below the home of the user, by the XDG base directory
+//! specification.
+
+use super::diagnosis::Diagnosis;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// A base directory, by what is kept in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BaseDirectory {
+    /// Data that is to stay: the local store.
+    Data,
+    /// State of this machine: locks.
+    State,
+    /// Files that may be lost.
+    Cache,
+}
+
+/// Neither `$HOME` nor the variable that would replace it is set.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("neither ${0} nor $HOME is set, so there is no folder to use")]
+pub struct NoHome(&'static str);
+
+/// The folder `guix-ipfs` in a base directory. It may not be there yet.
+///
+/// # Errors
+/// [`NoHome`].
+pub fn folder(base: BaseDirectory) -> Result<PathBuf, NoHome> {
+    let (variable, below_home) = match base {
+        BaseDirectory::Data => ("XDG_DATA_HOME", ".local/share"),
+        BaseDirectory::State => ("XDG_STATE_HOME", ".local/state"),
+        BaseDirectory::Cache => ("XDG_CACHE_HOME", ".cache"),
+    };
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    // The specification says to ignore a relative one.
+    let folder = named
+        .filter(|path| path.is_absolute())
+        .or_else(|| std::env::home_dir().map(|home| home.join(below_home)));
+    let folder = folder.ok_or(NoHome(variable))?;
+    Ok(folder.join("guix-ipfs"))
+}
+
+impl Diagnosis for NoHome {
+    fn advice(&self) -> Option<String> {
+        Some("set one of them".to_owned())
+    }
+}

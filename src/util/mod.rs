@@ -1,0 +1,12 @@
+//! Small helpers that several rooms share. They know none of them.
+
+pub mod diagnosis;
+pub mod durable;
+pub mod duration;
+pub mod hex;
+pub mod home;
+pub mod lock;
+pub mod parallel;
+pub mod retry;
+pub mod stop;
+pub mod url;

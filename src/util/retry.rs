@@ -1,0 +1,93 @@
+//! The one policy of trying again: a few times, with growing pauses.
+
+use super::diagnosis::{Diagnosis, Retry};
+use super::stop::Stop;
+use std::time::Duration;
+
+/// A number of tries and the pauses between them.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryPolicy {
+    /// Tries in all.
+    pub attempts: u32,
+    /// The pause before the second try; each further one is four times as long.
+    pub first_pause: Duration,
+    /// The longest pause that a server may ask for. Beyond it the next run is soon
+    /// enough.
+    pub longest_pause: Duration,
+}
+
+/// The policy towards the network and busy servers.
+pub const NETWORK: RetryPolicy = RetryPolicy {
+    attempts: 3,
+    first_pause: Duration::from_millis(500),
+    longest_pause: Duration::from_secs(60),
+};
+
+impl RetryPolicy {
+    /// Does `work` until it succeeds, fails for good, or has failed often enough.
+    /// A signal ends it at the next failure.
+    pub fn run<T, E: Diagnosis>(
+        &self,
+        stop: &Stop,
+        mut work: impl FnMut() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut pause = self.first_pause;
+        for _ in 1..self.attempts {
+            let failed = match work() {
+                Ok(done) => return Ok(done),
+                Err(error) if stop.is_asked() => return Err(error),
+                Err(error) => error,
+            };
+            match failed.retry() {
+                Retry::Soon => stop.pause(jittered(pause)),
+                Retry::After(time) if time <= self.longest_pause => {
+                    stop.pause(time.max(jittered(pause)));
+                }
+                _ => return Err(failed),
+            }
+            pause *= 4;
+        }
+        work()
+    }
+}
+
+/// Between a half and one and a half of `pause`, so that many who failed
+/// together do not come back together.
+fn jittered(pause: Duration) -> Duration {
+    let mut byte = [128];
+    // Without randomness the pause is as long as it says.
+    let _ = getrandom::fill(&mut byte);
+    pause / 2 + pause * u32::from(byte[0]) / 255
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("broken")]
+    struct Broken(Retry);
+
+    impl Diagnosis for Broken {
+        fn retry(&self) -> Retry {
+            self.0
+        }
+    }
+
+    #[test]
+    fn an_error_for_good_ends_it_and_another_is_tried_three_times() {
+        let tries = |retry: Retry| {
+            let mut tries = 0;
+            let failed = NETWORK.run(&Stop::default(), || {
+                tries += 1;
+                Err::<(), _>(Broken(retry))
+            });
+            assert!(failed.is_err());
+            tries
+        };
+        assert_eq!(tries(Retry::Never), 1);
+        assert_eq!(tries(Retry::Soon), 3);
+        assert_eq!(tries(Retry::After(Duration::ZERO)), 3);
+        assert_eq!(tries(Retry::After(Duration::from_secs(3600))), 1);
+    }
+}

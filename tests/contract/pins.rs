@@ -1,0 +1,90 @@
+//! Pins.
+
+use crate::support::TestNode;
+use crate::{add, directory, is_refused, missing};
+use guix_ipfs::ipfs::cid::CidVersion;
+use guix_ipfs::node::{KnownBlocks, Refusal};
+
+on_both_nodes!(
+    a_pin_needs_everything_below_it,
+    a_pin_is_found_by_its_whole_name_and_has_one,
+    a_pin_is_updated_beside_the_old_one_and_keeps_its_name,
+    an_update_is_refused_for_its_reason,
+    what_is_not_pinned_is_unpinned_without_complaint,
+);
+
+fn a_pin_needs_everything_below_it(at: &TestNode) {
+    let node = at.node();
+    let root = directory(node, CidVersion::V0, &[("x", missing())]);
+    for cid in [root, missing()] {
+        is_refused(node.pin(&cid, "p", KnownBlocks::Unsure), Refusal::Missing);
+        assert!(!node.is_pinned(&cid).unwrap());
+    }
+    assert_eq!(node.pins_named("p").unwrap(), []);
+}
+
+fn a_pin_is_found_by_its_whole_name_and_has_one(at: &TestNode) {
+    let node = at.node();
+    let file = add(node, b"pinned");
+    assert!(!node.is_pinned(&file).unwrap());
+    node.pin(&file, "a/b", KnownBlocks::All).unwrap();
+    assert!(node.is_pinned(&file).unwrap());
+    assert_eq!(node.pins_named("a/b").unwrap(), [file]);
+    for part in ["a", "a/", "b", "a/b/c"] {
+        assert_eq!(node.pins_named(part).unwrap(), [], "{part}");
+    }
+    // A block below a pin does not have one.
+    let root = directory(node, CidVersion::V0, &[("x", add(node, b"below"))]);
+    node.pin(&root, "r", KnownBlocks::Unsure).unwrap();
+    assert!(!node.is_pinned(&add(node, b"below")).unwrap());
+    node.pin(&file, "another", KnownBlocks::All).unwrap();
+    assert_eq!(node.pins_named("a/b").unwrap(), []);
+    assert_eq!(node.pins_named("another").unwrap(), [file]);
+}
+
+fn a_pin_is_updated_beside_the_old_one_and_keeps_its_name(at: &TestNode) {
+    let node = at.node();
+    let (one, two) = (add(node, b"one"), add(node, b"two"));
+    let old = directory(node, CidVersion::V0, &[("one", one)]);
+    let new = directory(node, CidVersion::V0, &[("one", one), ("two", two)]);
+    node.pin(&old, "name", KnownBlocks::Unsure).unwrap();
+    node.pin_update(&old, &new).unwrap();
+    let mut pins = node.pins_named("name").unwrap();
+    pins.sort();
+    let mut both = [old, new];
+    both.sort();
+    assert_eq!(pins, both);
+    node.unpin(&old).unwrap();
+    node.collect_garbage().unwrap();
+    assert!(at.has_block(&one) && at.has_block(&two) && !at.has_block(&old));
+}
+
+fn an_update_is_refused_for_its_reason(at: &TestNode) {
+    let node = at.node();
+    let (one, two) = (add(node, b"one"), add(node, b"two"));
+    let old = directory(node, CidVersion::V0, &[("one", one)]);
+    let new = directory(node, CidVersion::V0, &[("two", two)]);
+    is_refused(node.pin_update(&old, &new), Refusal::NotPinned);
+    node.pin(&old, "old", KnownBlocks::Unsure).unwrap();
+    let hollow = directory(node, CidVersion::V0, &[("one", one), ("x", missing())]);
+    let error = node.pin_update(&old, &hollow).unwrap_err();
+    assert!(error.is_missing(), "{error:?}");
+    assert!(!node.is_pinned(&hollow).unwrap() && node.is_pinned(&old).unwrap());
+    node.pin(&new, "new", KnownBlocks::Unsure).unwrap();
+    is_refused(node.pin_update(&old, &new), Refusal::AlreadyPinned);
+    assert_eq!(node.pins_named("new").unwrap(), [new]);
+    // Nothing differs, so there is nothing to refuse.
+    node.pin_update(&old, &old).unwrap();
+    assert_eq!(node.pins_named("old").unwrap(), [old]);
+}
+
+fn what_is_not_pinned_is_unpinned_without_complaint(at: &TestNode) {
+    let node = at.node();
+    node.unpin(&missing()).unwrap();
+    let file = add(node, b"file");
+    node.unpin(&file).unwrap();
+    node.pin(&file, "x", KnownBlocks::All).unwrap();
+    node.unpin(&file).unwrap();
+    node.unpin(&file).unwrap();
+    assert!(!node.is_pinned(&file).unwrap());
+}

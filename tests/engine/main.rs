@@ -1,0 +1,169 @@
+//! A fault in each kind of call of the engine to a node, inside the process: for the
+//! local store, which has no wire that a proxy could spoil.
+//!
+//! A target of its own: a process that starts others would lend them its open lock
+//! files for a moment.
+
+#[allow(dead_code, unused_macros, unused_imports)]
+#[path = "../commands/support/mod.rs"]
+mod support;
+
+mod faulty;
+
+use faulty::{FaultyNode, Moment};
+use guix_ipfs::guix::{ConnectionLimits, UpstreamClient};
+use guix_ipfs::mirror::{
+    Closure, DownloadProgress, Event, Failure, GraftChoice, ItemFilter, ItemSelection,
+    MirrorRequest, Observer, RememberedRefusals, RunLimits, RunProgress, mirror,
+};
+use guix_ipfs::node::Node;
+use guix_ipfs::publication::{Engine, PublisherOptions};
+use std::path::Path;
+use std::time::Duration;
+use support::{TestNode, Upstream, fixture_roots};
+
+/// An observer that takes no note of anything.
+struct Silent;
+
+impl Observer for Silent {
+    fn notify(&self, _: Event<'_>) {}
+
+    fn waiting(&self, _: &'static str) -> Box<dyn Send> {
+        Box::new(())
+    }
+
+    fn progress(&self, _: usize, _: u64) -> Box<dyn RunProgress> {
+        Box::new(Silent)
+    }
+}
+
+impl RunProgress for Silent {
+    fn item_done(&self) {}
+
+    fn publishing(&self) {}
+
+    fn download(&self, _: &str, _: Option<u64>) -> Box<dyn DownloadProgress> {
+        Box::new(Silent)
+    }
+}
+
+impl DownloadProgress for Silent {
+    fn advance(&self, _: u64) {}
+
+    fn finish(&mut self) {}
+}
+
+/// The request of `sync`.
+fn request(upstream: &Upstream, locks: &Path, key: &str, closure: Closure) -> MirrorRequest {
+    let limits = ConnectionLimits {
+        connect: Duration::from_secs(20),
+        read: Duration::from_secs(60),
+    };
+    MirrorRequest {
+        key: key.to_owned(),
+        selection: ItemSelection::LatestBuilds {
+            count: 30,
+            jobset: None,
+        },
+        upstreams: vec![UpstreamClient::new(&upstream.url(), limits).unwrap()],
+        system: "x86_64-linux".to_owned(),
+        filter: ItemFilter::default(),
+        closure,
+        graft: GraftChoice::Auto,
+        limits: RunLimits {
+            max_bytes: None,
+            max_time: None,
+            checkpoint: 3,
+        },
+        remembered_refusals: RememberedRefusals::Ignored,
+        cache_folder: None,
+        base: None,
+        publishing: PublisherOptions {
+            lock_folder: locks.to_owned(),
+            record_lifetime: Duration::from_secs(3600),
+            allow_offline: true,
+        },
+        // One job, so that the calls are the same in every run.
+        jobs: 1,
+    }
+}
+
+#[test]
+fn a_fault_in_any_call_of_a_car_run_loses_nothing() {
+    a_fault_in_any_call(GraftChoice::Only(Engine::Car), Some(Closure::ItemOnly));
+}
+
+#[test]
+fn a_fault_in_any_call_of_an_add_link_run_loses_nothing() {
+    a_fault_in_any_call(GraftChoice::Only(Engine::AddLink), Some(Closure::ItemOnly));
+}
+
+#[test]
+fn a_fault_in_any_call_of_a_first_run_leaves_nothing_that_stops_the_next() {
+    a_fault_in_any_call(GraftChoice::Only(Engine::Car), None);
+    a_fault_in_any_call(GraftChoice::Only(Engine::AddLink), None);
+}
+
+/// Fails the first and the last call of each method, before and after it is done.
+/// `prepared` is the run that came before, if any.
+fn a_fault_in_any_call(graft: GraftChoice, prepared: Option<Closure>) {
+    let at = TestNode::local();
+    let upstream = Upstream::of_fixtures();
+    let known = fixture_roots(0);
+    let locks = tempfile::tempdir().unwrap();
+    let run = |node: &dyn Node, key: &str, closure: Closure| {
+        let request = MirrorRequest {
+            graft,
+            ..request(&upstream, locks.path(), key, closure)
+        };
+        mirror(node, &request, &Silent)
+    };
+    let prepare = |key: &str| {
+        if let Some(closure) = prepared {
+            run(at.node(), key, closure).unwrap();
+        }
+    };
+    prepare("whole");
+    let faulty = FaultyNode::new(at.node());
+    run(&faulty, "whole", Closure::Whole).unwrap();
+    let calls = faulty.calls();
+    let mut methods = calls.clone();
+    methods.sort_unstable();
+    methods.dedup();
+    assert!(methods.len() > 8, "{methods:?}");
+    for method in methods {
+        let last = calls.iter().filter(|call| **call == method).count() - 1;
+        for (number, (well, moment)) in [(0, Moment::Before), (last, Moment::After)]
+            .into_iter()
+            .enumerate()
+        {
+            let key = format!("{method}-{number}");
+            prepare(&key);
+            faulty.fail(method, well, moment);
+            let failed = run(&faulty, &key, Closure::Whole);
+            let context = format!("{method} {well} {moment:?}: {:?}", failed.as_ref().err());
+            assert!(!faulty.is_waiting(), "it was not called: {context}");
+            if let Err(failure) = failed {
+                let is_it = matches!(failure, Failure::Publication(_));
+                let text = failure.to_string();
+                assert!(is_it && text.contains("broken on purpose"), "{context}");
+            }
+            if let Some(key_id) = at.key_id(&key)
+                && let Some(path) = at.node().resolve(&key_id).unwrap()
+            {
+                at.published(path.strip_prefix("/ipfs/").unwrap()).judge();
+            }
+            // The next run of the program goes on, and nothing is left.
+            run(at.node(), &key, Closure::Whole).unwrap();
+            let name = at.key_id(&key).unwrap();
+            let path = at.node().resolve(&name).unwrap();
+            assert_eq!(path, Some(format!("/ipfs/{}", known[2])), "{context}");
+        }
+    }
+    let nameless: Vec<_> = at
+        .pins()
+        .into_iter()
+        .filter(|(_, name)| name.is_empty())
+        .collect();
+    assert_eq!(nameless, [], "staging is left");
+}
