@@ -73,14 +73,6 @@ pub enum Failure {
     /// A path that does not name a root.
     #[error("{0} is not an /ipfs/CID")]
     NotARoot(String),
-    /// A name that points to something else than a root.
-    #[error("/ipns/{name} points to {path}, which is not a root")]
-    PointsElsewhere {
-        /// The name.
-        name: String,
-        /// Its path.
-        path: String,
-    },
     /// A key that should exist does not.
     #[error("the node has no key named {0:?}")]
     NoKey(String),
@@ -180,7 +172,6 @@ impl Diagnosis for Failure {
                  run again later, or publish with `guix-ipfs sync`"
             }
             Self::NotARoot(_) => "give the CID of a whole root, without a path below it",
-            Self::PointsElsewhere { .. } => "name another key or name to resolve",
             Self::NoKey(_) => "`guix-ipfs init` makes it; another is named with --key",
             Self::AlreadyPublished { .. } => "`guix-ipfs sync` goes on from there",
             Self::JournalExists { .. } => "`guix-ipfs sync` publishes it again",

@@ -10,7 +10,7 @@ use crate::ipfs::cid::Cid;
 use crate::ipfs::dag_pb::PbNode;
 use crate::ipfs::ipns::{as_cid, as_peer_id, key_hash};
 use crate::node::{Node, Record};
-use crate::publication::{PublicationError, PublicationView, Tree};
+use crate::publication::{PublicationError, PublicationView, Tree, root_of_path};
 use serde::Serialize;
 
 /// The folders of `nar`, one for each compression; nars that are not compressed lie
@@ -70,8 +70,7 @@ impl Target {
         let Some(path) = node.resolve(&name)? else {
             return Err(Failure::Unresolved(name));
         };
-        let root = path.strip_prefix("/ipfs/").and_then(|cid| cid.parse().ok());
-        root.ok_or(Failure::PointsElsewhere { name, path })
+        Ok(root_of_path(&name, path)?)
     }
 
     /// Its path below a gateway.

@@ -9,16 +9,15 @@ use super::lookup::NarinfoLookup;
 use super::observer::Observer;
 use super::plan::Plan;
 use super::refusals::RefusalCache;
-use super::request::{Closure, GraftChoice, ItemFilter, RunLimits};
-use super::run::{MirrorRun, RunResult};
-use super::schedule::{Budget, schedule};
+use super::request::{Closure, GraftChoice, ItemFilter, RememberedRefusals, RunLimits};
+use super::run::{MirrorRun, RunTerms};
+use super::schedule::Budget;
 use super::skipped::Skipped;
 use super::sync::{announce, stop_on_signals};
 use super::verification::{BrokenItem, Depth, VerifyReport, verify_root};
 use crate::guix::UpstreamClient;
 use crate::node::Node;
 use crate::publication::{Engine, Publisher, PublisherOptions, Tree, adopt_root};
-use std::collections::HashSet;
 
 /// A request to repair items.
 #[derive(Clone, Debug)]
@@ -76,7 +75,7 @@ pub fn repair(
         max_time: None,
         checkpoint: usize::MAX,
     };
-    let mut run = MirrorRun {
+    let run = MirrorRun {
         publisher: &publisher,
         tree: &tree,
         fetcher: Fetcher {
@@ -87,17 +86,15 @@ pub fn repair(
         },
         budget: Budget::new(&stop, &limits),
         refusals: &RefusalCache::open(None),
-        engine: Engine::Car,
-        graft: GraftChoice::Only(Engine::Car),
-        closure: Closure::ItemOnly,
-        taken_place: TakenPlace::IsReplaced,
-        batch_items: limits.checkpoint,
-        excluded: HashSet::new(),
-        result: RunResult::default(),
+        terms: RunTerms {
+            graft: GraftChoice::Only(Engine::Car),
+            closure: Closure::ItemOnly,
+            taken_place: TakenPlace::IsReplaced,
+            remembered_refusals: RememberedRefusals::Ignored,
+            batch_items: limits.checkpoint,
+        },
     };
-    let queue = schedule(std::mem::take(&mut plan.items));
-    run.run(&mut base, queue, &mut plan)?;
-    let result = run.result;
+    let result = run.run(&mut base, &mut plan)?;
     if result.published {
         announce(&publisher, &base.root, observer);
     }

@@ -7,8 +7,8 @@ use super::fetch::{FetchOutcome, Fetcher};
 use super::observer::{Event, RunProgress};
 use super::plan::{Plan, narinfo_name};
 use super::refusals::RefusalCache;
-use super::request::{Closure, GraftChoice};
-use super::schedule::{BatchGate, Budget, Scheduled, next_batch};
+use super::request::{Closure, GraftChoice, RememberedRefusals};
+use super::schedule::{BatchGate, Budget, Scheduled, next_batch, schedule};
 use super::skipped::SkipReason;
 use crate::guix::HashPart;
 use crate::publication::{
@@ -31,20 +31,34 @@ pub struct MirrorRun<'a> {
     pub budget: Budget,
     /// Items that were refused lately.
     pub refusals: &'a RefusalCache,
+    /// The terms.
+    pub terms: RunTerms,
+}
+
+/// The terms of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct RunTerms {
     /// The way of grafting.
-    pub engine: Engine,
-    /// The way of grafting that was asked for.
     pub graft: GraftChoice,
     /// The items that come with one.
     pub closure: Closure,
     /// The treatment of places that are taken.
     pub taken_place: TakenPlace,
+    /// The treatment of items that were refused lately.
+    pub remembered_refusals: RememberedRefusals,
     /// Items in a batch.
     pub batch_items: usize,
+}
+
+/// The state of a run between two batches.
+struct Batches<'r> {
+    run: &'r MirrorRun<'r>,
+    /// The way of grafting the next one.
+    engine: Engine,
     /// Items that are left out of the whole run.
-    pub excluded: HashSet<HashPart>,
+    excluded: HashSet<HashPart>,
     /// The result so far.
-    pub result: RunResult,
+    result: RunResult,
 }
 
 /// The result of a run.
@@ -64,12 +78,29 @@ pub struct RunResult {
 }
 
 impl MirrorRun<'_> {
-    /// Mirrors the items of the queue, as far as the budget goes, and adds to `plan`
-    /// those that were left out.
+    /// Mirrors the items of the plan, as far as the budget goes, and adds to it those
+    /// that were left out.
     ///
     /// # Errors
     /// The reason why the run stops; batches before are published.
-    pub fn run(
+    pub fn run(&self, base: &mut Base, plan: &mut Plan) -> Result<RunResult, Failure> {
+        let mut batches = Batches {
+            run: self,
+            engine: engine_for(self.terms.graft, self.tree, plan)?,
+            excluded: HashSet::new(),
+            result: RunResult::default(),
+        };
+        let mut queue = schedule(std::mem::take(&mut plan.items));
+        if self.terms.remembered_refusals == RememberedRefusals::Obeyed {
+            queue = batches.without_refused(queue, plan);
+        }
+        batches.all(base, queue, plan)?;
+        Ok(batches.result)
+    }
+}
+
+impl Batches<'_> {
+    fn all(
         &mut self,
         base: &mut Base,
         mut queue: VecDeque<Scheduled>,
@@ -77,9 +108,9 @@ impl MirrorRun<'_> {
     ) -> Result<(), Failure> {
         let bytes = queue.iter().filter_map(|next| next.item.file_bytes());
         let bytes = bytes.fold(0, u64::saturating_add);
-        let progress = self.fetcher.observer.progress(queue.len(), bytes);
-        while !queue.is_empty() && !self.budget.is_spent() {
-            let batch = next_batch(&mut queue, self.batch_items);
+        let progress = self.run.fetcher.observer.progress(queue.len(), bytes);
+        while !queue.is_empty() && !self.run.budget.is_spent() {
+            let batch = next_batch(&mut queue, self.run.terms.batch_items);
             let batch = self.without_excluded(batch, plan);
             let decisions = self.batch(base, &batch, &*progress)?;
             let mut later = Vec::new();
@@ -87,14 +118,14 @@ impl MirrorRun<'_> {
                 let path = &scheduled.item.narinfo.store_path;
                 match decision {
                     Decision::Link => {
-                        self.fetcher.observer.notify(Event::Published(path));
+                        self.run.fetcher.observer.notify(Event::Published(path));
                         self.result.mirrored.push(path.to_string());
                     }
                     Decision::Skip(reason) => {
                         if matches!(reason, SkipReason::Refused { .. }) {
                             let item = &scheduled.item;
-                            let upstream = &self.fetcher.lookup.upstreams[item.upstream];
-                            self.refusals.remember_item(item, upstream, &reason);
+                            let upstream = &self.run.fetcher.lookup.upstreams[item.upstream];
+                            self.run.refusals.remember_item(item, upstream, &reason);
                         }
                         self.excluded.insert(path.hash());
                         plan.skip(path.to_string(), reason);
@@ -111,7 +142,7 @@ impl MirrorRun<'_> {
     }
 
     /// The queue without the items that were refused lately; those go to `plan`.
-    pub fn without_refused(
+    fn without_refused(
         &mut self,
         queue: VecDeque<Scheduled>,
         plan: &mut Plan,
@@ -119,8 +150,8 @@ impl MirrorRun<'_> {
         let mut kept = VecDeque::new();
         for scheduled in queue {
             let item = &scheduled.item;
-            let upstream = &self.fetcher.lookup.upstreams[item.upstream];
-            match self.refusals.of_item(item, upstream) {
+            let upstream = &self.run.fetcher.lookup.upstreams[item.upstream];
+            match self.run.refusals.of_item(item, upstream) {
                 None => kept.push_back(scheduled),
                 Some(reason) => {
                     let path = &item.narinfo.store_path;
@@ -134,7 +165,7 @@ impl MirrorRun<'_> {
 
     /// Takes out items that refer to one that is left out, before they are fetched.
     fn without_excluded(&mut self, batch: Vec<Scheduled>, plan: &mut Plan) -> Vec<Scheduled> {
-        if self.closure == Closure::ItemOnly {
+        if self.run.terms.closure == Closure::ItemOnly {
             return batch;
         }
         let mut kept = Vec::new();
@@ -165,7 +196,7 @@ impl MirrorRun<'_> {
         let Err(error) = decided else {
             return decided;
         };
-        let is_final = self.graft != GraftChoice::Auto
+        let is_final = self.run.terms.graft != GraftChoice::Auto
             || self.engine == Engine::Car
             || !error.is_of_node()
             || error.exit() != Exit::Failed;
@@ -174,7 +205,10 @@ impl MirrorRun<'_> {
         }
         // Nothing is pinned: the collector was quicker, or the node does not know
         // add-link any more. CAR has neither problem.
-        self.fetcher.observer.notify(Event::EngineChanged(&error));
+        self.run
+            .fetcher
+            .observer
+            .notify(Event::EngineChanged(&error));
         self.engine = Engine::Car;
         self.batch_with_engine(base, batch, progress)
     }
@@ -185,23 +219,23 @@ impl MirrorRun<'_> {
         batch: &[Scheduled],
         progress: &dyn RunProgress,
     ) -> Result<Vec<Decision>, Failure> {
-        let gate = BatchGate::new(&self.budget);
+        let gate = BatchGate::new(&self.run.budget);
         let policy = Policy {
-            closure: self.closure,
-            taken_place: self.taken_place,
+            closure: self.run.terms.closure,
+            taken_place: self.run.terms.taken_place,
             excluded: &self.excluded,
         };
-        let (publisher, engine) = (self.publisher, self.engine);
+        let (publisher, engine) = (self.run.publisher, self.engine);
         let mut fetched: Option<Vec<FetchOutcome>> = None;
         let mut decisions = Vec::new();
         let mut files = Vec::new();
         let work = |tree: &Tree, stage: &Stage| {
             let outcomes = match &fetched {
                 Some(outcomes) => outcomes,
-                None => fetched.insert(self.fetcher.fetch(batch, &gate, stage, progress)?),
+                None => fetched.insert(self.run.fetcher.fetch(batch, &gate, stage, progress)?),
             };
             progress.publishing();
-            look_ahead(tree, self.fetcher.jobs, outcomes);
+            look_ahead(tree, self.run.fetcher.jobs, outcomes);
             decisions = decide(policy, tree, batch, outcomes)?;
             files = linked(outcomes, &decisions);
             match files.is_empty() {
@@ -209,7 +243,7 @@ impl MirrorRun<'_> {
                 false => Ok::<_, Failure>(Some(graft(engine, tree, stage, &files)?)),
             }
         };
-        let committed = publish_with_rebase(publisher, base, self.tree, engine, work)?;
+        let committed = publish_with_rebase(publisher, base, self.run.tree, engine, work)?;
         self.result.published |= committed == Committed::Published;
         self.result.files += files.len();
         let bytes = files.iter().map(|file| file.entry.size);
@@ -243,7 +277,7 @@ fn look_ahead(tree: &Tree, jobs: u16, outcomes: &[FetchOutcome]) {
 
 /// The engine for the items of a plan. A demand for add-link that cannot be met
 /// fails here, before anything is fetched.
-pub fn engine_for(choice: GraftChoice, tree: &Tree, plan: &Plan) -> Result<Engine, Failure> {
+fn engine_for(choice: GraftChoice, tree: &Tree, plan: &Plan) -> Result<Engine, Failure> {
     let mut paths = Vec::new();
     for item in &plan.items {
         paths.push(vec![narinfo_name(&item.narinfo.store_path.hash())]);

@@ -10,9 +10,9 @@ use super::lookup::NarinfoLookup;
 use super::observer::{Event, Observer};
 use super::plan::{Plan, Planner, WantedItems};
 use super::refusals::RefusalCache;
-use super::request::{ItemSelection, MirrorRequest, RememberedRefusals};
-use super::run::{MirrorRun, RunResult, engine_for};
-use super::schedule::{Budget, schedule};
+use super::request::{ItemSelection, MirrorRequest};
+use super::run::{MirrorRun, RunResult, RunTerms};
+use super::schedule::Budget;
 use super::skipped::Skipped;
 use crate::guix::UpstreamClient;
 use crate::ipfs::cid::{Cid, CidVersion};
@@ -23,7 +23,6 @@ use crate::publication::{
 };
 use crate::util::stop::Stop;
 use serde::Serialize;
-use std::collections::HashSet;
 
 /// The result of mirroring.
 #[derive(Debug, Serialize)]
@@ -90,7 +89,7 @@ pub fn mirror(
     }
     observer.notify(Event::Planned(&plan));
     let refusals = RefusalCache::open(request.cache_folder.as_deref());
-    let mut run = MirrorRun {
+    let run = MirrorRun {
         publisher: &publisher,
         tree: &tree,
         fetcher: Fetcher {
@@ -101,20 +100,15 @@ pub fn mirror(
         },
         budget,
         refusals: &refusals,
-        engine: engine_for(request.graft, &tree, &plan)?,
-        graft: request.graft,
-        closure: request.closure,
-        taken_place: TakenPlace::Refuses,
-        batch_items: request.limits.checkpoint,
-        excluded: HashSet::new(),
-        result: RunResult::default(),
+        terms: RunTerms {
+            graft: request.graft,
+            closure: request.closure,
+            taken_place: TakenPlace::Refuses,
+            remembered_refusals: request.remembered_refusals,
+            batch_items: request.limits.checkpoint,
+        },
     };
-    let mut queue = schedule(std::mem::take(&mut plan.items));
-    if request.remembered_refusals == RememberedRefusals::Obeyed {
-        queue = run.without_refused(queue, &mut plan);
-    }
-    run.run(&mut base, queue, &mut plan)?;
-    let mut result = run.result;
+    let mut result = run.run(&mut base, &mut plan)?;
     let committed = ensure_published(&publisher, &mut base)?;
     result.published |= committed == Committed::Published;
     if result.published {

@@ -145,8 +145,9 @@ impl Diagnosis for PublicationError {
                     "choose which to go on from with `--base {resolved}` or `--base {journal}`"
                 ));
             }
-            Self::NotAMirror { .. } | Self::ForeignPath { .. } => {
-                "use another key with `--key NAME`"
+            Self::NotAMirror { .. } => "use another key with `--key NAME`",
+            Self::ForeignPath { .. } => {
+                "name another key with `--key NAME`, or another name to resolve"
             }
             Self::NotWhole { root, .. } => {
                 return Some(format!("fetch it first with `ipfs pin add /ipfs/{root}`"));

@@ -29,5 +29,5 @@ pub use publisher::{KeyAge, Publisher, PublisherOptions};
 pub use stage::Stage;
 pub use transaction::publish_with_rebase;
 pub use tree::Tree;
-pub use view::PublicationView;
+pub use view::{PublicationView, root_of_path};
 pub use writer_lock::WriterLockError;

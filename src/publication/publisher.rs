@@ -5,7 +5,6 @@ use super::view::PublicationView;
 use super::writer_lock::WriterLock;
 use crate::ipfs::cid::Cid;
 use crate::node::{Node, NodeError, Problem, PublishOptions, Reach, SealedSegment};
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -111,15 +110,11 @@ impl<'n> Publisher<'n> {
     /// when something better keeps the blocks.
     pub(super) fn import(&self, segment: &SealedSegment) -> Result<Cid, NodeError> {
         // Listed first, so that it is found again even when this run is killed.
-        let listed = self.lock.list(&segment.staging);
-        listed.map_err(|error| {
-            let source = io::Error::other(error.to_string());
-            let path = "the lock file".into();
-            NodeError::new(
-                "list what is about to be pinned",
-                Problem::File { path, source },
-            )
-        })?;
+        if let Err(source) = self.lock.list(&segment.staging) {
+            let path = self.lock.path.clone();
+            let problem = Problem::File { path, source };
+            return Err(NodeError::new("list a staging directory", problem));
+        }
         self.node().import(segment)?;
         Ok(segment.staging)
     }

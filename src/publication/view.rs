@@ -29,12 +29,18 @@ impl<'n> PublicationView<'n> {
         let Some(path) = self.node.resolve(&self.key.id)? else {
             return Ok(None);
         };
-        match path.strip_prefix("/ipfs/").and_then(|cid| cid.parse().ok()) {
-            Some(root) => Ok(Some(root)),
-            None => Err(PublicationError::ForeignPath {
-                name: self.key.id.clone(),
-                path,
-            }),
-        }
+        root_of_path(&self.key.id, path).map(Some)
     }
+}
+
+/// The root in the path that a name points to.
+///
+/// # Errors
+/// [`PublicationError::ForeignPath`] for the path of something else.
+pub fn root_of_path(name: &str, path: String) -> Result<Cid, PublicationError> {
+    let root = path.strip_prefix("/ipfs/").and_then(|cid| cid.parse().ok());
+    root.ok_or_else(|| PublicationError::ForeignPath {
+        name: name.to_owned(),
+        path,
+    })
 }

@@ -16,7 +16,8 @@ use thiserror::Error;
 /// The right to write under a key, given back when dropped.
 #[derive(Debug)]
 pub struct WriterLock {
-    path: PathBuf,
+    /// The lock file.
+    pub path: PathBuf,
     state: Mutex<State>,
 }
 
@@ -71,14 +72,10 @@ impl WriterLock {
     }
 
     /// Lists a staging directory that is about to be pinned.
-    pub fn list(&self, staging: &Cid) -> Result<(), WriterLockError> {
+    pub fn list(&self, staging: &Cid) -> io::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.staging.insert(*staging);
-        let noted = state.file.note(&staging.to_string());
-        noted.map_err(|source| WriterLockError::Io {
-            path: self.path.clone(),
-            source,
-        })
+        state.file.note(&staging.to_string())
     }
 
     /// Drops staging directories that are not pinned any more from the list. Where
