@@ -23,7 +23,7 @@ fn a_closure_substitutes_from_kubo() {
 }
 
 const REFERS: &str = "/gnu/store/yjawwm7f7ipzmqkvafs4rczshnmhs2mh-rig-refers-0.1";
-/// What it refers to, itself among them.
+/// The paths that it refers to, itself among them.
 const CLOSURE: [&str; 3] = [
     "/gnu/store/21q7lx382p28sibkw2l721ybjxymkh1a-rig-hello.txt",
     "/gnu/store/y023qcgjv7nsp8snwi2q1569mig8hyjj-rig-tools-1.2.3",
@@ -32,7 +32,7 @@ const CLOSURE: [&str; 3] = [
 
 struct Nix {
     program: PathBuf,
-    /// Where its store is, which it takes for `/gnu/store`.
+    /// The folder of its store, which it takes for `/gnu/store`.
     root: TempDir,
     substituter: String,
 }

@@ -68,25 +68,29 @@ type Sources = BTreeMap<Module, Source>;
 struct Source {
     /// Its path, `node/local/pins.rs`.
     file: String,
-    whole: String,
     /// Its code without comments and tests.
     code: String,
 }
 
-/// All files but `main.rs`, `lib.rs` and those of tests.
-fn sources() -> Sources {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+/// The Rust files below a folder of the project, by their paths in it.
+fn files(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut open = vec![root.clone()];
     let mut files = Vec::new();
     while let Some(path) = open.pop() {
         if path.is_dir() {
             open.extend(path.read_dir().unwrap().map(|entry| entry.unwrap().path()));
-            continue;
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let file = path.strip_prefix(&root).unwrap().to_str().unwrap();
+            files.push((file.to_owned(), fs::read_to_string(&path).unwrap()));
         }
-        let file = path.strip_prefix(&root).unwrap().to_str().unwrap();
-        files.push((file.to_owned(), fs::read_to_string(&path).unwrap()));
     }
-    let sources = sources_of(files);
+    files
+}
+
+/// All files of `src` but `main.rs`, `lib.rs` and those of tests.
+fn sources() -> Sources {
+    let sources = sources_of(files("src"));
     assert!(sources.len() > 60, "{}", sources.len());
     sources
 }
@@ -105,7 +109,7 @@ fn sources_of(files: impl IntoIterator<Item = (impl Into<String>, impl Into<Stri
         let module = name.strip_suffix("/mod").unwrap_or(name);
         let module = module.split('/').map(str::to_owned).collect();
         let code = code_of(&whole);
-        sources.insert(module, Source { file, whole, code });
+        sources.insert(module, Source { file, code });
     }
     sources
 }
@@ -333,9 +337,9 @@ fn forbidden_words(sources: &Sources) -> Vec<String> {
 }
 
 /// Each doc comment that begins like a question.
-fn questions(sources: &Sources) -> Vec<String> {
+fn questions(files: &[(String, String)]) -> Vec<String> {
     let mut faults = Vec::new();
-    for Source { file, whole, .. } in sources.values() {
+    for (file, whole) in files {
         let mut is_inside = false;
         for (number, line) in whole.lines().enumerate() {
             let line = line.trim_start();
@@ -378,7 +382,9 @@ fn words_stay_in_the_rooms_that_they_belong_to() {
 
 #[test]
 fn a_doc_comment_begins_with_a_noun_or_a_verb() {
-    none(questions(&sources()));
+    for folder in ["src", "tests", "scripts"] {
+        none(questions(&files(folder)));
+    }
 }
 
 #[test]
@@ -438,7 +444,7 @@ fn a_circle_is_found_through_re_exports_and_named() {
 
 #[test]
 fn a_use_a_word_or_a_question_in_the_wrong_place_is_named() {
-    let sources = sources_of([
+    let files = [
         ("node/mod.rs", "pub mod kubo;\npub mod local;"),
         ("node/kubo/mod.rs", "mod call;"),
         ("node/kubo/call.rs", "let url = \"/api/v0/id\"; // println!"),
@@ -452,7 +458,9 @@ fn a_use_a_word_or_a_question_in_the_wrong_place_is_named() {
         ),
         ("report/text.rs", "/// A text.\n/// What it says."),
         ("report/mod.rs", "mod text;\npub use text::text;"),
-    ]);
+    ];
+    let files = files.map(|(file, text)| (file.to_owned(), text.to_owned()));
+    let sources = sources_of(files.clone());
     assert_eq!(
         forbidden_uses(&sources),
         [
@@ -463,5 +471,5 @@ fn a_use_a_word_or_a_question_in_the_wrong_place_is_named() {
     let words = ["mirror/sync.rs has /api/v0", "mirror/sync.rs has println!"];
     assert_eq!(forbidden_words(&sources), words);
     let question = "node/local/pins.rs:1: /// Who keeps it,";
-    assert_eq!(questions(&sources), [question]);
+    assert_eq!(questions(&files), [question]);
 }

@@ -216,7 +216,7 @@ impl<'n> Bench<'n> {
         costs
     }
 
-    /// What the node's repository takes, in bytes.
+    /// The size of the node's repository, in bytes.
     fn stored(&self) -> f64 {
         self.node.node().usage().unwrap().bytes as f64
     }

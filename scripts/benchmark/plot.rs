@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// Where the axes begin and end, in a picture of 760 by 400.
+/// The ends of the axes, in a picture of 760 by 400.
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 500.0;
 const TOP: f64 = 40.0;

@@ -4,7 +4,7 @@ pub struct Table {
     pub title: String,
     pub head: Vec<String>,
     pub rows: Vec<Vec<String>>,
-    /// What one must know to read it.
+    /// Explanations of the figures.
     pub notes: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What is broken upstream is refused and named, and the rest is mirrored.
+//! Items that are broken upstream are refused and named, and the rest is mirrored.
 
 use crate::support::{Fault, Mirror, TestNode, Upstream, fixture_roots};
 
@@ -14,7 +14,7 @@ on_both_nodes!(
 const HELLO: &str = "21q7lx382p28sibkw2l721ybjxymkh1a";
 const EMPTY: &str = "ifcypyirz39fix6ji7mblpsp5nfhmm7k";
 
-/// How something is broken, and what the program must say of it.
+/// A broken item, and a part of the message about it.
 type Breakage = (&'static str, fn(&Upstream), &'static str);
 
 const BREAKAGES: [Breakage; 10] = [

@@ -1,4 +1,4 @@
-//! What a `guix` on this machine gets through a gateway.
+//! The answers that a `guix` on this machine gets from a gateway.
 
 use crate::support::{Mirror, TestNode, Upstream, fixture};
 use std::io::{Read, Write};

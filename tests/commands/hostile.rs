@@ -1,4 +1,4 @@
-//! What an upstream may try: each is refused with its reason, and nothing of it
+//! Attacks of an upstream: each is refused with its reason, and nothing of it
 //! is linked.
 
 use crate::support::{Mirror, RawServer, TestNode, Upstream};
@@ -17,7 +17,7 @@ const HELLO: &str = "21q7lx382p28sibkw2l721ybjxymkh1a";
 const EMPTY: &str = "ifcypyirz39fix6ji7mblpsp5nfhmm7k";
 const GZIP: &str = "nar/gzip/21q7lx382p28sibkw2l721ybjxymkh1a-rig-hello.txt";
 
-/// How an upstream is hostile, and what the program must say of it.
+/// An attack of an upstream, and a part of the message about it.
 type Trick = (&'static str, fn(&Upstream), &'static str);
 
 const TRICKS: [Trick; 8] = [

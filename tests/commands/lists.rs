@@ -1,4 +1,4 @@
-//! What is to be mirrored, as people and other programs name it.
+//! Items to mirror, as people and other programs name them.
 
 use crate::support::{Mirror, Run, TestNode, Upstream};
 use std::io::Write;

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
 
-/// Where nobody listens.
+/// An address at which nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:1";
 /// A hash that no upstream has.
 const NOTHING: &str = "00000000000000000000000000000000";

@@ -1,4 +1,4 @@
-//! What others on a network see of what is published here.
+//! A publication as others on a network see it.
 
 use crate::support::{
     Item, Mirror, Network, Proxy, Spoil, TestNode, Upstream, fixture, fixture_roots, item, root_of,

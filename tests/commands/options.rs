@@ -9,7 +9,7 @@ use std::path::Path;
 /// Before the README's table, and after it.
 const MARKS: [&str; 2] = ["<!-- options -->\n", "<!-- end of options -->\n"];
 
-/// Where an option of every command is kept.
+/// The table's row for the options of every command.
 const EVERY: &str = "every command";
 
 /// The options, each with the verbs that take it.
@@ -133,7 +133,7 @@ fn help_and_man_page_show_every_option_with_its_variable() {
     }
 }
 
-/// What the design names; whatever else there is, the others cover.
+/// The options that the design names; the other tests cover the rest.
 #[test]
 fn no_option_of_the_design_is_missing() {
     let spelled: Vec<String> = options().iter().map(|(arg, _)| spelled(arg)).collect();

@@ -1,4 +1,4 @@
-//! What the shell prototype's README showed, and what its users met.
+//! The examples of the shell prototype's README, and the faults that its users met.
 
 use crate::support::{Mirror, TestNode, Upstream};
 use guix_ipfs::guix::base32;

@@ -171,7 +171,8 @@ fn a_collector_that_never_rests_takes_nothing_from_a_car_run(node: &TestNode) {
     beside_a_collector(node, 300, "--graft car");
 }
 
-/// What add-link makes is not pinned until the end, and the collector takes it.
+/// The blocks that add-link makes are not pinned until the end, and the collector
+/// takes them.
 fn beside_a_collector_a_small_run_goes_over_to_car(node: &TestNode) {
     beside_a_collector(node, 24, "");
 }

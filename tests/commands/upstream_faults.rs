@@ -1,4 +1,4 @@
-//! What the network or a busy upstream spoils.
+//! Faults of the network and of a busy upstream.
 
 use crate::support::{Fault, Mirror, TestNode, Upstream, fixture_roots};
 use std::time::{Duration, Instant};

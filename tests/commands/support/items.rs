@@ -16,7 +16,7 @@ use std::path::Path;
 /// A tree: decoded path to content.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
-/// What the first root holds.
+/// The `nix-cache-info` of the first root.
 pub const CACHE_INFO: &[u8] = b"StoreDir: /gnu/store\nWantMassQuery: 0\nPriority: 100\n";
 
 pub struct Item {
@@ -148,7 +148,7 @@ fn file(content: &[u8], version: CidVersion, put: Put) -> Entry {
     }
 }
 
-/// Where no block is, for directories that are made at once.
+/// A store without blocks, for directories that are made at once.
 pub struct Nothing;
 
 impl Blocks for Nothing {

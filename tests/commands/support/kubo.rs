@@ -10,20 +10,20 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How long a daemon may take to start on a busy machine.
+/// The longest start of a daemon on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
 /// The user `nobody`, who owns nothing else.
 const NOBODY: u32 = 65534;
 
-/// How a Kubo is set up.
+/// The set-up of a Kubo.
 #[derive(Clone, Copy)]
 pub struct Setup<'s> {
-    /// Whether it listens for other nodes; it looks for none by itself.
+    /// It listens for other nodes; it looks for none by itself.
     pub online: bool,
     /// Its profiles, separated by commas.
     pub profiles: &'s str,
-    /// What else its configuration says.
+    /// Further changes of its configuration.
     pub configure: &'s dyn Fn(&mut Value),
     /// It must obey the permissions of files, which root need not.
     pub unprivileged: bool,
@@ -158,7 +158,7 @@ fn ipfs(program: &Path, repo: &Path) -> Command {
     command
 }
 
-/// Whether this process may write what is read-only.
+/// Returns true when this process may write what is read-only.
 fn is_root(repo: &Path) -> bool {
     std::fs::metadata(repo).unwrap().uid() == 0
 }

@@ -1,4 +1,4 @@
-//! What the tests run against: a substitute server, a node, the program itself.
+//! The surroundings of the tests: a substitute server, a node, the program itself.
 
 mod items;
 mod kubo;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::ops::Index;
 use std::time::{Duration, Instant};
 
-/// How long the nodes may take to find each other.
+/// The longest time in which the nodes find each other.
 const MEET: Duration = Duration::from_secs(60);
 
 /// Some nodes, each connected to all others.
@@ -91,13 +91,13 @@ fn online() -> Setup<'static> {
 }
 
 impl TestNode {
-    /// Where it listens for other nodes.
+    /// The address at which it listens for other nodes.
     fn swarm(&self) -> String {
         let addresses = self.json("config?arg=Addresses.Swarm");
         addresses["Value"][0].as_str().unwrap().to_owned()
     }
 
-    /// Who it is.
+    /// Its peer ID.
     pub fn peer_id(&self) -> String {
         self.json("id")["ID"].as_str().unwrap().to_owned()
     }

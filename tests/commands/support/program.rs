@@ -10,11 +10,11 @@ pub struct Mirror {
     api: String,
     upstream: String,
     home: TempDir,
-    /// Whether a publication must reach others.
+    /// A publication must reach others.
     online: bool,
 }
 
-/// How a run ended and what it said.
+/// The exit code and the output of a run.
 #[derive(Debug)]
 pub struct Run {
     pub code: Option<i32>,

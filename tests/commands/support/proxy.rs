@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// What goes wrong with a call.
+/// A fault of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spoil {
     /// The connection ends before the node hears of it.
@@ -63,7 +63,7 @@ impl Proxy {
         Self { url, shared }
     }
 
-    /// How many calls it has seen since [`Proxy::calls`] was last asked.
+    /// The number of calls since [`Proxy::calls`] was last asked.
     pub fn seen(&self) -> usize {
         self.shared.lock().unwrap().calls.len()
     }
@@ -78,7 +78,7 @@ impl Proxy {
         self.shared.lock().unwrap().spoil = Some((command.to_owned(), well, spoil));
     }
 
-    /// Whether what was to be spoiled was not called.
+    /// Returns true while the call to be spoiled has not come.
     pub fn is_waiting(&self) -> bool {
         self.shared.lock().unwrap().spoil.take().is_some()
     }

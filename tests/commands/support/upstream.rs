@@ -26,12 +26,12 @@ impl Drop for Upstream {
 struct Shared {
     /// Decoded path, without its first slash, to content; `None` is a 404.
     files: BTreeMap<String, Option<Arc<[u8]>>>,
-    /// What goes wrong with the next requests for a path, the last one first.
+    /// The faults of the next requests for a path, the last one first.
     faults: BTreeMap<String, Vec<Fault>>,
     asked: Vec<String>,
 }
 
-/// What goes wrong with one request.
+/// A fault of one request.
 #[derive(Clone, Copy)]
 pub enum Fault {
     /// It is answered with this status.
@@ -53,7 +53,7 @@ struct Slow {
     content: Cursor<Vec<u8>>,
     pause: Duration,
     each: bool,
-    /// Whether nobody needs it any more.
+    /// Nobody needs it any more.
     over: Arc<AtomicBool>,
 }
 
@@ -190,7 +190,7 @@ impl Upstream {
         shared.faults.insert(path.to_owned(), faults.to_vec());
     }
 
-    /// What it serves under `path`.
+    /// The content that it serves under `path`.
     pub fn get(&self, path: &str) -> Vec<u8> {
         let shared = self.shared.lock().unwrap();
         shared.files[path].as_ref().unwrap().to_vec()
@@ -205,13 +205,13 @@ impl Upstream {
             .collect()
     }
 
-    /// Whether it was asked for `path` since [`Upstream::asked`] was last called.
+    /// Returns true if `path` was asked for since [`Upstream::asked`] was last called.
     pub fn has_asked(&self, path: &str) -> bool {
         let shared = self.shared.lock().unwrap();
         shared.asked.iter().any(|asked| asked == path)
     }
 
-    /// What was asked for since this was last called.
+    /// The paths that were asked for since this was last called.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.lock().unwrap().asked)
     }

@@ -1,4 +1,4 @@
-//! What a run says, where, and when it is silent; and what `resolve --long` knows.
+//! The output of a run, its silence, and the lines of `resolve --long`.
 
 use crate::support::{Mirror, Nothing, TestNode, Upstream, fixture_roots};
 use guix_ipfs::guix::base32;
