@@ -2,7 +2,7 @@
 
 use crate::measure::time;
 use crate::support::TestNode;
-use guix_ipfs::ipfs::car::{header, write_block};
+use guix_ipfs::ipfs::car::{header, section_head};
 use guix_ipfs::ipfs::cid::{Cid, DAG_PB};
 use guix_ipfs::ipfs::dag_pb::PbNode;
 use std::collections::HashSet;
@@ -41,7 +41,8 @@ impl Export {
         }
         let mut car = header(&[self.root]);
         for (cid, block) in &self.blocks {
-            write_block(&mut car, cid, block);
+            car.extend_from_slice(&section_head(cid, block.len()));
+            car.extend_from_slice(block);
         }
         time(|| {
             let answer = node.upload("dag/import?pin-roots=true&stats=true", &car);

@@ -28,12 +28,6 @@ pub fn header(roots: &[Cid]) -> Vec<u8> {
     out
 }
 
-/// Appends a block to a CAR.
-pub fn write_block(car: &mut Vec<u8>, cid: &Cid, block: &[u8]) {
-    car.extend_from_slice(&section_head(cid, block.len()));
-    car.extend_from_slice(block);
-}
-
 /// The bytes that stand before a block of so many bytes.
 pub fn section_head(cid: &Cid, block_bytes: usize) -> Vec<u8> {
     let mut head = Vec::new();

@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 /// The error of a request, with its URL. A failed read of a
-/// [`Download`](super::Download) wraps one ([`HttpError::from_io`]).
+/// [`Download`](super::Download) wraps one in an `io::Error`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
@@ -159,16 +159,6 @@ impl HttpError {
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
-    }
-
-    /// The error behind a failed read of a download, if it is one of these, however
-    /// many `io::Error`s it has been wrapped in since.
-    #[must_use]
-    pub fn from_io(error: &io::Error) -> Option<&Self> {
-        let inner = error.get_ref()?;
-        inner
-            .downcast_ref()
-            .or_else(|| Self::from_io(inner.downcast_ref()?))
     }
 
     /// Sorts an error from between the call and the end of the headers.

@@ -148,6 +148,11 @@ fn a_nar_streams_with_its_length_from_the_url_as_written() -> Outcome {
     Ok(())
 }
 
+/// The error in a failed read of a download.
+fn cause(error: &io::Error) -> Option<&HttpError> {
+    error.get_ref()?.downcast_ref()
+}
+
 #[test]
 fn a_nar_that_is_cut_short_never_ends_cleanly() -> Outcome {
     let by_length = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nnar";
@@ -159,7 +164,7 @@ fn a_nar_that_is_cut_short_never_ends_cleanly() -> Outcome {
             return Err("the end was clean".into());
         };
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
-        let cause = HttpError::from_io(&error);
+        let cause = cause(&error);
         assert_eq!(cause.map(Diagnosis::retry), Some(Retry::Soon));
         assert!(error.to_string().contains("/nar/x"), "{error}");
     }
@@ -277,7 +282,7 @@ fn a_nar_that_stalls_fails_as_silent() -> Outcome {
     let mut download = client(&base)?.nar("nar/x")?;
     let error = download.reader.read_to_end(&mut Vec::new()).err();
     assert!(matches!(
-        error.as_ref().and_then(HttpError::from_io),
+        error.as_ref().and_then(cause),
         Some(HttpError::Silent { .. })
     ));
     Ok(())
