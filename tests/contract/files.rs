@@ -7,6 +7,7 @@ use guix_ipfs::ipfs::directory::{Changes, Entry, PlainDirectory, empty, patch};
 use guix_ipfs::ipfs::file::{AddError, add_file};
 use guix_ipfs::node::Refusal;
 use std::io::{self, Read};
+use std::time::{Duration, Instant};
 
 on_both_nodes!(
     a_file_gets_the_cid_that_is_computed_here_and_comes_back,
@@ -67,6 +68,9 @@ impl Read for Broken {
     }
 }
 
+/// The time in which a node is done with an upload that broke off, on a quiet machine.
+const SETTLED: Duration = Duration::from_secs(1);
+
 fn content_that_breaks_off_never_becomes_a_file(at: &TestNode) {
     for before in [0, 1000, 600_000] {
         let error = at.node().add_file(CidVersion::V0, &mut Broken(before));
@@ -82,8 +86,15 @@ fn content_that_breaks_off_never_becomes_a_file(at: &TestNode) {
         assert!(at.is_kubo() || !at.has_block(&file.cid), "{before}");
     }
     assert_eq!(at.pins().len(), 0);
-    at.collect_garbage();
-    assert_eq!(at.collect_garbage(), 0);
+    // Kubo goes on with a broken upload for a moment after its client is gone.
+    let start = Instant::now();
+    while at.collect_garbage() > 0 || start.elapsed() < SETTLED {
+        assert!(
+            start.elapsed() < 20 * SETTLED,
+            "something is stored without end"
+        );
+    }
+    assert_eq!(at.pins().len(), 0);
 }
 
 fn a_link_is_added_to_a_plain_directory_of_either_version(at: &TestNode) {
