@@ -9,49 +9,20 @@
 mod support;
 
 mod faulty;
+mod silent;
 
 use faulty::{FaultyNode, Moment};
 use guix_ipfs::guix::{ConnectionLimits, UpstreamClient};
 use guix_ipfs::mirror::{
-    Closure, DownloadProgress, Event, Failure, GraftChoice, ItemFilter, ItemSelection,
-    MirrorRequest, Observer, RememberedRefusals, RunLimits, RunProgress, mirror,
+    Closure, Failure, GraftChoice, ItemFilter, ItemSelection, MirrorRequest, RememberedRefusals,
+    RunLimits, mirror,
 };
 use guix_ipfs::node::Node;
 use guix_ipfs::publication::{Engine, PublisherOptions};
+use silent::Silent;
 use std::path::Path;
 use std::time::Duration;
 use support::{TestNode, Upstream, fixture_roots};
-
-/// An observer that takes no note of anything.
-struct Silent;
-
-impl Observer for Silent {
-    fn notify(&self, _: Event<'_>) {}
-
-    fn waiting(&self, _: &'static str) -> Box<dyn Send> {
-        Box::new(())
-    }
-
-    fn progress(&self, _: usize, _: u64) -> Box<dyn RunProgress> {
-        Box::new(Silent)
-    }
-}
-
-impl RunProgress for Silent {
-    fn item_done(&self) {}
-
-    fn publishing(&self) {}
-
-    fn download(&self, _: &str, _: Option<u64>) -> Box<dyn DownloadProgress> {
-        Box::new(Silent)
-    }
-}
-
-impl DownloadProgress for Silent {
-    fn advance(&self, _: u64) {}
-
-    fn finish(&mut self) {}
-}
 
 /// The request of `sync`.
 fn request(upstream: &Upstream, locks: &Path, key: &str, closure: Closure) -> MirrorRequest {

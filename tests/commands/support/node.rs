@@ -58,7 +58,12 @@ impl Answer {
 impl TestNode {
     /// A local store, served by a gateway of this process.
     pub fn local() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::local_in(&std::env::temp_dir())
+    }
+
+    /// The same in a folder below `parent`.
+    pub fn local_in(parent: &Path) -> Self {
+        let folder = tempfile::tempdir_in(parent).unwrap();
         let node = Arc::new(LocalNode::open(folder.path()).unwrap());
         let gateway = gateway::serve(Arc::clone(&node) as Arc<dyn Node>, 0).unwrap();
         Self {
@@ -302,7 +307,16 @@ impl TestNode {
 
     /// Everything below a published root, read by the tests' own reader.
     pub fn published(&self, root: &str) -> PublishedTree {
-        PublishedTree::read(&|cid| self.raw_block(cid), root)
+        self.published_through(&|cid| self.raw_block(cid), root)
+    }
+
+    /// The same, with each block as `get` has it.
+    pub fn published_through(
+        &self,
+        get: &dyn Fn(&str) -> Option<Vec<u8>>,
+        root: &str,
+    ) -> PublishedTree {
+        PublishedTree::read(get, root)
     }
 
     /// Asks the gateway.

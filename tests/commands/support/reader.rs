@@ -95,13 +95,27 @@ impl PublishedTree {
     /// Fails the test unless all that a published item refers to is published.
     #[track_caller]
     pub fn judge_closures(&self) {
+        let open = self.open_references();
+        let shown = open.first();
+        assert!(
+            shown.is_none(),
+            "not there, as item and reference: {shown:?}"
+        );
+    }
+
+    /// The hashes of published items, each with one that it refers to and that is not
+    /// published.
+    pub fn open_references(&self) -> Vec<(String, String)> {
+        let mut open = Vec::new();
         for (name, narinfo) in self.narinfos() {
             for reference in Fields::of(narinfo).get("References").split_whitespace() {
-                let needed = format!("{}.narinfo", &reference[..32]);
-                let is_there = self.files.contains_key(&needed);
-                assert!(is_there, "{name} refers to {reference}, which is not there");
+                let needed = &reference[..32];
+                if !self.files.contains_key(&format!("{needed}.narinfo")) {
+                    open.push((name[..32].to_owned(), needed.to_owned()));
+                }
             }
         }
+        open
     }
 
     /// The published store hashes.
