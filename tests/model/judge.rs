@@ -1,0 +1,188 @@
+//! The judge of a mirror: what its name points to, read by the tests' own reader, beside
+//! the account of what was listed, named and removed.
+
+use crate::item::{DAY, ItemId, Minute};
+use crate::ledger::Ledger;
+use crate::site::{KEY, Site};
+use crate::support::TestNode;
+use cid::Cid;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
+
+/// The time in which an item that can be had comes in: the longest pause between two
+/// tries is a day.
+const PATIENCE: Minute = DAY + DAY / 2;
+
+/// The judge, who keeps the blocks that were read. They cannot change, but they can go;
+/// so each day the node is asked for all that it holds.
+#[derive(Default)]
+pub struct Judge {
+    known: HashMap<String, Vec<u8>>,
+}
+
+impl Judge {
+    /// Forgets all blocks, so that the next judgement reads each from the node.
+    pub fn forget(&mut self) {
+        self.known.clear();
+    }
+
+    pub fn judge(&mut self, site: &mut Site) {
+        let name = site.node.key_id(KEY).expect("the key");
+        let path = site.node.node().resolve(&name).unwrap();
+        let path = path.expect("the name resolves");
+        let root = path.strip_prefix("/ipfs/").unwrap();
+        is_kept_by_a_journal(site.node, &name, root);
+        let read = RefCell::new(HashMap::new());
+        let get = |cid: &str| {
+            let known = self.known.get(cid).cloned();
+            let block = known.or_else(|| site.node.raw_block(cid))?;
+            read.borrow_mut().insert(cid.to_owned(), block.clone());
+            Some(block)
+        };
+        let tree = site.node.published_through(&get, root);
+        self.known = read.into_inner();
+        let held = held_blocks(site.node);
+        for cid in self.known.keys() {
+            let hash = cid.parse::<Cid>().unwrap().hash().to_bytes();
+            assert!(held.contains(&hash), "the node does not hold {cid}");
+        }
+        tree.judge();
+        let published: BTreeSet<ItemId> = tree
+            .hashes()
+            .iter()
+            .map(|hash| site.world.by_hash[hash])
+            .collect();
+        for (by, reference) in tree.open_references() {
+            let id = site.world.by_hash[&reference];
+            let may_lack = site.wanted.forced.contains(&id) || site.wanted.uncertain.contains(&id);
+            assert!(may_lack, "{by} refers to {reference}, which is not there");
+        }
+        nothing_is_lost(site, &published);
+        nothing_came_unasked(site, &published);
+        if let Some(ledger) = Ledger::of(site.node.node()) {
+            everything_is_accounted_for(site, &published, &ledger);
+        }
+        site.wanted.published = published;
+    }
+}
+
+/// A pinned journal holds the root.
+fn is_kept_by_a_journal(node: &TestNode, name: &str, root: &str) {
+    let root = root.parse::<Cid>().unwrap().to_bytes();
+    let journals = node.pins_named(&format!("guix-ipfs/{name}"));
+    let holds = |journal: &String| {
+        let block = node.raw_block(journal).expect("the journal's block");
+        block.windows(root.len()).any(|part| part == root)
+    };
+    let is_kept = journals.iter().any(holds);
+    assert!(is_kept, "no pinned journal holds the published root");
+}
+
+fn nothing_is_lost(site: &Site, published: &BTreeSet<ItemId>) {
+    let before = site.wanted.published.iter();
+    let lost: Vec<&str> = before
+        .filter(|id| !published.contains(id) && !site.wanted.is_removed(**id))
+        .map(|id| site.world.items[*id].basename.as_str())
+        .collect();
+    assert!(lost.is_empty(), "published once, and gone: {lost:?}");
+}
+
+fn nothing_came_unasked(site: &Site, published: &BTreeSet<ItemId>) {
+    let possible = site.world.closure(site.wanted.possible.iter().copied());
+    let possible: HashSet<ItemId> = possible.into_iter().collect();
+    let unasked: Vec<&str> = published
+        .iter()
+        .filter(|id| !possible.contains(id))
+        .map(|id| site.world.items[*id].basename.as_str())
+        .collect();
+    assert!(unasked.is_empty(), "published unasked: {unasked:?}");
+}
+
+/// Everything that was wanted is published, owed, given up or removed, and nothing else
+/// is.
+fn everything_is_accounted_for(site: &Site, published: &BTreeSet<ItemId>, ledger: &Ledger) {
+    let items = &site.world.items;
+    let mut lost = BTreeMap::new();
+    let mut late = BTreeMap::new();
+    let end_of_trouble = (site.world.farms.iter())
+        .map(|farm| farm.last_trouble(site.now))
+        .max()
+        .unwrap_or(0);
+    for (id, since) in &site.wanted.due {
+        let item = &items[*id];
+        let is_removed = site.wanted.is_removed(*id);
+        if published.contains(id) || is_removed {
+            continue;
+        }
+        let owed = ledger.owed.get(&item.hash);
+        let told = || {
+            let settled = item.settled;
+            format!(
+                "{}, due since {since}, to be had since {settled}: {owed:?}",
+                item.basename
+            )
+        };
+        let needs_removed = site.world.closure([*id]).into_iter();
+        let needs_removed = needs_removed
+            .filter(|id| site.wanted.is_removed(*id))
+            .count()
+            > 0;
+        if owed.is_none() {
+            lost.insert(id, told());
+        } else if !needs_removed
+            && owed.is_some_and(|owed| !owed.given_up)
+            && site.wanted.last_full > item.settled.max(*since).max(end_of_trouble) + PATIENCE
+        {
+            late.insert(id, told());
+        }
+    }
+    assert!(lost.is_empty(), "wanted once, and forgotten: {lost:#?}");
+    assert!(late.is_empty(), "to be had, and still owed: {late:#?}");
+    for (hash, owed) in &ledger.owed {
+        let id = site.world.by_hash[hash];
+        assert!(!published.contains(&id), "owed and published: {owed:?}");
+        assert!(!owed.reason.is_empty(), "owed without a reason: {owed:?}");
+    }
+    for id in &site.wanted.removed {
+        let item = &items[*id];
+        let is_known = ledger.removed.contains(&item.hash);
+        assert!(
+            is_known,
+            "removed, and not in the ledger: {}",
+            item.basename
+        );
+        assert!(
+            !published.contains(id),
+            "removed, and back: {}",
+            item.basename
+        );
+    }
+}
+
+/// The multihashes of all blocks that the node holds, as it lists them itself.
+fn held_blocks(node: &TestNode) -> HashSet<Vec<u8>> {
+    match node.api.strip_prefix("embedded:") {
+        Some(folder) => {
+            let shelves = Path::new(folder).join("blocks").read_dir().unwrap();
+            let files = shelves.flat_map(|shelf| shelf.unwrap().path().read_dir().unwrap());
+            let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+            names.filter_map(|name| unhex(&name)).collect()
+        }
+        None => {
+            let listed = node.rpc("refs/local").text();
+            let lines = listed.lines().map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                line["Ref"].as_str().unwrap().parse::<Cid>().unwrap()
+            });
+            lines.map(|cid| cid.hash().to_bytes()).collect()
+        }
+    }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let bytes = (0..text.len()).step_by(2);
+    bytes
+        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
+        .collect()
+}

@@ -1,0 +1,107 @@
+//! A model of weeks: two build farms with all their troubles, a node, two users and
+//! random runs of the engine, in which everything that was wanted must be found again
+//! each evening. The runs are inside this process; the farms are served over loopback.
+//!
+//! A failure names its seed and its day. `GUIX_IPFS_MODEL_SEEDS` chooses others (`7`,
+//! `1-20`), `GUIX_IPFS_MODEL_DAYS`, `GUIX_IPFS_MODEL_BUILDS` and `GUIX_IPFS_MODEL_RUNS` (a
+//! day) another size: 200 builds and 12-30 runs a day take some two minutes a seed.
+
+#[allow(dead_code, unused_macros, unused_imports)]
+#[path = "../commands/support/mod.rs"]
+mod support;
+
+#[path = "../engine/silent.rs"]
+mod silent;
+
+mod days;
+mod farm;
+mod item;
+mod judge;
+mod killed;
+mod ledger;
+mod random;
+mod removals;
+mod served;
+mod site;
+mod wanted;
+
+use days::{Size, live};
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::{Mutex, RwLock};
+use support::TestNode;
+
+/// Held for reading while a run holds lock files: a process that is just starting
+/// would hold them, too, for a moment.
+static STARTING: RwLock<()> = RwLock::new(());
+
+/// A local store in memory, where the system has such a folder: it writes everything
+/// through to the disk.
+fn local() -> TestNode {
+    let memory = Path::new("/dev/shm");
+    match memory.is_dir() {
+        true => TestNode::local_in(memory),
+        false => TestNode::local(),
+    }
+}
+
+fn number(variable: &str, otherwise: u64) -> u64 {
+    let value = std::env::var(variable).ok();
+    value.map_or(otherwise, |value| value.parse().unwrap())
+}
+
+/// A number or a range such as `1-20`, its end included.
+fn range(variable: &str, otherwise: RangeInclusive<u64>) -> RangeInclusive<u64> {
+    let Ok(value) = std::env::var(variable) else {
+        return otherwise;
+    };
+    let (first, last) = value.split_once('-').unwrap_or((&value, &value));
+    first.parse().unwrap()..=last.parse().unwrap()
+}
+
+/// Lives through seeds, two at a time, each on a node of its own.
+fn live_all(node: fn() -> TestNode, seeds: RangeInclusive<u64>, size: Size) {
+    let size = Size {
+        days: number("GUIX_IPFS_MODEL_DAYS", size.days),
+        builds_a_day: number("GUIX_IPFS_MODEL_BUILDS", size.builds_a_day),
+        runs_a_day: range("GUIX_IPFS_MODEL_RUNS", size.runs_a_day),
+    };
+    let seeds = Mutex::new(range("GUIX_IPFS_MODEL_SEEDS", seeds));
+    let next = || seeds.lock().unwrap().next();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(seed) = next() {
+                    let node = {
+                        let _alone = STARTING.write().unwrap();
+                        node()
+                    };
+                    let kind = if node.is_kubo() { "Kubo" } else { "local" };
+                    let counts = live(&node, seed, &size);
+                    println!("seed {seed}, {kind}, {size:?}: {counts:?}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn on_local_everything_wanted_comes_or_is_owed() {
+    let size = Size {
+        days: 60,
+        builds_a_day: 60,
+        runs_a_day: 8..=16,
+    };
+    live_all(local, 1..=2, size);
+}
+
+#[test]
+#[ignore = "needs a real Kubo: scripts/test"]
+fn on_kubo_everything_wanted_comes_or_is_owed() {
+    let size = Size {
+        days: 15,
+        builds_a_day: 60,
+        runs_a_day: 4..=10,
+    };
+    live_all(TestNode::kubo, 1..=1, size);
+}

@@ -1,0 +1,371 @@
+//! A node with two users, who mirror two farms under one key.
+
+use crate::farm::{SYSTEM, World};
+use crate::item::{ItemId, Minute};
+use crate::killed::KilledNode;
+use crate::ledger::Ledger;
+use crate::random::Random;
+use crate::served::ServedFarm;
+use crate::silent::Silent;
+use crate::support::TestNode;
+use crate::wanted::Wanted;
+use guix_ipfs::mirror::{
+    Closure, Failure, GraftChoice, ItemFilter, ItemRef, ItemSelection, ItemSpec, MirrorRequest,
+    MirrorSummary, RememberedRefusals, RunLimits, mirror,
+};
+use guix_ipfs::node::Node;
+use guix_ipfs::publication::{Engine, PublisherOptions};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The key that all publish under.
+pub const KEY: &str = "model";
+
+pub struct Site<'n> {
+    pub node: &'n TestNode,
+    pub world: Arc<World>,
+    pub farms: Vec<ServedFarm>,
+    /// The lock folders of the users.
+    pub users: Vec<TempDir>,
+    pub wanted: Wanted,
+    pub counts: Counts,
+    pub now: Minute,
+    seed: u64,
+    day: u64,
+    /// The acts of the day, told when the test fails.
+    log: Vec<String>,
+    /// The calls of a run of late.
+    calls: usize,
+}
+
+/// The numbers of things that happened.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Items of builds that succeeded, as the farms listed them, and of lists.
+    pub wanted: usize,
+    pub mirrored: usize,
+    /// At the end.
+    pub published: usize,
+    pub owed: usize,
+    pub given_up: usize,
+    pub removed: usize,
+    pub runs: usize,
+    pub kills: usize,
+    pub collections: usize,
+    pub removals: usize,
+    pub repairs: usize,
+    pub jumps: usize,
+    /// Runs that failed because nothing could be had of a farm.
+    pub unreachable: usize,
+    /// Runs that failed beside the collector.
+    pub beaten: usize,
+}
+
+/// The wish of a run.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    /// The latest builds.
+    Sync,
+    /// Items that a person named.
+    Add(Vec<ItemId>),
+    /// The items of a list.
+    From(Vec<ItemId>),
+}
+
+/// The circumstances of a run.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    pub user: usize,
+    /// The call at which it is killed.
+    pub killed: Option<(usize, bool)>,
+    /// The minutes by which its clock is wrong.
+    pub jump: u64,
+    pub max_bytes: Option<u64>,
+    pub checkpoint: usize,
+    pub graft: GraftChoice,
+    pub jobs: u16,
+    /// The builds to ask for at first.
+    pub count: u32,
+    /// Nothing else works with the node.
+    pub is_alone: bool,
+}
+
+/// The end of a run.
+#[derive(Debug)]
+pub enum End {
+    Well,
+    Killed,
+    Failed,
+}
+
+impl Terms {
+    /// A run without limits and mishaps.
+    pub fn plain(user: usize) -> Self {
+        Self {
+            user,
+            killed: None,
+            jump: 0,
+            max_bytes: None,
+            checkpoint: 1000,
+            graft: GraftChoice::Auto,
+            jobs: 4,
+            count: 30,
+            is_alone: true,
+        }
+    }
+
+    pub fn random(random: &mut Random, site: &Site) -> Self {
+        let mut terms = Self::plain(usize::from(random.chance(250)));
+        if random.chance(80) {
+            let last = random.between(0, site.calls as u64 + 2) as usize;
+            terms.killed = Some((last, random.chance(500)));
+        }
+        if random.chance(30) {
+            let hours = [3, 30, 24 * 20, 24 * 400, 24 * 3650];
+            terms.jump = random.pick(&hours).unwrap() * 60;
+        }
+        if random.chance(150) {
+            terms.max_bytes = Some(random.between(200, 5000));
+        }
+        if random.chance(300) {
+            terms.checkpoint = *random.pick(&[1, 3, 10]).unwrap();
+        }
+        if random.chance(300) {
+            terms.graft = GraftChoice::Only(Engine::Car);
+        }
+        terms.jobs = *random.pick(&[1, 4, 8]).unwrap();
+        terms.count = *random.pick(&[10, 30, 200, 1000]).unwrap();
+        terms
+    }
+}
+
+impl<'n> Site<'n> {
+    pub fn new(node: &'n TestNode, seed: u64, world: World) -> Self {
+        let world = Arc::new(world);
+        Self {
+            node,
+            farms: (0..world.farms.len())
+                .map(|number| ServedFarm::new(&world, number))
+                .collect(),
+            users: (0..2).map(|_| tempfile::tempdir().unwrap()).collect(),
+            wanted: Wanted::new(&world),
+            counts: Counts::default(),
+            now: 0,
+            seed,
+            day: 0,
+            log: Vec::new(),
+            calls: 40,
+            world,
+        }
+    }
+
+    pub fn begin_day(&mut self, day: u64) {
+        self.day = day;
+        self.log.clear();
+    }
+
+    pub fn log(&mut self, act: String) {
+        self.log.push(format!("minute {}: {act}", self.now));
+    }
+
+    pub fn set_now(&mut self, now: Minute) {
+        self.now = now;
+        for farm in &mut self.farms {
+            farm.set_now(now);
+        }
+        for farm in 0..self.farms.len() {
+            if self.is_answering(farm) {
+                self.wanted.note_list(farm, now);
+            }
+        }
+    }
+
+    /// All that happened, with the state at the end.
+    pub fn sum_up(mut self) -> Counts {
+        self.counts.wanted = self.wanted.possible.len();
+        self.counts.published = self.wanted.published.len();
+        self.counts.removed = self.wanted.removed.len();
+        if let Some(ledger) = Ledger::of(self.node.node()) {
+            let owed = ledger.owed.values();
+            let (given_up, owed): (Vec<_>, Vec<_>) = owed.partition(|owed| owed.given_up);
+            self.counts.given_up = given_up.len();
+            self.counts.owed = owed.len();
+        }
+        std::mem::take(&mut self.counts)
+    }
+
+    fn is_answering(&self, farm: usize) -> bool {
+        let farm = &self.world.farms[farm];
+        !farm.is_down(self.now) && !farm.is_busy(self.now)
+    }
+
+    pub fn publishing(&self, user: usize) -> PublisherOptions {
+        publishing(self.users[user].path())
+    }
+
+    pub fn item_ref(&self, id: ItemId) -> ItemRef {
+        self.world.items[id].basename[..32].parse().unwrap()
+    }
+
+    pub fn request(&self, wish: &Wish, terms: &Terms) -> MirrorRequest {
+        let refs = |items: &[ItemId]| {
+            items
+                .iter()
+                .map(|id| self.item_ref(*id))
+                .collect::<Vec<_>>()
+        };
+        MirrorRequest {
+            key: KEY.to_owned(),
+            selection: match wish {
+                Wish::Sync => ItemSelection::LatestBuilds {
+                    count: terms.count,
+                    jobset: None,
+                },
+                Wish::From(items) => ItemSelection::List(refs(items)),
+                Wish::Add(items) => {
+                    let specs = refs(items).into_iter().map(ItemSpec::Item);
+                    ItemSelection::Named(specs.collect())
+                }
+            },
+            upstreams: self.farms.iter().map(|farm| farm.client.clone()).collect(),
+            system: SYSTEM.to_owned(),
+            filter: ItemFilter::default(),
+            closure: Closure::Whole,
+            graft: terms.graft,
+            limits: RunLimits {
+                max_bytes: terms.max_bytes,
+                max_time: None,
+                checkpoint: terms.checkpoint,
+            },
+            remembered_refusals: RememberedRefusals::Ignored,
+            cache_folder: None,
+            base: None,
+            publishing: self.publishing(terms.user),
+            jobs: terms.jobs,
+        }
+    }
+
+    /// Runs one wish, and takes note of its end.
+    pub fn run(&mut self, wish: &Wish, terms: &Terms) -> End {
+        let request = self.request(wish, terms);
+        let node = killable(self.node.node(), terms);
+        let done = mirror(&node, &request, &Silent);
+        if !node.is_dead() && matches!(wish, Wish::Sync) {
+            self.calls = node.calls();
+        }
+        let is_dead = node.is_dead();
+        self.note(wish, terms, done, is_dead)
+    }
+
+    fn note(
+        &mut self,
+        wish: &Wish,
+        terms: &Terms,
+        done: Result<MirrorSummary, Failure>,
+        is_dead: bool,
+    ) -> End {
+        let told = match &done {
+            Ok(summary) => format!(
+                "{} of {}, {:?}",
+                summary.root,
+                summary.result.mirrored.len(),
+                summary.before
+            ),
+            Err(failure) => failure.to_string(),
+        };
+        self.log(format!("{wish:?} {terms:?}: {told}, killed: {is_dead}"));
+        self.counts.runs += 1;
+        self.counts.jumps += usize::from(terms.jump > 0);
+        let answering: Vec<usize> = (0..self.farms.len())
+            .filter(|farm| self.is_answering(*farm))
+            .collect();
+        match wish {
+            Wish::Sync => answering
+                .iter()
+                .for_each(|farm| self.wanted.note_tried(*farm)),
+            Wish::Add(items) | Wish::From(items) => self.wanted.possible.extend(items),
+        }
+        if is_dead {
+            self.counts.kills += 1;
+            if let Wish::Add(items) = wish {
+                self.note_unsure_addition(items);
+            }
+            return End::Killed;
+        }
+        match done {
+            Ok(summary) => {
+                self.counts.mirrored += summary.result.mirrored.len();
+                if terms.max_bytes.is_none() && terms.jump == 0 && answering.len() == 2 {
+                    self.wanted.last_full = self.now;
+                }
+                match wish {
+                    Wish::Sync => answering
+                        .iter()
+                        .for_each(|farm| self.wanted.note_synced(*farm, self.now)),
+                    Wish::Add(items) => self.wanted.note_added(items, self.now),
+                    Wish::From(items) => {
+                        let is_kept = |id: &&ItemId| !self.wanted.is_removed(**id);
+                        let kept: Vec<ItemId> = items.iter().filter(is_kept).copied().collect();
+                        self.wanted.note_added(&kept, self.now);
+                    }
+                }
+                self.wanted.note_published(&summary.result.mirrored);
+                End::Well
+            }
+            Err(failure) => {
+                if let Wish::Add(items) = wish {
+                    self.note_unsure_addition(items);
+                }
+                self.note_failure(terms, &failure);
+                End::Failed
+            }
+        }
+    }
+
+    fn note_unsure_addition(&mut self, items: &[ItemId]) {
+        let removed: Vec<ItemId> = items
+            .iter()
+            .filter(|id| self.wanted.removed.contains(id))
+            .copied()
+            .collect();
+        self.wanted.note_uncertain(&removed, false);
+    }
+
+    /// Counts a failure, and fails the test for one that should not be.
+    pub fn note_failure(&mut self, terms: &Terms, failure: &Failure) {
+        let is_served = (0..self.farms.len()).all(|farm| self.is_answering(farm));
+        match failure {
+            Failure::Upstream(_) if !is_served => self.counts.unreachable += 1,
+            Failure::InUse { .. } => {}
+            Failure::Publication(_) if !terms.is_alone => self.counts.beaten += 1,
+            _ => panic!("a run failed, {terms:?}: {failure} ({failure:?})"),
+        }
+    }
+}
+
+impl Drop for Site<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let Self { seed, day, log, .. } = self;
+            let log = log.join("\n  ");
+            eprintln!("the model failed on day {day} of seed {seed}, whose acts were:\n  {log}");
+        }
+    }
+}
+
+pub fn killable<'n>(node: &'n dyn Node, terms: &Terms) -> KilledNode<'n> {
+    match terms.killed {
+        None => KilledNode::counting(node),
+        Some((last, is_done)) => KilledNode::new(node, last, is_done),
+    }
+}
+
+fn publishing(locks: &Path) -> PublisherOptions {
+    PublisherOptions {
+        lock_folder: locks.to_owned(),
+        record_lifetime: Duration::from_secs(48 * 3600),
+        allow_offline: true,
+    }
+}
