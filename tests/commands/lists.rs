@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 on_both_nodes!(
     a_list_on_standard_input_is_read_for_its_items,
-    unknown_items_of_a_list_are_counted,
+    unknown_items_of_a_list_are_owed,
     a_narinfo_can_be_named_by_its_url,
     a_package_is_its_latest_successful_build,
     a_package_that_nobody_knows_is_named,
@@ -52,15 +52,29 @@ fn a_list_on_standard_input_is_read_for_its_items(node: &TestNode) {
         .says("/no/such/list");
 }
 
-fn unknown_items_of_a_list_are_counted(node: &TestNode) {
+fn unknown_items_of_a_list_are_owed(node: &TestNode) {
     let upstream = Upstream::of_fixtures();
     let mirror = Mirror::new(node, &upstream);
     let unknown = "0123456789abcdfghijklmnpqrsvwxyz";
     let list = format!("{unknown}\n/gnu/store/{}-x {EMPTY}\n", "0".repeat(32));
-    run_with(&mirror, "sync --from -", &list).silently();
+    let run = run_with(&mirror, "sync --from -", &list).exits(3);
+    run.says(unknown).says("no upstream has it (yet)");
     assert_eq!(mirror.list().len(), 1);
-    let run = run_with(&mirror, "sync --from - -v", &list).exits(0);
-    run.says("2 items that no upstream has (yet)").says(unknown);
+    // They are owed, and neither asked for again nor reported again at once.
+    upstream.asked();
+    run_with(&mirror, "sync --from -", &list).silently();
+    let asked = upstream.asked();
+    assert!(
+        !asked.iter().any(|path| path.contains(unknown)),
+        "{asked:?}"
+    );
+    let long = mirror.run("resolve --long").exits(0).out;
+    assert!(long.contains("owed      2 items"), "{long}");
+    // Where they are many, they are counted.
+    let many: Vec<String> = (1..22).map(|number| format!("{number:032}")).collect();
+    let run = run_with(&mirror, "sync --from -", &many.join("\n")).exits(3);
+    run.says("21 items that no upstream has (yet)")
+        .says("`guix-ipfs resolve --long` lists them");
     // Named one by one they are missed.
     mirror.run(&format!("add {unknown}")).exits(3).says(unknown);
 }

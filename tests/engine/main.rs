@@ -14,12 +14,12 @@ use faulty::{FaultyNode, Moment};
 use guix_ipfs::guix::{ConnectionLimits, UpstreamClient};
 use guix_ipfs::mirror::{
     Closure, DownloadProgress, Event, Failure, GraftChoice, ItemFilter, ItemSelection,
-    MirrorRequest, Observer, RememberedRefusals, RunLimits, RunProgress, mirror,
+    MirrorRequest, Observer, Pauses, RunLimits, RunProgress, mirror,
 };
 use guix_ipfs::node::Node;
 use guix_ipfs::publication::{Engine, PublisherOptions};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use support::{TestNode, Upstream, fixture_roots};
 
 /// An observer that takes no note of anything.
@@ -74,9 +74,10 @@ fn request(upstream: &Upstream, locks: &Path, key: &str, closure: Closure) -> Mi
             max_bytes: None,
             max_time: None,
             checkpoint: 3,
+            max_planned: RunLimits::MAX_PLANNED,
         },
-        remembered_refusals: RememberedRefusals::Ignored,
-        cache_folder: None,
+        pauses: Pauses::Obeyed,
+        now: SystemTime::now(),
         base: None,
         publishing: PublisherOptions {
             lock_folder: locks.to_owned(),
