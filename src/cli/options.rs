@@ -379,7 +379,7 @@ pub struct MirrorArgs {
 /// Options about the variants of an item.
 #[derive(Clone, Debug, Args)]
 pub struct VariantArgs {
-    /// Mirror only these variants: gzip, lzip, zstd, none
+    /// Prefer these variants: gzip, lzip, zstd, none
     ///
     /// Repeatable. Without it, all that a narinfo lists.
     #[arg(

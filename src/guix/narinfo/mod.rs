@@ -13,4 +13,3 @@ mod variants;
 
 pub use error::{MAX_NARINFO_BYTES, NarinfoError};
 pub use parsed::{Narinfo, Variant};
-pub use variants::VariantsError;
