@@ -253,7 +253,10 @@ proptest! {
 
     #[test]
     fn lists_of_builds(bytes in prop_oneof![3 => inputs(&BUILDS), 1 => words("[{}],:\"0null1.5e\\u buildstatus")]) {
-        if let Ok(builds) = parse_latest_builds(&bytes) {
+        let all = parse_latest_builds(&bytes, usize::MAX);
+        let first = parse_latest_builds(&bytes, 1).unwrap_or_default();
+        prop_assert!(first.len() <= 1 && all.as_ref().is_ok_and(|all| all.starts_with(&first)) || first.is_empty());
+        if let Ok(builds) = all {
             let outputs = builds.iter().flat_map(|build| &build.outputs);
             let listed: usize = outputs.map(|path| path.basename().len()).sum();
             prop_assert!(listed <= bytes.len() && builds.len() <= bytes.len());

@@ -155,8 +155,8 @@ impl UpstreamClient {
         }
     }
 
-    /// Asks a build farm for its latest builds and returns those that succeeded. Tries
-    /// again by [`NETWORK`].
+    /// Asks a build farm for its latest builds and returns those that succeeded, of the
+    /// first `count` in its list. Tries again by [`NETWORK`].
     ///
     /// # Errors
     /// [`HttpError::NoBuildList`] if the server has no such list,
@@ -167,19 +167,19 @@ impl UpstreamClient {
         query: &BuildQuery<'_>,
         stop: &Stop,
     ) -> Result<Vec<Build>, HttpError> {
-        let query = url::query(&[
+        let asked = url::query(&[
             ("nr", Some(&query.count.to_string())),
             ("system", query.system),
             ("job", query.job),
             ("jobset", query.jobset),
         ]);
         persistently(stop, || {
-            let url = format!("{}/api/latestbuilds{query}", self.base);
+            let url = format!("{}/api/latestbuilds{asked}", self.base);
             let (url, response) = self.get_following(url)?;
             match response.status().as_u16() {
                 200 => {
                     let bytes = response::read_all(&url, response, MAX_BUILD_LIST_BYTES)?;
-                    parse_latest_builds(&bytes)
+                    parse_latest_builds(&bytes, query.count as usize)
                         .map_err(|source| HttpError::BuildList { url, source })
                 }
                 404 => Err(HttpError::NoBuildList { url }),
