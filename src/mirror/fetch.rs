@@ -76,6 +76,7 @@ impl Fetcher<'_> {
                 Err(FetchError::Broken(what, _)) => {
                     Ok(FetchOutcome::Skipped(SkipReason::Broken(what)))
                 }
+                Err(FetchError::NoNar(what)) => Ok(FetchOutcome::Skipped(SkipReason::NoNar(what))),
             }
         });
         outcomes.into_iter().collect()
@@ -93,7 +94,9 @@ impl Fetcher<'_> {
         let store_path = &item.narinfo.store_path;
         let mut staged = self.files(stage, item, progress);
         let mut next = item.upstream + 1;
-        while let Err(FetchError::Refused(reason) | FetchError::Broken(reason, _)) = &staged
+        while let Err(
+            FetchError::Refused(reason) | FetchError::Broken(reason, _) | FetchError::NoNar(reason),
+        ) = &staged
             && let Ok(other) = self.lookup.fetch(&ItemRef::from(store_path), next)
         {
             next = other.upstream + 1;
@@ -146,7 +149,10 @@ impl Fetcher<'_> {
             progress: &*line,
         };
         let expected = ExpectedNar::of(narinfo, variant);
-        let verified = NarVerifier::new(watched, expected);
+        let verified = match download.length {
+            Some(_) => NarVerifier::new(watched, expected),
+            None => NarVerifier::without_length(watched, expected),
+        };
         let mut verified = verified.map_err(|error| refused(&error))?;
         let staged = staged_file(stage, path.components().to_vec(), &mut verified)?;
         drop(verified);
@@ -184,7 +190,10 @@ fn staged_file(
         }),
         Err(AddError::Sink(error)) => Err(FetchError::Node(error)),
         Err(AddError::Content(error)) => Err(match NarError::from_io(&error) {
-            Some(nar_error) => FetchError::Refused(nar_error.to_string()),
+            Some(error) if error.is_of_transfer() => {
+                FetchError::Broken(error.to_string(), error.retry())
+            }
+            Some(error) => FetchError::Refused(error.to_string()),
             None => FetchError::Broken(format!("the download broke off: {error}"), Retry::Soon),
         }),
     }
@@ -199,6 +208,9 @@ enum FetchError {
     /// The network or a busy server spoiled it.
     #[error("{0}")]
     Broken(String, Retry),
+    /// The server has the narinfo and not the nar.
+    #[error("{0}")]
+    NoNar(String),
     /// The node fails, so nothing can be mirrored.
     #[error(transparent)]
     Node(NodeError),
@@ -210,6 +222,7 @@ impl FetchError {
         match self {
             Self::Refused(reason) => Self::Refused(format!("{url}: {reason}")),
             Self::Broken(reason, retry) => Self::Broken(format!("{url}: {reason}"), retry),
+            Self::NoNar(reason) => Self::NoNar(format!("{url}: {reason}")),
             node => node,
         }
     }
@@ -226,6 +239,9 @@ impl Diagnosis for FetchError {
 
 impl From<HttpError> for FetchError {
     fn from(error: HttpError) -> Self {
-        Self::Broken(error.to_string(), error.retry())
+        match error {
+            HttpError::Missing { .. } => Self::NoNar(error.to_string()),
+            _ => Self::Broken(error.to_string(), error.retry()),
+        }
     }
 }

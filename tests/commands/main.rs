@@ -6,6 +6,7 @@ mod support;
 mod admission;
 mod bad_items;
 mod base;
+mod broken_transfers;
 mod build_list;
 mod extremes;
 mod faults;

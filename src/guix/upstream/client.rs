@@ -1,7 +1,7 @@
 //! The requests to one substitute server.
 
 use super::super::cuirass::{Build, parse_latest_builds};
-use super::super::narinfo::MAX_NARINFO_BYTES;
+use super::super::narinfo::{MAX_NARINFO_BYTES, fault_of_transfer};
 use super::super::store_path::HashPart;
 use super::super::trusted_keys::TrustedKeys;
 use super::error::HttpError;
@@ -115,14 +115,24 @@ impl UpstreamClient {
     /// [`NETWORK`]. Redirects are not followed, as clients do not follow them either.
     ///
     /// # Errors
-    /// Any other status, a body that is larger than [`MAX_NARINFO_BYTES`] or cut
-    /// short, and the errors of the connection.
+    /// Any other status, a body that is larger than [`MAX_NARINFO_BYTES`], cut short or
+    /// no narinfo at all, and the errors of the connection.
     pub fn narinfo(&self, hash: &HashPart, stop: &Stop) -> Result<Option<Vec<u8>>, HttpError> {
         let url = format!("{}/{hash}.narinfo", self.base);
         persistently(stop, || {
             let response = self.get(&url)?;
             match response.status().as_u16() {
-                200 => response::read_all(&url, response, MAX_NARINFO_BYTES as u64).map(Some),
+                200 => {
+                    let is_whole = response::is_end_marked(&response);
+                    let bytes = response::read_all(&url, response, MAX_NARINFO_BYTES as u64)?;
+                    match fault_of_transfer(&bytes, is_whole) {
+                        None => Ok(Some(bytes)),
+                        Some(reason) => Err(HttpError::NotANarinfo {
+                            url: url.clone(),
+                            reason,
+                        }),
+                    }
+                }
                 404 => {
                     response::drain(response);
                     Ok(None)
@@ -147,7 +157,7 @@ impl UpstreamClient {
         let (url, response) = self.get_following(format!("{}/{variant_url}", self.base))?;
         match response.status().as_u16() {
             200 => Ok(Download::of(url, response)),
-            status @ (404 | 410) => {
+            status @ (403 | 404 | 410) => {
                 response::drain(response);
                 Err(HttpError::Missing { url, status })
             }

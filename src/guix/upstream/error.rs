@@ -59,12 +59,13 @@ pub enum HttpError {
         /// The fault in the answer.
         reason: String,
     },
-    /// A nar that a narinfo lists and the server does not have (404, 410).
+    /// A nar that a narinfo lists and the server does not have (404, 410, and 403 of a
+    /// bucket that may not be listed).
     #[error("the server does not have {url} (status {status})")]
     Missing {
         /// The URL asked for.
         url: String,
-        /// 404 or 410.
+        /// 403, 404 or 410.
         status: u16,
     },
     /// A status that is not expected.
@@ -102,6 +103,14 @@ pub enum HttpError {
         url: String,
         /// The limit, in bytes.
         limit: u64,
+    },
+    /// Something else stands in the place of a narinfo, or the beginning of one.
+    #[error("the answer for {url} {reason}")]
+    NotANarinfo {
+        /// The URL asked for.
+        url: String,
+        /// The fault in it.
+        reason: &'static str,
     },
     /// The server is not a build farm with Cuirass.
     #[error("this server has no list of latest builds (no Cuirass at {url})")]
@@ -141,7 +150,10 @@ impl Diagnosis for HttpError {
     /// 408, 429 and 5xx, except 501 and 505.
     fn retry(&self) -> Retry {
         match self {
-            Self::Unreachable { .. } | Self::Silent { .. } | Self::Cut { .. } => Retry::Soon,
+            Self::Unreachable { .. }
+            | Self::Silent { .. }
+            | Self::Cut { .. }
+            | Self::NotANarinfo { .. } => Retry::Soon,
             Self::BuildList { source, .. } if source.is_cut_short() => Retry::Soon,
             Self::Status {
                 status: 408 | 429 | 500 | 502..=504 | 506..=599,

@@ -57,6 +57,13 @@ impl<R: Read> Read for NamedBody<R> {
     }
 }
 
+/// Returns true where the server marks the end of the body, so that a body that was
+/// cut is known for one.
+pub(super) fn is_end_marked(response: &Response<Body>) -> bool {
+    let headers = response.headers();
+    response.body().content_length().is_some() || headers.contains_key(header::TRANSFER_ENCODING)
+}
+
 /// Reads a whole body of at most `limit` bytes.
 pub(super) fn read_all(
     url: &str,
