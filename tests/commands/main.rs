@@ -26,6 +26,7 @@ mod output;
 mod prototype;
 mod remove;
 mod sharded;
+mod slow_upstream;
 mod trust;
 mod upstream_faults;
 mod upstreams;

@@ -11,7 +11,7 @@ use crate::util::stop::Stop;
 use crate::util::url;
 use std::time::Duration;
 use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, Timeout};
 
 /// Redirects that are followed for one nar or list of builds.
 pub(super) const MAX_REDIRECTS: usize = 5;
@@ -34,6 +34,7 @@ pub struct UpstreamClient {
     proxied: Agent,
     direct: Agent,
     keys: TrustedKeys,
+    limits: ConnectionLimits,
 }
 
 /// The time limits of a connection. There is none for a whole answer, since a nar can
@@ -44,6 +45,9 @@ pub struct ConnectionLimits {
     pub connect: Duration,
     /// For each wait for more bytes.
     pub read: Duration,
+    /// The time over which the rate of a body is measured: one of less than 1 KiB a
+    /// second is given up. The headers of an answer must come within `read` and this.
+    pub low_speed: Duration,
 }
 
 /// The builds that a build farm is asked for: the latest that match every given field.
@@ -57,6 +61,13 @@ pub struct BuildQuery<'a> {
     pub jobset: Option<&'a str>,
     /// Such as `hello.x86_64-linux`.
     pub job: Option<&'a str>,
+}
+
+impl ConnectionLimits {
+    /// For the headers of an answer.
+    fn headers(&self) -> Duration {
+        self.read.saturating_add(self.low_speed)
+    }
 }
 
 impl UpstreamClient {
@@ -82,6 +93,7 @@ impl UpstreamClient {
                 .timeout_resolve(Some(limits.connect))
                 .timeout_connect(Some(limits.connect))
                 .timeout_per_read(Some(limits.read))
+                .timeout_recv_response(Some(limits.headers()))
                 .timeout_per_write(Some(limits.read))
         };
         Ok(Self {
@@ -89,6 +101,7 @@ impl UpstreamClient {
             proxied: Agent::new_with_config(config().build()),
             direct: Agent::new_with_config(config().proxy(None).build()),
             keys: TrustedKeys::default(),
+            limits,
         })
     }
 
@@ -124,7 +137,7 @@ impl UpstreamClient {
             match response.status().as_u16() {
                 200 => {
                     let is_whole = response::is_end_marked(&response);
-                    let bytes = response::read_all(&url, response, MAX_NARINFO_BYTES as u64)?;
+                    let bytes = self.read_all(&url, response, MAX_NARINFO_BYTES as u64)?;
                     match fault_of_transfer(&bytes, is_whole) {
                         None => Ok(Some(bytes)),
                         Some(reason) => Err(HttpError::NotANarinfo {
@@ -134,7 +147,7 @@ impl UpstreamClient {
                     }
                 }
                 404 => {
-                    response::drain(response);
+                    self.drain(response);
                     Ok(None)
                 }
                 300..=399 => Err(HttpError::Redirected {
@@ -156,9 +169,9 @@ impl UpstreamClient {
     pub fn nar(&self, variant_url: &str) -> Result<Download, HttpError> {
         let (url, response) = self.get_following(format!("{}/{variant_url}", self.base))?;
         match response.status().as_u16() {
-            200 => Ok(Download::of(url, response)),
+            200 => Ok(Download::of(url, response, self.limits.low_speed)),
             status @ (403 | 404 | 410) => {
-                response::drain(response);
+                self.drain(response);
                 Err(HttpError::Missing { url, status })
             }
             _ => Err(response::unexpected_status(url, &response)),
@@ -188,7 +201,7 @@ impl UpstreamClient {
             let (url, response) = self.get_following(url)?;
             match response.status().as_u16() {
                 200 => {
-                    let bytes = response::read_all(&url, response, MAX_BUILD_LIST_BYTES)?;
+                    let bytes = self.read_all(&url, response, MAX_BUILD_LIST_BYTES)?;
                     parse_latest_builds(&bytes, query.count as usize)
                         .map_err(|source| HttpError::BuildList { url, source })
                 }
@@ -210,7 +223,29 @@ impl UpstreamClient {
             false => &self.proxied,
         };
         let response = agent.get(url).call();
-        response.map_err(|error| HttpError::of_call(url, error))
+        response.map_err(|error| match error {
+            ureq::Error::Timeout(Timeout::RecvResponse) => HttpError::Slow {
+                url: url.to_owned(),
+                reason: format!(
+                    "the headers of its answer did not come within {} seconds",
+                    self.limits.headers().as_secs()
+                ),
+            },
+            error => HttpError::of_call(url, error),
+        })
+    }
+
+    fn read_all(
+        &self,
+        url: &str,
+        response: Response<Body>,
+        limit: u64,
+    ) -> Result<Vec<u8>, HttpError> {
+        response::read_all(url, response, limit, self.limits.low_speed)
+    }
+
+    fn drain(&self, response: Response<Body>) {
+        response::drain(response, self.limits.low_speed);
     }
 
     /// The first answer that is not a redirect, and its URL.
@@ -221,7 +256,7 @@ impl UpstreamClient {
                 return Ok((url, response));
             }
             let location = response::location(&response);
-            response::drain(response);
+            self.drain(response);
             url = url::redirect(&url, &location).map_err(|reason| HttpError::BadRedirect {
                 url,
                 location,

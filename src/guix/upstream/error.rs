@@ -35,6 +35,14 @@ pub enum HttpError {
         /// The time limit that passed.
         reason: String,
     },
+    /// The server sends, but less than the least rate, or no end of its headers.
+    #[error("the server is too slow with {url}: {reason}")]
+    Slow {
+        /// The URL asked for.
+        url: String,
+        /// The rate, or the time limit that passed.
+        reason: String,
+    },
     /// The connection broke, or the body ended before its Content-Length.
     #[error("the answer for {url} was cut short: {source}")]
     Cut {
@@ -96,14 +104,6 @@ pub enum HttpError {
         /// The reason.
         reason: &'static str,
     },
-    /// A body larger than the limit for one that is read into memory as a whole.
-    #[error("the answer for {url} is larger than {limit} bytes")]
-    TooLarge {
-        /// The URL asked for.
-        url: String,
-        /// The limit, in bytes.
-        limit: u64,
-    },
     /// Something else stands in the place of a narinfo, or the beginning of one.
     #[error("the answer for {url} {reason}")]
     NotANarinfo {
@@ -111,6 +111,14 @@ pub enum HttpError {
         url: String,
         /// The fault in it.
         reason: &'static str,
+    },
+    /// A body larger than the limit for one that is read into memory as a whole.
+    #[error("the answer for {url} is larger than {limit} bytes")]
+    TooLarge {
+        /// The URL asked for.
+        url: String,
+        /// The limit, in bytes.
+        limit: u64,
     },
     /// The server is not a build farm with Cuirass.
     #[error("this server has no list of latest builds (no Cuirass at {url})")]
@@ -152,6 +160,7 @@ impl Diagnosis for HttpError {
         match self {
             Self::Unreachable { .. }
             | Self::Silent { .. }
+            | Self::Slow { .. }
             | Self::Cut { .. }
             | Self::NotANarinfo { .. } => Retry::Soon,
             Self::BuildList { source, .. } if source.is_cut_short() => Retry::Soon,
@@ -218,11 +227,19 @@ impl HttpError {
         }
     }
 
+    /// The error that [`HttpError::into_io`] wrapped.
+    pub(super) fn from_io(error: io::Error) -> Self {
+        error.downcast().unwrap_or_else(|source| Self::Cut {
+            url: String::new(),
+            source,
+        })
+    }
+
     /// The same as the error of a `Read`, of the kind of the error in it.
     pub(super) fn into_io(self) -> io::Error {
         let kind = match &self {
             Self::Cut { source, .. } => source.kind(),
-            Self::Silent { .. } => io::ErrorKind::TimedOut,
+            Self::Silent { .. } | Self::Slow { .. } => io::ErrorKind::TimedOut,
             _ => io::ErrorKind::Other,
         };
         io::Error::new(kind, self)

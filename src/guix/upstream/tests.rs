@@ -69,6 +69,7 @@ fn client(base: &str) -> Result<UpstreamClient, HttpError> {
     let limits = ConnectionLimits {
         connect: TIMEOUT,
         read: TIMEOUT,
+        low_speed: Duration::from_secs(30),
     };
     UpstreamClient::new(base, limits)
 }
