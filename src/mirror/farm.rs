@@ -96,7 +96,7 @@ impl BuildFarms<'_> {
                 job: Some(&job),
                 ..BuildQuery::default()
             };
-            let builds = upstream.latest_builds(&query, self.stop)?;
+            let builds = upstream.latest_builds(&query, self.stop)?.builds;
             if let Some(build) = self.newest(builds, package) {
                 return Ok(Some(build));
             }
@@ -106,7 +106,7 @@ impl BuildFarms<'_> {
             system: Some(self.system),
             ..BuildQuery::default()
         };
-        let builds = upstream.latest_builds(&query, self.stop)?;
+        let builds = upstream.latest_builds(&query, self.stop)?.builds;
         Ok(self.newest(builds, package))
     }
 

@@ -207,8 +207,9 @@ impl FarmLists<'_> {
             jobset: self.jobset,
             ..BuildQuery::default()
         };
-        let mut builds = upstream.latest_builds(&query, self.stop)?;
-        let is_all = (builds.len() as u32) < count;
+        let answer = upstream.latest_builds(&query, self.stop)?;
+        let is_all = answer.listed < count as usize;
+        let mut builds = answer.builds;
         builds.retain(|build| {
             let system = build.system.as_ref();
             !build.outputs.is_empty() && system.is_none_or(|system| system == self.system)

@@ -146,10 +146,7 @@ impl<'a> NarinfoLookup<'a> {
         signed.map_err(|error| SkipReason::refused(&error))?;
         let narinfo = match self.filter.compressions.as_slice() {
             [] => narinfo,
-            wanted => match narinfo.keep_only(wanted) {
-                Ok(narinfo) => narinfo,
-                Err(error) => return refuse(error.to_string()),
-            },
+            wanted => narinfo.preferring(wanted),
         };
         check_paths(&narinfo).map_err(SkipReason::refused_because)?;
         match self.filter.max_nar_size {

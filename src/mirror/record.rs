@@ -2,14 +2,17 @@
 //! what was wanted and did not come is.
 
 use super::failure::Failure;
+use super::fetch::FailedNars;
 use super::ledger::{
     Attempt, DroppedEntries, Ledger, LedgerChanges, OwedItem, OwedKind, SeenBuilds,
 };
+use super::plan::narinfo_name;
 use super::request::Pauses;
 use super::skipped::{SkipReason, Skipped};
 use crate::guix::HashPart;
+use crate::ipfs::cid::Cid;
 use crate::node::Node;
-use crate::publication::LedgerFiles;
+use crate::publication::{LedgerFiles, Tree};
 use crate::util::timestamp::Timestamp;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -23,6 +26,8 @@ pub struct RunRecord<'a> {
     pub node: &'a dyn Node,
     /// The ledger before the run.
     pub ledger: &'a Ledger,
+    /// The root that the run was planned for.
+    pub planned_onto: Cid,
     /// The time of the run.
     pub now: Timestamp,
     /// The treatment of what the ledger holds.
@@ -35,6 +40,8 @@ pub struct RunRecord<'a> {
     pub wanted_today: BTreeSet<HashPart>,
     /// The lists of builds that were read.
     pub seen: Vec<SeenBuilds>,
+    /// The nars that did not come.
+    pub failed_nars: &'a FailedNars,
 }
 
 /// A run as it would be if it ended now.
@@ -64,9 +71,22 @@ pub struct RunReport {
 }
 
 impl RunRecord<'_> {
-    /// Writes the run into a ledger.
-    pub fn write(&self, end: &RunEnd, files: &mut LedgerFiles) -> Result<RunReport, Failure> {
-        let (changes, mut report) = self.changes(end);
+    /// Writes the run into the ledger of the root that is committed onto.
+    pub fn write(
+        &self,
+        end: &RunEnd,
+        tree: &Tree,
+        files: &mut LedgerFiles,
+    ) -> Result<RunReport, Failure> {
+        let (mut changes, mut report) = self.changes(end);
+        if tree.root != self.planned_onto {
+            // Another writer may have published what this run could not.
+            for (hash, change) in &mut changes.owed {
+                if change.is_some() && tree.find(&[narinfo_name(hash)])?.is_some() {
+                    *change = None;
+                }
+            }
+        }
         report.dropped = changes.apply(self.node, files, self.now)?;
         Ok(report)
     }
@@ -94,7 +114,8 @@ impl RunRecord<'_> {
         for skipped in &end.skipped {
             let Some(hash) = skipped.hash else { continue };
             match attempt(&skipped.reason, &reasons) {
-                Some(attempt) => {
+                Some(mut attempt) => {
+                    attempt.nar = self.failed_nars.of(&hash);
                     let owed = self.owe(hash, &skipped.item, attempt, &mut report);
                     changes.owed.insert(hash, Some(owed));
                 }
@@ -165,7 +186,9 @@ impl RunRecord<'_> {
 /// out, or nothing is known of it.
 fn attempt(reason: &SkipReason, reasons: &HashMap<HashPart, &SkipReason>) -> Option<Attempt> {
     let (kind, needs) = match reason {
-        SkipReason::Absent | SkipReason::OutOfReach(_) => (OwedKind::Absent, None),
+        SkipReason::Absent | SkipReason::OutOfReach(_) | SkipReason::NoNar(_) => {
+            (OwedKind::Absent, None)
+        }
         SkipReason::Broken(_) => (OwedKind::Broken, None),
         SkipReason::Refused { .. } | SkipReason::Occupied(_) => (OwedKind::Refused, None),
         SkipReason::NeedsRemoved(path) => (OwedKind::Waiting, Some(path.hash())),

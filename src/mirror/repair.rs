@@ -3,7 +3,7 @@
 
 use super::admission::TakenPlace;
 use super::failure::Failure;
-use super::fetch::Fetcher;
+use super::fetch::{FailedNars, Fetcher};
 use super::items::ItemRef;
 use super::lookup::NarinfoLookup;
 use super::observer::Observer;
@@ -87,6 +87,7 @@ pub fn repair(
             jobs: request.jobs,
             observer,
             stop: &stop,
+            failed_nars: &FailedNars::default(),
         },
         budget: &budget,
         record: None,

@@ -57,7 +57,7 @@ pub enum ItemSelection {
 /// The items and variants that are taken.
 #[derive(Clone, Debug, Default)]
 pub struct ItemFilter {
-    /// The wanted compressions; none stands for all of them.
+    /// The wanted compressions, where an item has one of them; none stands for all.
     pub compressions: Vec<Compression>,
     /// The largest unpacked nar, in bytes.
     pub max_nar_size: Option<u64>,

@@ -233,7 +233,7 @@ impl Batches<'_> {
             look_ahead(tree, self.run.fetcher.jobs, outcomes);
             decisions = decide(policy, tree, batch, outcomes)?;
             files = linked(outcomes, &decisions);
-            self.record(context, &decisions, ledger)?;
+            self.record(context, &decisions, tree, ledger)?;
             match files.is_empty() {
                 true => Ok(None),
                 false => Ok::<_, Failure>(Some(graft(engine, tree, stage, &files)?)),
@@ -253,6 +253,7 @@ impl Batches<'_> {
         &self,
         context: &BatchContext,
         decisions: &[Decision],
+        tree: &Tree,
         ledger: &mut LedgerFiles,
     ) -> Result<(), Failure> {
         let Some(record) = self.run.record else {
@@ -280,7 +281,7 @@ impl Batches<'_> {
             left,
             is_endless: false,
         };
-        record.write(&end, ledger).map(|_| ())
+        record.write(&end, tree, ledger).map(|_| ())
     }
 }
 

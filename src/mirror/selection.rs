@@ -3,6 +3,7 @@
 
 use super::failure::Failure;
 use super::farm::BuildFarms;
+use super::fetch::FailedNars;
 use super::items::ItemRef;
 use super::ledger::{Ledger, SeenBuilds};
 use super::listing::{FarmLists, FirstLook};
@@ -31,6 +32,8 @@ pub struct PlanContext<'a> {
     pub tree: &'a Tree<'a>,
     /// The ledger before the run.
     pub ledger: &'a Ledger,
+    /// The nars that did not come.
+    pub failed_nars: &'a FailedNars,
     /// The mirror has no ledger yet.
     pub is_without_ledger: bool,
     /// The source of narinfos.
@@ -80,6 +83,7 @@ impl<'a> PlanContext<'a> {
         RunRecord {
             node: self.tree.node(),
             ledger: self.ledger,
+            planned_onto: self.tree.root,
             now: self.now(),
             pauses: self.request.pauses,
             absence_patience: match self.request.selection {
@@ -87,6 +91,7 @@ impl<'a> PlanContext<'a> {
                 ItemSelection::List(_) | ItemSelection::Named(_) => Duration::ZERO,
             },
             wanted,
+            failed_nars: self.failed_nars,
             wanted_today: selection.today,
             seen: selection.seen,
         }

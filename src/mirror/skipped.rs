@@ -69,6 +69,9 @@ pub enum SkipReason {
     /// The place of one of its files is taken.
     #[error("{0}")]
     Occupied(String),
+    /// The server lists a nar that it does not have.
+    #[error("{0}")]
+    NoNar(String),
     /// It did not come whole.
     #[error("{0}")]
     Broken(String),
@@ -85,7 +88,7 @@ impl SkipReason {
             | Self::NotPublished => SkipKind::Missing,
             Self::WaitsFor(_) | Self::NeedsRemoved(_) => SkipKind::Waiting,
             Self::Excluded(_) | Self::Refused { .. } => SkipKind::Refused,
-            Self::Occupied(_) | Self::Broken(_) => SkipKind::Broken,
+            Self::Occupied(_) | Self::NoNar(_) | Self::Broken(_) => SkipKind::Broken,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::admission::TakenPlace;
 use super::failure::{Exit, Failure};
-use super::fetch::Fetcher;
+use super::fetch::{FailedNars, Fetcher};
 use super::json;
 use super::ledger::{Ledger, OwedItem};
 use super::lookup::NarinfoLookup;
@@ -84,10 +84,12 @@ pub fn mirror(
     let before = base.published;
     let tree = Tree::new(node, base.root);
     let ledger = Ledger::read(node, &mut base.ledger)?;
+    let failed_nars = FailedNars::after(ledger.failed_nars());
     let context = PlanContext {
         request,
         tree: &tree,
         ledger: &ledger,
+        failed_nars: &failed_nars,
         is_without_ledger: base.ledger.is_empty(),
         lookup: &NarinfoLookup::new(&request.upstreams, &request.filter, &stop),
         budget: &budget,
@@ -119,6 +121,7 @@ pub fn mirror(
             jobs: request.jobs,
             observer,
             stop: &stop,
+            failed_nars: &failed_nars,
         },
         budget: &budget,
         record: Some(&record),
@@ -190,8 +193,8 @@ fn record_end(
     record: &RunRecord,
 ) -> Result<(Committed, RunReport), Failure> {
     let mut report = RunReport::default();
-    let work = |_: &Tree, _: &Stage, ledger: &mut LedgerFiles| {
-        report = record.write(end, ledger)?;
+    let work = |tree: &Tree, _: &Stage, ledger: &mut LedgerFiles| {
+        report = record.write(end, tree, ledger)?;
         Ok::<_, Failure>(None)
     };
     let committed = publish_with_rebase(publisher, base, tree, Engine::Car, work)?;
@@ -222,6 +225,7 @@ pub fn preview(
         request,
         tree: &tree,
         ledger: &ledger,
+        failed_nars: &FailedNars::default(),
         is_without_ledger: files.is_empty(),
         lookup: &NarinfoLookup::new(&request.upstreams, &request.filter, &stop),
         budget: &Budget::new(&stop, &request.limits),

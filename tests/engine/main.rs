@@ -58,6 +58,7 @@ fn request(upstream: &Upstream, locks: &Path, key: &str, closure: Closure) -> Mi
     let limits = ConnectionLimits {
         connect: Duration::from_secs(20),
         read: Duration::from_secs(60),
+        low_speed: Duration::from_secs(30),
     };
     MirrorRequest {
         key: key.to_owned(),

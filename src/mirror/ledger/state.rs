@@ -10,7 +10,7 @@ use crate::mirror::failure::Failure;
 use crate::node::Node;
 use crate::publication::LedgerFiles;
 use crate::util::timestamp::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The ledger, as a run finds it.
 #[derive(Debug, Default)]
@@ -42,6 +42,13 @@ impl Ledger {
             removed: removed::read(files.read(node, REMOVED)?),
             seen: lines::read(files.read(node, SEEN)?),
         })
+    }
+
+    /// The URLs of the nars that did not come, by their items.
+    pub fn failed_nars(&self) -> HashMap<HashPart, String> {
+        let owed = self.owed.values();
+        owed.filter_map(|item| Some((item.hash, item.nar.clone()?)))
+            .collect()
     }
 
     /// The standing of an item at the time `now`.
