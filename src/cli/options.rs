@@ -164,6 +164,19 @@ pub struct GlobalArgs {
         global = true
     )]
     pub read_timeout: Duration,
+    /// The time in which an upstream must send 1 KiB a second, in seconds
+    ///
+    /// A download that is slower for so long is dropped and begun again, three times
+    /// in all.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "GUIX_IPFS_LOW_SPEED_TIME",
+        default_value = "30",
+        value_parser = seconds,
+        global = true
+    )]
+    pub low_speed_time: Duration,
     /// Print one JSON object that sums the run up
     #[arg(long, env = "GUIX_IPFS_JSON", value_parser = FalseyValueParser::new(), global = true)]
     pub json: bool,
@@ -379,9 +392,11 @@ pub struct MirrorArgs {
 /// Options about the variants of an item.
 #[derive(Clone, Debug, Args)]
 pub struct VariantArgs {
-    /// Mirror only these variants: gzip, lzip, zstd, none
+    /// Prefer these variants: gzip, lzip, zstd, none
     ///
-    /// Repeatable. Without it, all that a narinfo lists.
+    /// Repeatable. An item that has none of them is mirrored as it is, and so is one
+    /// whose narinfo has no signature, or signs the lines of the others too. Without
+    /// it, all that a narinfo lists.
     #[arg(
         long = "compression",
         value_name = "NAME",

@@ -4,7 +4,7 @@ use super::lists;
 use super::mirror_verb::MirrorVerb;
 use super::upstreams::{add_servers, upstreams};
 use crate::cli::{AddArgs, GlobalArgs};
-use crate::mirror::{Exit, Failure, ItemSelection, ItemSpec, RememberedRefusals};
+use crate::mirror::{Exit, Failure, ItemSelection, ItemSpec, Pauses};
 use crate::report::{Loudness, Report};
 use std::path::Path;
 
@@ -13,7 +13,7 @@ pub fn run(global: &GlobalArgs, args: &AddArgs, report: &Report) -> Result<Exit,
     let verb = MirrorVerb {
         name: "add",
         loudness: Loudness::EachItem,
-        remembered_refusals: RememberedRefusals::Ignored,
+        pauses: Pauses::Ignored,
         global,
         args: &args.mirror,
         publish: &args.publish,

@@ -1,6 +1,5 @@
 //! Lists of items, as `guix` commands print them.
 
-use crate::guix::StorePath;
 use crate::mirror::{Failure, ItemRef};
 use std::io::{self, Read};
 use std::path::Path;
@@ -16,20 +15,30 @@ pub fn read(path: &Path) -> Result<Vec<ItemRef>, Failure> {
         path: path.to_owned(),
         source,
     })?;
-    Ok(items(&String::from_utf8_lossy(&text)))
+    let text = String::from_utf8_lossy(&text);
+    items(text.trim_start_matches('\u{feff}')).ok_or_else(|| {
+        Failure::NoItems(match path.to_str() {
+            Some("-") => "standard input".to_owned(),
+            _ => path.display().to_string(),
+        })
+    })
 }
 
-/// Hashes and store paths, one or more a line. Other words are passed over, so that the output of `guix` commands can be piped in; so are derivations,
-/// which are built, not substituted.
-fn items(text: &str) -> Vec<ItemRef> {
-    let is_derivation = |word: &str| {
-        let path = word.parse::<StorePath>();
-        path.is_ok_and(|path| path.is_derivation())
-    };
-    text.split_whitespace()
-        .filter(|word| !is_derivation(word))
-        .filter_map(|word| word.parse().ok())
-        .collect()
+/// Hashes, store paths and names in the store, one or more a line. Other words are
+/// passed over, so that the output of `guix` commands can be piped in; so are
+/// derivations, which are built, not substituted. `None` where there are other words
+/// alone.
+fn items(text: &str) -> Option<Vec<ItemRef>> {
+    let mut words = text.split_whitespace().peekable();
+    let is_empty = words.peek().is_none();
+    let mut is_any = false;
+    let items = words
+        // `ls -p` marks folders.
+        .filter_map(|word| word.trim_end_matches('/').parse::<ItemRef>().ok())
+        .inspect(|_| is_any = true)
+        .filter(|item| !item.label.ends_with(".drv"))
+        .collect();
+    (is_any || is_empty).then_some(items)
 }
 
 #[cfg(test)]
@@ -48,6 +57,7 @@ mod tests {
             ifcypyirz39fix6ji7mblpsp5nfhmm7k";
         let labels = |text| {
             items(text)
+                .unwrap_or_default()
                 .into_iter()
                 .map(|item| item.label)
                 .collect::<Vec<_>>()
@@ -61,5 +71,14 @@ mod tests {
             ["/gnu/store/ifcypyirz39fix6ji7mblpsp5nfhmm7k-rig-empty"]
         );
         assert_eq!(labels(build), ["ifcypyirz39fix6ji7mblpsp5nfhmm7k"]);
+        let ls = "21q7lx382p28sibkw2l721ybjxymkh1a-hello\n21q7lx382p28sibkw2l721ybjxymkh1a.drv\n\
+            ifcypyirz39fix6ji7mblpsp5nfhmm7k-rig-empty/\n";
+        assert_eq!(
+            labels(ls),
+            [
+                "21q7lx382p28sibkw2l721ybjxymkh1a-hello",
+                "ifcypyirz39fix6ji7mblpsp5nfhmm7k-rig-empty"
+            ]
+        );
     }
 }

@@ -4,12 +4,14 @@ use super::open::{open_node, publishing};
 use crate::cli::{GlobalArgs, MirrorArgs, PublishArgs, VariantArgs};
 use crate::guix::UpstreamClient;
 use crate::mirror::{
-    Closure, Exit, Failure, ItemFilter, ItemSelection, MirrorRequest, MirrorSummary, Plan,
-    RememberedRefusals, RunLimits, mirror, preview,
+    Closure, Exit, Failure, ItemFilter, ItemSelection, MirrorRequest, MirrorSummary, Pauses, Plan,
+    RunLimits, SkipKind, Skipped, mirror, preview,
 };
 use crate::node::DryRun;
-use crate::report::{DryRunResult, Loudness, Report, Summary, bytes, items, report_skipped};
-use crate::util::home::{BaseDirectory, folder};
+use crate::report::{
+    DryRunResult, Loudness, Report, Summary, bytes, items, report_given_up, report_skipped,
+};
+use std::time::SystemTime;
 
 /// A verb that mirrors.
 pub struct MirrorVerb<'a> {
@@ -17,8 +19,8 @@ pub struct MirrorVerb<'a> {
     pub name: &'static str,
     /// The items that are errors when they are left out.
     pub loudness: Loudness,
-    /// The treatment of items that were refused lately.
-    pub remembered_refusals: RememberedRefusals,
+    /// The treatment of items that were tried lately or removed.
+    pub pauses: Pauses,
     /// Options of every command.
     pub global: &'a GlobalArgs,
     /// Options of mirroring.
@@ -55,10 +57,10 @@ impl MirrorVerb<'_> {
                 max_bytes: args.max_bytes,
                 max_time: args.max_time,
                 checkpoint: args.checkpoint as usize,
+                max_planned: RunLimits::MAX_PLANNED,
             },
-            remembered_refusals: self.remembered_refusals,
-            // Without a home nothing is remembered.
-            cache_folder: folder(BaseDirectory::Cache).ok(),
+            pauses: self.pauses,
+            now: SystemTime::now(),
             base: args.base,
             publishing: publishing(self.publish)?,
             jobs: self.global.jobs,
@@ -81,7 +83,7 @@ impl MirrorVerb<'_> {
                 None => path.to_string(),
             });
         }
-        let exit = report_skipped(report, plan, self.loudness, |_| true);
+        let exit = report_skipped(report, plan, self.loudness, is_fault);
         report.summary_json(&Summary {
             command: self.name,
             result: &DryRunResult::new(plan),
@@ -92,7 +94,10 @@ impl MirrorVerb<'_> {
     fn report_summary(&self, summary: &MirrorSummary, report: &Report) -> Exit {
         let result = &summary.result;
         let is_new = |skipped: &_| summary.is_new(skipped);
-        let exit = report_skipped(report, &summary.plan, self.loudness, is_new);
+        let mut exit = report_skipped(report, &summary.plan, self.loudness, is_new);
+        if report_given_up(report, &summary.given_up) == Exit::Partly {
+            exit = Exit::Partly;
+        }
         let (name, root) = (&summary.name, summary.root);
         report.status(&match result.published {
             true => format!(
@@ -109,12 +114,24 @@ impl MirrorVerb<'_> {
                 items(result.left)
             ));
         }
+        let waiting = summary.plan.paused;
+        if waiting > 0 {
+            report.status(&format!(
+                "{} wanted before, to be tried again later; `guix-ipfs resolve --long` lists them",
+                items(waiting)
+            ));
+        }
         report.summary_json(&Summary {
             command: self.name,
             result: summary,
         });
         exit
     }
+}
+
+/// Returns true for an item that something is wrong with; others may come.
+fn is_fault(skipped: &Skipped) -> bool {
+    matches!(skipped.reason.kind(), SkipKind::Refused | SkipKind::Broken)
 }
 
 /// The wanted variants.

@@ -4,6 +4,7 @@ use super::open::{open_node, publishing};
 use crate::cli::{GlobalArgs, RemoveArgs};
 use crate::mirror::{Exit, Failure, ReferencedItems, RemovalRequest, remove};
 use crate::report::{Report, Summary, items};
+use std::time::SystemTime;
 
 /// Runs `remove`.
 pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Exit, Failure> {
@@ -15,6 +16,7 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
             false => ReferencedItems::Kept,
         },
         publishing: publishing(&args.publish)?,
+        now: SystemTime::now(),
         jobs: global.jobs,
     };
     let node = open_node(global)?;

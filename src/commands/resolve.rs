@@ -3,9 +3,9 @@
 use super::open::open_node;
 use super::upstreams::{trust, upstreams};
 use crate::cli::{GlobalArgs, ResolveArgs};
-use crate::mirror::{Exit, Failure, Observer, Target, describe, list};
+use crate::mirror::{Exit, Failure, Observer, Target, describe, ledger_summary, list};
 use crate::node::Node;
-use crate::report::{Report, ResolveResult, Summary, print_description};
+use crate::report::{Report, ResolveResult, Summary, print_description, print_ledger};
 
 /// Runs `resolve`.
 pub fn run(global: &GlobalArgs, args: &ResolveArgs, report: &Report) -> Result<Exit, Failure> {
@@ -25,12 +25,19 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs, report: &Report) -> Result<E
             Some(describe(&*node, &target, root, global.jobs)?)
         }
     };
+    let ledger = match (&description, target.name()) {
+        (Some(_), Some(name)) => ledger_summary(&*node, name)?,
+        _ => None,
+    };
     if let Some(description) = &description {
         let without_gateway = match node.description().capabilities.network {
             true => "the node has no gateway",
             false => "`guix-ipfs node` serves it",
         };
         print_description(report, description, &trust, without_gateway);
+    }
+    if let Some(ledger) = &ledger {
+        print_ledger(report, ledger);
     }
     report.summary_json(&Summary {
         command: "resolve",
@@ -39,6 +46,7 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs, report: &Report) -> Result<E
             root: root.to_string(),
             trust: description.is_some().then_some(&trust),
             description: description.as_ref(),
+            ledger: ledger.as_ref(),
             store_paths: None,
         },
     });
@@ -72,6 +80,7 @@ fn print_list(
             name: target.name(),
             root: root.to_string(),
             description: None,
+            ledger: None,
             trust: None,
             store_paths: Some(&store_paths),
         },

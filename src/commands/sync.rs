@@ -4,15 +4,15 @@ use super::lists;
 use super::mirror_verb::MirrorVerb;
 use super::upstreams::upstreams;
 use crate::cli::{GlobalArgs, SyncArgs};
-use crate::mirror::{Exit, Failure, ItemSelection, RememberedRefusals};
+use crate::mirror::{Exit, Failure, ItemSelection, Pauses};
 use crate::report::{Loudness, Report};
 
 /// Runs `sync`.
 pub fn run(global: &GlobalArgs, args: &SyncArgs, report: &Report) -> Result<Exit, Failure> {
     let verb = MirrorVerb {
         name: "sync",
-        loudness: Loudness::Faults,
-        remembered_refusals: RememberedRefusals::Obeyed,
+        loudness: Loudness::News,
+        pauses: Pauses::Obeyed,
         global,
         args: &args.mirror,
         publish: &args.publish,

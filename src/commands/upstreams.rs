@@ -59,6 +59,7 @@ fn client(global: &GlobalArgs, url: &str, keys: TrustedKeys) -> Result<UpstreamC
     let limits = ConnectionLimits {
         connect: global.connect_timeout,
         read: global.read_timeout,
+        low_speed: global.low_speed_time,
     };
     Ok(UpstreamClient::new(url, limits)?.trusting(keys))
 }

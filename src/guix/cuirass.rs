@@ -1,10 +1,11 @@
 //! The build farm's list of latest builds: `GET /api/latestbuilds` of Cuirass.
 //!
 //! Read loosely on purpose: servers of 2018 lack fields that today's have, any field
-//! can be null, and an object can repeat a key.
+//! can be null, an object can repeat a key, and what is no build, or no JSON (such as
+//! NaN), spoils only the element that it stands in.
 
 use super::store_path::StorePath;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
@@ -31,54 +32,112 @@ pub struct Build {
     pub outputs: Vec<StorePath>,
 }
 
-/// Reads the builds that succeeded, in the server's order (newest evaluation first).
+/// An answer of the build farm.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LatestBuilds {
+    /// The builds that succeeded, in the server's order.
+    pub builds: Vec<Build>,
+    /// The number of all that were listed, whatever became of them.
+    pub listed: usize,
+}
+
+/// Reads the builds that succeeded among the first `count` of the list, in the
+/// server's order (newest evaluation first). Elements that are no builds are passed
+/// over.
 ///
 /// # Errors
-/// The bytes are not JSON, not an array, or an element is not an object.
-pub fn parse_latest_builds(bytes: &[u8]) -> Result<Vec<Build>, CuirassError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let builds = deserializer.deserialize_seq(Builds)?;
-    deserializer.end()?;
-    Ok(builds)
+/// The bytes are not an array, or one that holds elements and no build.
+pub fn parse_latest_builds(bytes: &[u8], count: usize) -> Result<LatestBuilds, CuirassError> {
+    let elements = elements(bytes)?;
+    let objects = elements.iter().map(|element| Object::read(element));
+    if !elements.is_empty() && !objects.clone().any(|object| object.is_some()) {
+        return Err(CuirassError::NoBuild(elements.len()));
+    }
+    let objects = objects.take(count).flatten();
+    Ok(LatestBuilds {
+        builds: objects
+            .filter_map(|object| object.successful_build())
+            .collect(),
+        listed: elements.len().min(count),
+    })
 }
 
-/// The error of an answer that is not a list of builds.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct CuirassError(#[from] serde_json::Error);
+/// The reason why an answer is not a list of builds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CuirassError {
+    /// The answer does not begin with a bracket.
+    #[error("it is not an array")]
+    NotAnArray,
+    /// The array lacks its end.
+    #[error("it ends in the middle")]
+    Cut,
+    /// The array does not end where it should, or something follows it.
+    #[error("its brackets do not match at byte {0}")]
+    Brackets(usize),
+    /// None of its elements is an object.
+    #[error("none of its {0} elements is a build")]
+    NoBuild(usize),
+}
 
 impl CuirassError {
-    /// Returns true if the JSON lacks its end.
+    /// Returns true if the array lacks its end.
     pub(super) fn is_cut_short(&self) -> bool {
-        self.0.is_eof()
+        *self == Self::Cut
     }
 }
 
-/// The visitor of the whole answer. Each element is dropped before the next is read, so
-/// that memory holds only the builds that succeeded.
-struct Builds;
-
-impl<'de> Visitor<'de> for Builds {
-    type Value = Vec<Build>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of builds")
+/// The elements of an array, not parsed yet: only strings and brackets are looked at.
+fn elements(bytes: &[u8]) -> Result<Vec<&[u8]>, CuirassError> {
+    let body = bytes.trim_ascii();
+    let offset = bytes.len() - bytes.trim_ascii_start().len();
+    match body.first() {
+        None => return Err(CuirassError::Cut),
+        Some(b'[') => {}
+        Some(_) => return Err(CuirassError::NotAnArray),
     }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Build>, A::Error> {
-        let mut builds = Vec::new();
-        while let Some(element) = seq.next_element::<Object>()? {
-            builds.extend(element.successful_build());
+    let mut elements = Vec::new();
+    let mut begin = 1;
+    let mut depth: usize = 1;
+    let mut in_string = false;
+    let mut is_escaped = false;
+    for (at, byte) in body.iter().enumerate().skip(1) {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_string => is_escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'[' | b'{' => depth += 1,
+            b',' if depth == 1 => {
+                elements.push(&body[begin..at]);
+                begin = at + 1;
+            }
+            b']' | b'}' => depth -= 1,
+            _ => {}
         }
-        Ok(builds)
+        if depth == 0 {
+            let last = &body[begin..at];
+            if *byte != b']' || at + 1 != body.len() {
+                return Err(CuirassError::Brackets(offset + at));
+            }
+            if !elements.is_empty() || !last.trim_ascii().is_empty() {
+                elements.push(last);
+            }
+            return Ok(elements);
+        }
     }
+    Err(CuirassError::Cut)
 }
 
 /// An object with every pair, also those of a repeated key; the values are not parsed
 /// yet.
 struct Object<'a>(Vec<(String, &'a RawValue)>);
 
-impl Object<'_> {
+impl<'a> Object<'a> {
+    /// The object that an element of the list is.
+    fn read(element: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(element).ok()
+    }
+
     fn successful_build(&self) -> Option<Build> {
         if self.text("buildstatus").as_deref() != Some(SUCCEEDED) {
             return None;
@@ -154,7 +213,7 @@ mod tests {
     #[test]
     fn the_outputs_of_successful_builds_are_listed_and_no_others() -> Outcome {
         let bytes = include_bytes!("../../fixtures/latestbuilds.json");
-        let builds = parse_latest_builds(bytes)?;
+        let builds = parse_latest_builds(bytes, 9)?.builds;
         let ids: Vec<_> = builds.iter().filter_map(|b| b.id).collect();
         assert_eq!(ids, [9000, 9001, 9002, 9003, 9004, 9005, 9008]);
         assert_eq!(
@@ -185,8 +244,9 @@ mod tests {
             br#"[{"buildstatus": 0, "buildoutputs": {
                 "out": {"path": "/gnu/store/vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv-a"},
                 "out": {"path": "/gnu/store/qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq-b"}}}]"#,
+            1,
         )?;
-        assert_eq!(outputs(&builds).len(), 2);
+        assert_eq!(outputs(&builds.builds).len(), 2);
         Ok(())
     }
 
@@ -197,26 +257,61 @@ mod tests {
                 {"out": {"path": "/nix/store/x"}, "doc": null, "lib": {}, "bin": {"path": 3}}},
                 {"buildstatus": 0, "buildoutputs": null}, {"buildstatus": null},
                 {"buildstatus": -1}, {"buildstatus": false}, {}]"#,
+            30,
         )?;
+        assert_eq!(builds.listed, 6);
+        let builds = builds.builds;
         assert_eq!(builds.len(), 2);
         assert_eq!((builds[0].id, builds[0].job.as_deref()), (Some(7), None));
         assert!(outputs(&builds).is_empty());
-        assert!(parse_latest_builds(b"[]")?.is_empty());
+        assert!(parse_latest_builds(b"[]", 30)?.builds.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn an_element_that_is_no_build_is_passed_over() -> Outcome {
+        let pairs = vec!["\"a\": 0"; 1001].join(",");
+        let large = format!("{{{pairs}}}");
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        let good = "{\"buildstatus\": 0, \"job\": \"]},[\\\"\"}";
+        for odd in [
+            "null",
+            "1",
+            "\"{\"",
+            "[]",
+            "{\"a\": NaN}",
+            "{\"a\": [nan, -Infinity]}",
+            "undefined",
+            "",
+            "{\"a\" 1}",
+            "{\"a\": \u{e9}}",
+            &large,
+            &deep,
+        ] {
+            let list = format!(" [{odd}, {good},{odd} , {good}]\n");
+            let builds = parse_latest_builds(list.as_bytes(), 30);
+            let builds = builds.map_err(|error| format!("{odd}: {error}"))?;
+            assert_eq!((builds.builds.len(), builds.listed), (2, 4), "{odd}");
+            for (count, builds) in [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2)] {
+                let first = parse_latest_builds(list.as_bytes(), count);
+                assert_eq!(first.map(|first| first.builds.len()), Ok(builds), "{odd}");
+            }
+        }
         Ok(())
     }
 
     #[test]
     fn anything_but_a_list_of_builds_is_refused() {
-        let pairs = vec!["\"a\": 0"; 1001].join(",");
-        let large = format!("[{{{pairs}}}]");
         for text in [
-            "{}", "\"a\"", "1.5", "null", "[{}, 1]", "[{}],", "<html>", &large,
+            "{}", "\"a\"", "1.5", "null", "[{}],", "[{}] x", "[{}}", "[}", "<html>", "[1, 2]",
+            "[null]",
         ] {
-            let error = parse_latest_builds(text.as_bytes()).unwrap_err();
+            let error = parse_latest_builds(text.as_bytes(), 30).unwrap_err();
             assert!(!error.is_cut_short(), "{text}");
         }
-        for cut in ["", "[{}", "[{\"buildstatus\": 0"] {
-            let error = parse_latest_builds(cut.as_bytes()).unwrap_err();
+        let bytes = include_bytes!("../../fixtures/latestbuilds.json").trim_ascii();
+        for cut in 0..bytes.len() {
+            let error = parse_latest_builds(&bytes[..cut], 30).unwrap_err();
             assert!(error.is_cut_short(), "{cut}");
         }
     }

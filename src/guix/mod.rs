@@ -20,9 +20,9 @@ mod trusted_keys;
 mod upstream;
 
 pub use compression::Compression;
-pub use cuirass::{Build, CuirassError};
+pub use cuirass::{Build, CuirassError, LatestBuilds};
 pub use nar::{ExpectedNar, NarError, NarPath, NarPathError, NarVerifier};
-pub use narinfo::{MAX_NARINFO_BYTES, Narinfo, NarinfoError, Variant, VariantsError};
+pub use narinfo::{MAX_NARINFO_BYTES, Narinfo, NarinfoError, Variant};
 pub use signature::{PublicKey, SignatureError};
 pub use store_path::{HashPart, StorePath, StorePathError};
 pub use trusted_keys::{TrustedKeys, TrustedKeysError};

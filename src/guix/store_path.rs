@@ -1,6 +1,7 @@
 //! Names in the store: `/gnu/store/HASH-NAME`.
 
 use super::base32;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,7 +12,10 @@ const STORE_DIR: &str = "/gnu/store";
 const MAX_NAME_BYTES: usize = 211;
 
 /// The hash of a store item, by which it is asked for: 32 nix-base32 characters.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// In JSON it is a string.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct HashPart([u8; HashPart::LEN]);
 
 impl HashPart {
@@ -22,6 +26,20 @@ impl HashPart {
     #[must_use]
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl From<HashPart> for String {
+    fn from(hash: HashPart) -> Self {
+        hash.as_str().to_owned()
+    }
+}
+
+impl TryFrom<String> for HashPart {
+    type Error = StorePathError;
+
+    fn try_from(text: String) -> Result<Self, StorePathError> {
+        text.parse()
     }
 }
 

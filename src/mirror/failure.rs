@@ -16,6 +16,8 @@ pub enum Exit {
     Done = 0,
     /// Failed; the name still points where it did.
     Failed = 1,
+    /// Called in a way that cannot be meant.
+    Usage = 2,
     /// Done, but some items could not be mirrored.
     Partly = 3,
     /// Another run holds the lock, or the node or the upstream is not reachable.
@@ -56,6 +58,9 @@ pub enum Failure {
         /// The system's reason.
         source: io::Error,
     },
+    /// A list of store paths that holds something else.
+    #[error("there is no store path and no store hash in {0}")]
+    NoItems(String),
     /// A file of trusted keys cannot be used.
     #[error("cannot take trusted keys from {path}: {reason}", path = path.display())]
     KeyFile {
@@ -133,6 +138,7 @@ impl Failure {
     /// The exit code that scripts rely on.
     pub fn exit(&self) -> Exit {
         match self.retry() {
+            Retry::Never if matches!(self, Self::NoItems(_)) => Exit::Usage,
             Retry::Never => Exit::Failed,
             Retry::Soon | Retry::After(_) => Exit::TryLater,
         }
@@ -166,6 +172,10 @@ impl Diagnosis for Failure {
             Self::NoHome(error) => return error.advice(),
             Self::Io(_) => return None,
             Self::Input { .. } => "name a file that can be read, or - for standard input",
+            Self::NoItems(_) => {
+                "give it what `guix gc -R` prints, or `ls /gnu/store`: /gnu/store/HASH-NAME, \
+                 HASH-NAME or HASH"
+            }
             Self::KeyFile { .. } => "give a file such as `guix archive --authorize` takes",
             Self::Unresolved(_) => {
                 "its publisher may be away, and a record that is not renewed ends after two days; \

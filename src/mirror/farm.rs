@@ -1,18 +1,15 @@
-//! The build farms among the upstreams: their latest builds, and those of a
-//! package.
+//! The packages that a person names, looked up at the build farms among the
+//! upstreams.
 
 use super::failure::Failure;
 use super::items::{ItemRef, ItemSpec, Package};
+use super::listing::MOST_BUILDS;
 use super::observer::{Event, Observer};
-use super::plan::{WantedItems, narinfo_name};
+use super::plan::WantedItems;
 use super::skipped::{SkipReason, Skipped};
 use crate::guix::{Build, BuildQuery, HttpError, UpstreamClient};
-use crate::publication::Tree;
 use crate::util::diagnosis::{Diagnosis, Retry};
 use crate::util::stop::Stop;
-
-/// The most builds that Cuirass lists.
-const MOST_BUILDS: u32 = 1000;
 
 /// Builds of one job among which one that succeeded is looked for.
 const BUILDS_OF_A_JOB: u32 = 30;
@@ -28,37 +25,6 @@ pub struct BuildFarms<'a> {
 }
 
 impl BuildFarms<'_> {
-    /// The outputs of the latest builds. Asks for more until one is published
-    /// already, so that no gap opens between two runs; on a mirror that has none
-    /// of them after [`MOST_BUILDS`], and on an empty one, there is no gap to close.
-    pub fn latest(
-        &self,
-        mut count: u32,
-        jobset: Option<&str>,
-        tree: &Tree,
-    ) -> Result<Vec<ItemRef>, Failure> {
-        let is_new = !tree.has_narinfos()?;
-        loop {
-            let query = BuildQuery {
-                count,
-                system: Some(self.system),
-                jobset,
-                ..BuildQuery::default()
-            };
-            let builds = self.first(|upstream| {
-                let builds = upstream.latest_builds(&query, self.stop)?;
-                Ok(Some(builds))
-            })?;
-            let builds = builds.unwrap_or_default();
-            let wanted = self.outputs(&builds);
-            let is_all = (builds.len() as u32) < count || count >= MOST_BUILDS;
-            if is_new || is_all || any_published(&wanted, tree)? {
-                return Ok(wanted);
-            }
-            count = (count * 2).min(MOST_BUILDS);
-        }
-    }
-
     /// The items that a person named; a package stands for the outputs of its latest
     /// build. `-` is read by the caller.
     pub fn named(
@@ -92,7 +58,8 @@ impl BuildFarms<'_> {
         let label = package.to_string();
         let skipped = |reason| {
             let item = label.clone();
-            Ok(Err(Skipped { item, reason }))
+            let hash = None;
+            Ok(Err(Skipped { item, hash, reason }))
         };
         let build = match self.first(|upstream| self.find(upstream, package)) {
             Ok(Some(build)) => build,
@@ -129,7 +96,7 @@ impl BuildFarms<'_> {
                 job: Some(&job),
                 ..BuildQuery::default()
             };
-            let builds = upstream.latest_builds(&query, self.stop)?;
+            let builds = upstream.latest_builds(&query, self.stop)?.builds;
             if let Some(build) = self.newest(builds, package) {
                 return Ok(Some(build));
             }
@@ -139,7 +106,7 @@ impl BuildFarms<'_> {
             system: Some(self.system),
             ..BuildQuery::default()
         };
-        let builds = upstream.latest_builds(&query, self.stop)?;
+        let builds = upstream.latest_builds(&query, self.stop)?.builds;
         Ok(self.newest(builds, package))
     }
 
@@ -155,13 +122,6 @@ impl BuildFarms<'_> {
         builds.into_iter().find(|build| {
             self.is_for_system(build) && is_package(build) && !build.outputs.is_empty()
         })
-    }
-
-    /// The outputs of the builds for the system: a server may list all the same.
-    fn outputs(&self, builds: &[Build]) -> Vec<ItemRef> {
-        let builds = builds.iter().filter(|build| self.is_for_system(build));
-        let outputs = builds.flat_map(|build| &build.outputs);
-        outputs.map(ItemRef::from).collect()
     }
 
     fn is_for_system(&self, build: &Build) -> bool {
@@ -194,13 +154,4 @@ impl BuildFarms<'_> {
             _ => Ok(None),
         }
     }
-}
-
-fn any_published(wanted: &[ItemRef], tree: &Tree) -> Result<bool, Failure> {
-    for item in wanted {
-        if tree.find(&[narinfo_name(&item.hash)])?.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

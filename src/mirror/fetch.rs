@@ -7,7 +7,7 @@ use super::observer::{DownloadProgress, Event, Observer, RunProgress};
 use super::plan::narinfo_name;
 use super::schedule::{BatchGate, Scheduled};
 use super::skipped::SkipReason;
-use crate::guix::{ExpectedNar, HttpError, NarError, NarVerifier, Variant};
+use crate::guix::{ExpectedNar, HashPart, HttpError, NarError, NarVerifier, Variant};
 use crate::ipfs::directory::Entry;
 use crate::ipfs::file::AddError;
 use crate::node::NodeError;
@@ -16,8 +16,10 @@ use crate::util::diagnosis::{Diagnosis, Retry};
 use crate::util::parallel;
 use crate::util::retry::NETWORK;
 use crate::util::stop::Stop;
+use std::collections::HashMap;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use thiserror::Error;
 
 /// The outcome of an item's transfer.
@@ -31,6 +33,36 @@ pub enum FetchOutcome {
     NotBegun,
 }
 
+/// The nars that did not come, by their items: what comes badly comes first the next
+/// time, so that an item with one nar missing costs no more than that.
+#[derive(Debug, Default)]
+pub struct FailedNars {
+    /// The URLs of earlier runs.
+    before: HashMap<HashPart, String>,
+    now: Mutex<HashMap<HashPart, String>>,
+}
+
+impl FailedNars {
+    /// Those of a run after one in which these did not come.
+    pub fn after(before: HashMap<HashPart, String>) -> Self {
+        Self {
+            before,
+            ..Self::default()
+        }
+    }
+
+    /// The nar of an item that did not come in this run.
+    pub fn of(&self, item: &HashPart) -> Option<String> {
+        let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.get(item).cloned()
+    }
+
+    fn note(&self, item: HashPart, url: &str) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.insert(item, url.to_owned());
+    }
+}
+
 /// The way of transferring items.
 pub struct Fetcher<'a> {
     /// The source of items.
@@ -41,6 +73,8 @@ pub struct Fetcher<'a> {
     pub observer: &'a dyn Observer,
     /// The signal to end.
     pub stop: &'a Stop,
+    /// The nars that did not come.
+    pub failed_nars: &'a FailedNars,
 }
 
 impl Fetcher<'_> {
@@ -76,6 +110,7 @@ impl Fetcher<'_> {
                 Err(FetchError::Broken(what, _)) => {
                     Ok(FetchOutcome::Skipped(SkipReason::Broken(what)))
                 }
+                Err(FetchError::NoNar(what)) => Ok(FetchOutcome::Skipped(SkipReason::NoNar(what))),
             }
         });
         outcomes.into_iter().collect()
@@ -93,7 +128,9 @@ impl Fetcher<'_> {
         let store_path = &item.narinfo.store_path;
         let mut staged = self.files(stage, item, progress);
         let mut next = item.upstream + 1;
-        while let Err(FetchError::Refused(reason) | FetchError::Broken(reason, _)) = &staged
+        while let Err(
+            FetchError::Refused(reason) | FetchError::Broken(reason, _) | FetchError::NoNar(reason),
+        ) = &staged
             && let Ok(other) = self.lookup.fetch(&ItemRef::from(store_path), next)
         {
             next = other.upstream + 1;
@@ -118,12 +155,19 @@ impl Fetcher<'_> {
         progress: &dyn RunProgress,
     ) -> Result<Vec<NewFile>, FetchError> {
         let narinfo = &item.narinfo;
+        let hash = narinfo.store_path.hash();
         let mut files = Vec::new();
-        for variant in &narinfo.variants {
+        let mut variants: Vec<&Variant> = narinfo.variants.iter().collect();
+        let failed = self.failed_nars.before.get(&hash);
+        variants.sort_by_key(|variant| Some(&variant.url) != failed);
+        for variant in variants {
             let staged = NETWORK.run(self.stop, || self.nar(stage, item, variant, progress));
-            files.push(staged.map_err(|error| error.about(&variant.url))?);
+            files.push(staged.map_err(|error| {
+                self.failed_nars.note(hash, &variant.url);
+                error.about(&variant.url)
+            })?);
         }
-        let name = narinfo_name(&narinfo.store_path.hash());
+        let name = narinfo_name(&hash);
         files.push(staged_file(stage, vec![name], &mut narinfo.bytes())?);
         Ok(files)
     }
@@ -146,7 +190,10 @@ impl Fetcher<'_> {
             progress: &*line,
         };
         let expected = ExpectedNar::of(narinfo, variant);
-        let verified = NarVerifier::new(watched, expected);
+        let verified = match download.length {
+            Some(_) => NarVerifier::new(watched, expected),
+            None => NarVerifier::without_length(watched, expected),
+        };
         let mut verified = verified.map_err(|error| refused(&error))?;
         let staged = staged_file(stage, path.components().to_vec(), &mut verified)?;
         drop(verified);
@@ -184,7 +231,10 @@ fn staged_file(
         }),
         Err(AddError::Sink(error)) => Err(FetchError::Node(error)),
         Err(AddError::Content(error)) => Err(match NarError::from_io(&error) {
-            Some(nar_error) => FetchError::Refused(nar_error.to_string()),
+            Some(error) if error.is_of_transfer() => {
+                FetchError::Broken(error.to_string(), error.retry())
+            }
+            Some(error) => FetchError::Refused(error.to_string()),
             None => FetchError::Broken(format!("the download broke off: {error}"), Retry::Soon),
         }),
     }
@@ -199,6 +249,9 @@ enum FetchError {
     /// The network or a busy server spoiled it.
     #[error("{0}")]
     Broken(String, Retry),
+    /// The server has the narinfo and not the nar.
+    #[error("{0}")]
+    NoNar(String),
     /// The node fails, so nothing can be mirrored.
     #[error(transparent)]
     Node(NodeError),
@@ -210,6 +263,7 @@ impl FetchError {
         match self {
             Self::Refused(reason) => Self::Refused(format!("{url}: {reason}")),
             Self::Broken(reason, retry) => Self::Broken(format!("{url}: {reason}"), retry),
+            Self::NoNar(reason) => Self::NoNar(format!("{url}: {reason}")),
             node => node,
         }
     }
@@ -226,6 +280,9 @@ impl Diagnosis for FetchError {
 
 impl From<HttpError> for FetchError {
     fn from(error: HttpError) -> Self {
-        Self::Broken(error.to_string(), error.retry())
+        match error {
+            HttpError::Missing { .. } => Self::NoNar(error.to_string()),
+            _ => Self::Broken(error.to_string(), error.retry()),
+        }
     }
 }

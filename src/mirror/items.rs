@@ -26,8 +26,10 @@ impl FromStr for ItemRef {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let path = || text.parse::<StorePath>().map(|path| path.hash());
-        match text.parse::<HashPart>().or_else(|_| path()) {
+        // `ls /gnu/store` prints names alone.
+        let path = || text.parse().or_else(|_| StorePath::from_basename(text));
+        let hash = text.parse().or_else(|_| path().map(|path| path.hash()));
+        match hash {
             Ok(hash) => Ok(Self {
                 hash,
                 label: text.to_owned(),
@@ -157,10 +159,9 @@ mod tests {
     fn each_kind_of_word_is_known_for_what_it_is() {
         let spec = |text: &str| text.parse::<ItemSpec>();
         assert!(matches!(spec(HASH), Ok(ItemSpec::Item(_))));
-        assert!(matches!(
-            spec(&format!("/gnu/store/{HASH}-a")),
-            Ok(ItemSpec::Item(_))
-        ));
+        for name in [format!("/gnu/store/{HASH}-a"), format!("{HASH}-gtk+-3.24")] {
+            assert!(matches!(spec(&name), Ok(ItemSpec::Item(_))), "{name}");
+        }
         assert_eq!(spec("-"), Ok(ItemSpec::StandardInput));
         let url = format!("https://a.example/guix/{HASH}.narinfo");
         let Ok(ItemSpec::Narinfo { server, item }) = spec(&url) else {

@@ -67,6 +67,7 @@ impl<'a> NarinfoLookup<'a> {
     /// Asks one upstream after the other, beginning with the one numbered `first`.
     pub fn fetch(&self, item: &ItemRef, first: usize) -> Result<PlannedItem, LookupError> {
         let mut refusals = Vec::new();
+        let mut excluded = None;
         let mut advice = None;
         let mut unreachable = None;
         let mut out_of_reach = Vec::new();
@@ -86,6 +87,7 @@ impl<'a> NarinfoLookup<'a> {
                             upstream: number,
                         });
                     }
+                    Err(reason @ SkipReason::Excluded(_)) => excluded = Some(reason),
                     Err(reason) => {
                         advice = advice.or(reason.advice());
                         refusals.push(match self.upstreams.len() {
@@ -105,6 +107,9 @@ impl<'a> NarinfoLookup<'a> {
                     refusals.push(error.to_string());
                 }
             }
+        }
+        if let (Some(reason), true, false) = (excluded, refusals.is_empty(), is_broken) {
+            return Err(LookupError::Skipped(reason));
         }
         Err(match unreachable {
             _ if is_broken => LookupError::Skipped(SkipReason::Broken(refusals.join("; "))),
@@ -141,17 +146,14 @@ impl<'a> NarinfoLookup<'a> {
         signed.map_err(|error| SkipReason::refused(&error))?;
         let narinfo = match self.filter.compressions.as_slice() {
             [] => narinfo,
-            wanted => match narinfo.keep_only(wanted) {
-                Ok(narinfo) => narinfo,
-                Err(error) => return refuse(error.to_string()),
-            },
+            wanted => narinfo.preferring(wanted),
         };
         check_paths(&narinfo).map_err(SkipReason::refused_because)?;
         match self.filter.max_nar_size {
-            Some(most) if narinfo.nar_size > most => refuse(format!(
+            Some(most) if narinfo.nar_size > most => Err(SkipReason::Excluded(format!(
                 "its nar has {} bytes, more than --max-nar-size allows ({most})",
                 narinfo.nar_size
-            )),
+            ))),
             _ => Ok(narinfo),
         }
     }

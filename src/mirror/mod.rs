@@ -12,16 +12,19 @@ mod init;
 mod inspect;
 mod items;
 mod json;
+mod ledger;
+mod listing;
 mod lookup;
 mod narinfos;
 mod observer;
 mod plan;
-mod refusals;
+mod record;
 mod removal;
 mod repair;
 mod request;
 mod run;
 mod schedule;
+mod selection;
 mod skipped;
 mod sync;
 mod verification;
@@ -31,13 +34,14 @@ pub use failure::{Exit, Failure};
 pub use init::{InitRequest, InitSummary, initialize};
 pub use inspect::{MirrorDescription, Target, describe, list};
 pub use items::{ItemRef, ItemSpec, Package};
+pub use ledger::{LedgerSummary, OwedItem, OwedKind, RemovedItem, ledger_summary};
 pub use lookup::PlannedItem;
 pub use observer::{DownloadProgress, Event, Observer, RunProgress};
 pub use plan::Plan;
 pub use removal::{ReferencedItems, RemovalRequest, RemovalSummary, remove};
 pub use repair::{RepairRequest, RepairSummary, repair};
 pub use request::{
-    Closure, GraftChoice, ItemFilter, ItemSelection, MirrorRequest, RememberedRefusals, RunLimits,
+    Closure, GraftChoice, ItemFilter, ItemSelection, MirrorRequest, Pauses, RunLimits,
 };
 pub use run::RunResult;
 pub use skipped::{SkipKind, SkipReason, Skipped};

@@ -1,7 +1,7 @@
 //! The ear of the engine: everything it reports while it runs.
 
 use super::plan::Plan;
-use crate::guix::StorePath;
+use crate::guix::{HttpError, StorePath};
 use crate::node::{NodeError, Usage};
 
 /// A receiver of what the engine reports. Threads may share it.
@@ -52,6 +52,22 @@ pub enum Event<'e> {
         /// The system it was built for.
         system: &'e str,
     },
+    /// The whole list of a farm does not reach back to what was seen of it before.
+    ListGap {
+        /// The base URL of the farm.
+        farm: &'e str,
+    },
+    /// A farm's list of builds cannot be read; those of others can.
+    ListUnreadable(&'e HttpError),
+    /// No farm lists a build for the system.
+    NothingListed {
+        /// Such as `x86_64-linux`.
+        system: &'e str,
+        /// The jobset that was asked for.
+        jobset: Option<&'e str>,
+    },
+    /// The ledger is full, and does not hold so many items that are owed.
+    LedgerFull(usize),
     /// The items to mirror are known.
     Planned(&'e Plan),
     /// The node's repository is nearly full.

@@ -3,14 +3,20 @@
 
 use super::failure::Failure;
 use super::items::ItemRef;
+use super::ledger::{Ledger, Standing};
 use super::lookup::{LookupError, NarinfoLookup, PlannedItem};
-use super::request::Closure;
+use super::request::{Closure, Pauses};
+use super::schedule::Budget;
 use super::skipped::{SkipKind, SkipReason, Skipped};
 use crate::guix::{HashPart, Narinfo, StorePath};
 use crate::ipfs::cid::Cid;
 use crate::publication::Tree;
 use crate::util::parallel;
+use crate::util::timestamp::Timestamp;
 use std::collections::{HashMap, HashSet};
+
+/// Items that are looked up or asked for before the limits are looked at again.
+const CHUNK: usize = 256;
 
 /// A plan of a run.
 #[derive(Debug, Default)]
@@ -21,6 +27,19 @@ pub struct Plan {
     pub already: usize,
     /// The items that are left out.
     pub skipped: Vec<Skipped>,
+    /// The number of wanted items that are not tried, because their pauses are not
+    /// over.
+    pub paused: usize,
+    /// The number of wanted items that a person removed.
+    pub removed: usize,
+    /// Items that a limit or a signal came before.
+    pub left: Vec<HashPart>,
+    /// As many items were planned as a run takes, and none of them is whole.
+    pub is_endless: bool,
+    /// Items that the ledger holds as owed and that are published.
+    pub settled: Vec<HashPart>,
+    /// The reason why planning ended early, where that was no limit and no signal.
+    pub failure: Option<Failure>,
 }
 
 /// The wanted items of a run.
@@ -42,13 +61,24 @@ pub struct Planner<'a> {
     pub jobs: u16,
     /// The items that come with a wanted one.
     pub closure: Closure,
+    /// The ledger before the run.
+    pub ledger: &'a Ledger,
+    /// The treatment of what the ledger holds.
+    pub pauses: Pauses,
+    /// The time of the run.
+    pub now: Timestamp,
+    /// The limits of the run.
+    pub budget: &'a Budget,
 }
 
 impl Plan {
     /// Leaves an item out.
-    pub fn skip(&mut self, item: impl Into<String>, reason: SkipReason) {
-        let item = item.into();
-        self.skipped.push(Skipped { item, reason });
+    pub fn skip(&mut self, item: impl Into<String>, hash: HashPart, reason: SkipReason) {
+        self.skipped.push(Skipped {
+            item: item.into(),
+            hash: Some(hash),
+            reason,
+        });
     }
 
     /// The items that are left out for a reason of this kind.
@@ -68,47 +98,90 @@ impl Planner<'_> {
             ..Plan::default()
         };
         let mut known: HashSet<HashPart> = HashSet::new();
-        let mut unpublished = Vec::new();
-        let mut references = Vec::new();
         let wanted = wanted.items.into_iter();
-        let wanted = wanted.filter(|item| known.insert(item.hash)).collect();
-        for looked_up in self.look_up(wanted, self.closure) {
-            match looked_up? {
-                (item, None) => unpublished.push(item),
-                (_, Some(below)) => {
-                    plan.already += 1;
-                    references.extend(below);
-                }
+        let wanted = wanted.filter(|item| known.insert(item.hash));
+        let mut open: Vec<ItemRef> = Vec::new();
+        for item in wanted {
+            match self.standing(&item) {
+                Standing::Due => open.push(item),
+                Standing::Paused => plan.paused += 1,
+                Standing::Removed => plan.removed += 1,
             }
         }
-        loop {
-            let below = std::mem::take(&mut references).into_iter();
-            let below = below.filter(|item: &ItemRef| known.insert(item.hash));
-            for looked_up in self.look_up(below.collect(), Closure::ItemOnly) {
-                if let (item, None) = looked_up? {
-                    unpublished.push(item);
+        // Of wanted items that are published the references are read, too.
+        let mut depth = self.closure;
+        while !open.is_empty() {
+            let mut below = Vec::new();
+            let mut wave = open.into_iter();
+            while !self.is_over(&plan) {
+                let chunk: Vec<ItemRef> = wave.by_ref().take(CHUNK).collect();
+                if chunk.is_empty() {
+                    break;
                 }
+                self.chunk(&mut plan, chunk, depth, &mut below)?;
             }
-            if unpublished.is_empty() {
-                break;
-            }
-            let begin = plan.items.len();
-            plan.add(self.lookup, self.jobs, std::mem::take(&mut unpublished))?;
-            if self.closure == Closure::Whole {
-                let new = plan.items[begin..].iter();
-                let below = new.flat_map(|item| &item.narinfo.references);
-                references.extend(below.map(ItemRef::from));
-            }
+            plan.left.extend(wave.map(|item| item.hash));
+            below.retain(|item: &ItemRef| {
+                known.insert(item.hash) && self.standing(item) == Standing::Due
+            });
+            open = below;
+            depth = Closure::ItemOnly;
         }
+        let is_full = self.budget.is_planned(plan.items.len());
         if self.closure == Closure::Whole {
             self.hold_back(&mut plan)?;
         }
+        plan.is_endless = is_full && plan.items.is_empty();
         Ok(plan)
+    }
+
+    fn standing(&self, item: &ItemRef) -> Standing {
+        match self.pauses {
+            Pauses::Obeyed => self.ledger.standing(&item.hash, self.now),
+            Pauses::Ignored => Standing::Due,
+        }
+    }
+
+    /// Returns true when nothing more is to be planned.
+    fn is_over(&self, plan: &Plan) -> bool {
+        plan.failure.is_some() || self.budget.is_planned(plan.items.len()) || self.budget.is_spent()
+    }
+
+    /// Plans some items. The items that they refer to are added to `below`.
+    fn chunk(
+        &self,
+        plan: &mut Plan,
+        items: Vec<ItemRef>,
+        depth: Closure,
+        below: &mut Vec<ItemRef>,
+    ) -> Result<(), Failure> {
+        let mut unpublished = Vec::new();
+        for looked_up in self.look_up(items, depth) {
+            match looked_up? {
+                (item, None) => unpublished.push(item),
+                (item, Some(references)) => {
+                    plan.already += usize::from(depth == self.closure);
+                    if self.ledger.owed.contains_key(&item.hash) {
+                        plan.settled.push(item.hash);
+                    }
+                    below.extend(references);
+                }
+            }
+        }
+        let begin = plan.items.len();
+        plan.add(self.lookup, self.jobs, unpublished, self.budget);
+        if self.closure == Closure::Whole {
+            let new = plan.items[begin..].iter();
+            let references = new.flat_map(|item| &item.narinfo.references);
+            below.extend(references.map(ItemRef::from));
+        }
+        Ok(())
     }
 
     /// Takes items out of the plan that refer to something neither published nor in
     /// the plan, and in turn those that refer to them.
     fn hold_back(&self, plan: &mut Plan) -> Result<(), Failure> {
+        let mut left: HashSet<HashPart> = plan.left.iter().copied().collect();
         loop {
             let hashes = plan.items.iter().map(|item| item.narinfo.store_path.hash());
             let planned: HashSet<HashPart> = hashes.collect();
@@ -127,14 +200,28 @@ impl Planner<'_> {
                 return Ok(());
             }
             for item in std::mem::take(&mut plan.items) {
-                let path = &item.narinfo.store_path;
+                let path = item.narinfo.store_path.clone();
                 match lacking.remove(&path.hash()) {
                     None => plan.items.push(item),
+                    Some(reference) if left.contains(&reference.hash()) => {
+                        left.insert(path.hash());
+                        plan.left.push(path.hash());
+                    }
                     Some(reference) => {
-                        plan.skip(path.to_string(), SkipReason::WaitsFor(reference));
+                        let reason = self.lacks(reference);
+                        plan.skip(path.to_string(), path.hash(), reason);
                     }
                 }
             }
+        }
+    }
+
+    /// The reason for an item that lacks a reference.
+    fn lacks(&self, reference: StorePath) -> SkipReason {
+        let is_removed = self.ledger.removed.contains_key(&reference.hash());
+        match is_removed && self.pauses == Pauses::Obeyed {
+            true => SkipReason::NeedsRemoved(reference),
+            false => SkipReason::WaitsFor(reference),
         }
     }
 
@@ -170,12 +257,14 @@ impl Planner<'_> {
 
 impl Plan {
     /// Asks for the narinfos of these items, several at once, and sorts the answers.
+    /// An upstream that cannot be reached ends it, and so does a signal.
     pub fn add(
         &mut self,
         lookup: &NarinfoLookup,
         jobs: u16,
         wanted: Vec<ItemRef>,
-    ) -> Result<(), Failure> {
+        budget: &Budget,
+    ) {
         let fetched = parallel::map(jobs, wanted, |item| {
             let answer = lookup.fetch(&item, 0);
             (item, answer)
@@ -183,11 +272,15 @@ impl Plan {
         for (item, answer) in fetched {
             match answer {
                 Ok(planned) => self.items.push(planned),
-                Err(LookupError::Skipped(reason)) => self.skip(item.label, reason),
-                Err(LookupError::NoUpstream(error)) => return Err(error.into()),
+                // An error that a signal caused tells nothing about the upstream.
+                Err(_) if budget.is_interrupted() => self.left.push(item.hash),
+                Err(LookupError::Skipped(reason)) => self.skip(item.label, item.hash, reason),
+                Err(LookupError::NoUpstream(error)) => {
+                    self.left.push(item.hash);
+                    self.failure = Some(error.into());
+                }
             }
         }
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::items::ItemRef;
 use super::json;
+use super::ledger::{Ledger, LedgerChanges, RemovedItem};
 use super::narinfos::{self, PublishedNarinfo, nar_paths};
 use super::observer::Observer;
 use super::plan::narinfo_name;
@@ -12,11 +13,13 @@ use crate::guix::{HashPart, Narinfo};
 use crate::ipfs::cid::Cid;
 use crate::node::Node;
 use crate::publication::{
-    Committed, Engine, PublicationView, Publisher, PublisherOptions, Stage, Tree, adopt_root,
-    publish_with_rebase, remove as remove_files,
+    Committed, Engine, LedgerFiles, PublicationView, Publisher, PublisherOptions, Stage, Tree,
+    adopt_root, publish_with_rebase, remove as remove_files,
 };
+use crate::util::timestamp::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::SystemTime;
 
 /// A request to remove items.
 #[derive(Clone, Debug)]
@@ -29,6 +32,8 @@ pub struct RemovalRequest {
     pub referenced: ReferencedItems,
     /// The terms of publishing.
     pub publishing: PublisherOptions,
+    /// The time of the removal.
+    pub now: SystemTime,
     /// Narinfos that are read at once.
     pub jobs: u16,
 }
@@ -85,8 +90,9 @@ pub fn remove(
     let before = base.root;
     let tree = Tree::new(node, before);
     // Planned again where another writer was quicker.
-    let work = |tree: &Tree, stage: &Stage| {
+    let work = |tree: &Tree, stage: &Stage, ledger: &mut LedgerFiles| {
         removal = Removal::plan(tree, request)?;
+        removal.record(node, ledger, request.now.into())?;
         match removal.paths.is_empty() {
             true => Ok(None),
             false => Ok::<_, Failure>(Some(remove_files(tree, stage, &removal.paths)?)),
@@ -114,6 +120,8 @@ struct Removal {
     /// The files, narinfos and nars.
     paths: Vec<Vec<String>>,
     removed: Vec<String>,
+    /// The hashes of those.
+    hashes: Vec<HashPart>,
     skipped: Vec<Skipped>,
 }
 
@@ -129,6 +137,7 @@ impl Removal {
             let Some(entry) = tree.find(&[&name])? else {
                 removal.skipped.push(Skipped {
                     item: item.label.clone(),
+                    hash: Some(item.hash),
                     reason: SkipReason::NotPublished,
                 });
                 continue;
@@ -139,6 +148,7 @@ impl Removal {
             let published = PublishedNarinfo::read(tree, name, &entry.cid);
             removal.paths.push(vec![published.name.clone()]);
             // A narinfo that cannot be read names no nars.
+            removal.hashes.push(item.hash);
             removal.removed.push(match &published.narinfo {
                 Ok(narinfo) => narinfo.store_path.to_string(),
                 Err(_) => published.name,
@@ -178,6 +188,39 @@ impl Removal {
             }
         }
         Ok(removal)
+    }
+}
+
+impl Removal {
+    /// Takes note in the ledger that a person wants these items to stay out. An item
+    /// that is owed and not published can be removed, too.
+    fn record(
+        &mut self,
+        node: &dyn Node,
+        files: &mut LedgerFiles,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let owed = Ledger::read(node, files)?.owed;
+        let owed_of = |skipped: &Skipped| skipped.hash.and_then(|hash| owed.get(&hash));
+        for item in self.skipped.iter().filter_map(owed_of) {
+            self.removed.push(item.item.clone());
+            self.hashes.push(item.hash);
+        }
+        self.skipped.retain(|skipped| owed_of(skipped).is_none());
+        let mut changes = LedgerChanges::default();
+        for (hash, item) in self.hashes.iter().zip(&self.removed) {
+            let removed = RemovedItem {
+                hash: *hash,
+                item: item.clone(),
+                at: now,
+            };
+            changes.removed.insert(*hash, Some(removed));
+            if owed.contains_key(hash) {
+                changes.owed.insert(*hash, None);
+            }
+        }
+        changes.apply(node, files, now)?;
+        Ok(())
     }
 }
 

@@ -3,13 +3,12 @@
 
 use super::admission::TakenPlace;
 use super::failure::Failure;
-use super::fetch::Fetcher;
+use super::fetch::{FailedNars, Fetcher};
 use super::items::ItemRef;
 use super::lookup::NarinfoLookup;
 use super::observer::Observer;
 use super::plan::Plan;
-use super::refusals::RefusalCache;
-use super::request::{Closure, GraftChoice, ItemFilter, RememberedRefusals, RunLimits};
+use super::request::{Closure, GraftChoice, ItemFilter, RunLimits};
 use super::run::{MirrorRun, RunTerms};
 use super::schedule::Budget;
 use super::skipped::Skipped;
@@ -67,14 +66,19 @@ pub fn repair(
         let hash = broken.hash?;
         Some(ItemRef { hash, label })
     });
-    let mut plan = Plan::default();
-    plan.add(&lookup, request.jobs, wanted.collect())?;
-    let tree = Tree::new(node, base.root);
     let limits = RunLimits {
         max_bytes: None,
         max_time: None,
         checkpoint: usize::MAX,
+        max_planned: usize::MAX,
     };
+    let budget = Budget::new(&stop, &limits);
+    let mut plan = Plan::default();
+    plan.add(&lookup, request.jobs, wanted.collect(), &budget);
+    if let Some(failure) = plan.failure {
+        return Err(failure);
+    }
+    let tree = Tree::new(node, base.root);
     let run = MirrorRun {
         publisher: &publisher,
         tree: &tree,
@@ -83,14 +87,14 @@ pub fn repair(
             jobs: request.jobs,
             observer,
             stop: &stop,
+            failed_nars: &FailedNars::default(),
         },
-        budget: Budget::new(&stop, &limits),
-        refusals: &RefusalCache::open(None),
+        budget: &budget,
+        record: None,
         terms: RunTerms {
             graft: GraftChoice::Only(Engine::Car),
             closure: Closure::ItemOnly,
             taken_place: TakenPlace::IsReplaced,
-            remembered_refusals: RememberedRefusals::Ignored,
             batch_items: limits.checkpoint,
         },
     };

@@ -4,8 +4,7 @@ use super::items::{ItemRef, ItemSpec};
 use crate::guix::{Compression, UpstreamClient};
 use crate::ipfs::cid::Cid;
 use crate::publication::{Engine, PublisherOptions};
-use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A request to mirror items.
 #[derive(Clone, Debug)]
@@ -26,10 +25,11 @@ pub struct MirrorRequest {
     pub graft: GraftChoice,
     /// The limits of the run.
     pub limits: RunLimits,
-    /// The treatment of items that were refused lately.
-    pub remembered_refusals: RememberedRefusals,
-    /// The folder in which refusals are remembered, if they are.
-    pub cache_folder: Option<PathBuf>,
+    /// The treatment of items that were tried lately, and of those that a person
+    /// removed.
+    pub pauses: Pauses,
+    /// The time of the run.
+    pub now: SystemTime,
     /// The root to go on from, whatever the name and the journal hold.
     pub base: Option<Cid>,
     /// The terms of publishing.
@@ -57,7 +57,7 @@ pub enum ItemSelection {
 /// The items and variants that are taken.
 #[derive(Clone, Debug, Default)]
 pub struct ItemFilter {
-    /// The wanted compressions; none stands for all of them.
+    /// The wanted compressions, where an item has one of them; none stands for all.
     pub compressions: Vec<Compression>,
     /// The largest unpacked nar, in bytes.
     pub max_nar_size: Option<u64>,
@@ -91,13 +91,20 @@ pub struct RunLimits {
     pub max_time: Option<Duration>,
     /// Items in a batch, after which the run commits.
     pub checkpoint: usize,
+    /// Items that are planned; others are left for another run.
+    pub max_planned: usize,
 }
 
-/// The treatment of items that were refused lately.
+impl RunLimits {
+    /// Items that are planned in one run. The narinfos of so many take some 300 MB.
+    pub const MAX_PLANNED: usize = 100_000;
+}
+
+/// The treatment of items that were tried lately, and of those that a person removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RememberedRefusals {
-    /// They are not fetched again, and not named again, for a day.
+pub enum Pauses {
+    /// An item is tried when its pause is over, and a removed one stays out.
     Obeyed,
-    /// They are tried again.
+    /// Each is tried at once, because a person named it.
     Ignored,
 }

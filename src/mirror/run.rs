@@ -6,13 +6,13 @@ use super::failure::{Exit, Failure};
 use super::fetch::{FetchOutcome, Fetcher};
 use super::observer::{Event, RunProgress};
 use super::plan::{Plan, narinfo_name};
-use super::refusals::RefusalCache;
-use super::request::{Closure, GraftChoice, RememberedRefusals};
+use super::record::{RunEnd, RunRecord};
+use super::request::{Closure, GraftChoice};
 use super::schedule::{BatchGate, Budget, Scheduled, next_batch, schedule};
-use super::skipped::SkipReason;
+use super::skipped::{SkipReason, Skipped};
 use crate::guix::HashPart;
 use crate::publication::{
-    Base, Committed, Engine, NewFile, Publisher, Stage, Tree, choose_engine, graft,
+    Base, Committed, Engine, LedgerFiles, NewFile, Publisher, Stage, Tree, choose_engine, graft,
     publish_with_rebase, require_plain,
 };
 use crate::util::parallel;
@@ -28,9 +28,9 @@ pub struct MirrorRun<'a> {
     /// The way of transferring items.
     pub fetcher: Fetcher<'a>,
     /// The limits of the run.
-    pub budget: Budget,
-    /// Items that were refused lately.
-    pub refusals: &'a RefusalCache,
+    pub budget: &'a Budget,
+    /// The part of the run in the ledger. A repair has none.
+    pub record: Option<&'a RunRecord<'a>>,
     /// The terms.
     pub terms: RunTerms,
 }
@@ -44,8 +44,6 @@ pub struct RunTerms {
     pub closure: Closure,
     /// The treatment of places that are taken.
     pub taken_place: TakenPlace,
-    /// The treatment of items that were refused lately.
-    pub remembered_refusals: RememberedRefusals,
     /// Items in a batch.
     pub batch_items: usize,
 }
@@ -61,12 +59,24 @@ struct Batches<'r> {
     result: RunResult,
 }
 
+/// A batch, and its place in the run.
+struct BatchContext<'b> {
+    batch: &'b [Scheduled],
+    /// The items after it.
+    rest: &'b VecDeque<Scheduled>,
+    plan: &'b Plan,
+    progress: &'b dyn RunProgress,
+}
+
 /// The result of a run.
 #[derive(Debug, Default, Serialize)]
 pub struct RunResult {
     /// The store paths that were mirrored.
     #[serde(rename = "added")]
     pub mirrored: Vec<String>,
+    /// Their store hashes.
+    #[serde(skip)]
+    pub hashes: Vec<HashPart>,
     /// The number of their files.
     pub files: usize,
     /// The bytes of those, as they are stored.
@@ -90,10 +100,7 @@ impl MirrorRun<'_> {
             excluded: HashSet::new(),
             result: RunResult::default(),
         };
-        let mut queue = schedule(std::mem::take(&mut plan.items));
-        if self.terms.remembered_refusals == RememberedRefusals::Obeyed {
-            queue = batches.without_refused(queue, plan);
-        }
+        let queue = schedule(std::mem::take(&mut plan.items));
         batches.all(base, queue, plan)?;
         Ok(batches.result)
     }
@@ -112,7 +119,13 @@ impl Batches<'_> {
         while !queue.is_empty() && !self.run.budget.is_spent() {
             let batch = next_batch(&mut queue, self.run.terms.batch_items);
             let batch = self.without_excluded(batch, plan);
-            let decisions = self.batch(base, &batch, &*progress)?;
+            let context = BatchContext {
+                batch: &batch,
+                rest: &queue,
+                plan,
+                progress: &*progress,
+            };
+            let decisions = self.batch(base, &context)?;
             let mut later = Vec::new();
             for (scheduled, decision) in batch.into_iter().zip(decisions) {
                 let path = &scheduled.item.narinfo.store_path;
@@ -120,15 +133,11 @@ impl Batches<'_> {
                     Decision::Link => {
                         self.run.fetcher.observer.notify(Event::Published(path));
                         self.result.mirrored.push(path.to_string());
+                        self.result.hashes.push(path.hash());
                     }
                     Decision::Skip(reason) => {
-                        if matches!(reason, SkipReason::Refused { .. }) {
-                            let item = &scheduled.item;
-                            let upstream = &self.run.fetcher.lookup.upstreams[item.upstream];
-                            self.run.refusals.remember_item(item, upstream, &reason);
-                        }
                         self.excluded.insert(path.hash());
-                        plan.skip(path.to_string(), reason);
+                        plan.skip(path.to_string(), path.hash(), reason);
                     }
                     Decision::Later => later.push(scheduled),
                 }
@@ -138,29 +147,8 @@ impl Batches<'_> {
             }
         }
         self.result.left = queue.len();
+        plan.left.extend(queue.iter().map(Scheduled::hash));
         Ok(())
-    }
-
-    /// The queue without the items that were refused lately; those go to `plan`.
-    fn without_refused(
-        &mut self,
-        queue: VecDeque<Scheduled>,
-        plan: &mut Plan,
-    ) -> VecDeque<Scheduled> {
-        let mut kept = VecDeque::new();
-        for scheduled in queue {
-            let item = &scheduled.item;
-            let upstream = &self.run.fetcher.lookup.upstreams[item.upstream];
-            match self.run.refusals.of_item(item, upstream) {
-                None => kept.push_back(scheduled),
-                Some(reason) => {
-                    let path = &item.narinfo.store_path;
-                    self.excluded.insert(path.hash());
-                    plan.skip(path.to_string(), SkipReason::refused_because(reason));
-                }
-            }
-        }
-        kept
     }
 
     /// Takes out items that refer to one that is left out, before they are fetched.
@@ -177,7 +165,8 @@ impl Batches<'_> {
                 Some(path) => {
                     self.excluded.insert(narinfo.store_path.hash());
                     let reason = SkipReason::WaitsFor(path.clone());
-                    plan.skip(narinfo.store_path.to_string(), reason);
+                    let path = &narinfo.store_path;
+                    plan.skip(path.to_string(), path.hash(), reason);
                 }
             }
         }
@@ -185,14 +174,9 @@ impl Batches<'_> {
     }
 
     /// Mirrors a batch and commits it.
-    fn batch(
-        &mut self,
-        base: &mut Base,
-        batch: &[Scheduled],
-        progress: &dyn RunProgress,
-    ) -> Result<Vec<Decision>, Failure> {
-        let before = base.root;
-        let decided = self.batch_with_engine(base, batch, progress);
+    fn batch(&mut self, base: &mut Base, context: &BatchContext) -> Result<Vec<Decision>, Failure> {
+        let (before, begun) = (base.root, self.run.budget.begun_bytes());
+        let decided = self.batch_with_engine(base, context);
         let Err(error) = decided else {
             return decided;
         };
@@ -210,16 +194,27 @@ impl Batches<'_> {
             .observer
             .notify(Event::EngineChanged(&error));
         self.engine = Engine::Car;
-        self.batch_with_engine(base, batch, progress)
+        self.run.budget.go_back_to(begun);
+        let decisions = self.batch_with_engine(base, context)?;
+        let is_begun = decisions
+            .iter()
+            .any(|decision| *decision != Decision::Later);
+        match is_begun || self.run.budget.is_interrupted() {
+            true => Ok(decisions),
+            // The time is over, and the next run would come no further.
+            false => Err(error),
+        }
     }
 
     fn batch_with_engine(
         &mut self,
         base: &mut Base,
-        batch: &[Scheduled],
-        progress: &dyn RunProgress,
+        context: &BatchContext,
     ) -> Result<Vec<Decision>, Failure> {
-        let gate = BatchGate::new(&self.run.budget);
+        let BatchContext {
+            batch, progress, ..
+        } = *context;
+        let gate = BatchGate::new(self.run.budget);
         let policy = Policy {
             closure: self.run.terms.closure,
             taken_place: self.run.terms.taken_place,
@@ -229,7 +224,7 @@ impl Batches<'_> {
         let mut fetched: Option<Vec<FetchOutcome>> = None;
         let mut decisions = Vec::new();
         let mut files = Vec::new();
-        let work = |tree: &Tree, stage: &Stage| {
+        let work = |tree: &Tree, stage: &Stage, ledger: &mut LedgerFiles| {
             let outcomes = match &fetched {
                 Some(outcomes) => outcomes,
                 None => fetched.insert(self.run.fetcher.fetch(batch, &gate, stage, progress)?),
@@ -238,6 +233,7 @@ impl Batches<'_> {
             look_ahead(tree, self.run.fetcher.jobs, outcomes);
             decisions = decide(policy, tree, batch, outcomes)?;
             files = linked(outcomes, &decisions);
+            self.record(context, &decisions, tree, ledger)?;
             match files.is_empty() {
                 true => Ok(None),
                 false => Ok::<_, Failure>(Some(graft(engine, tree, stage, &files)?)),
@@ -249,6 +245,43 @@ impl Batches<'_> {
         let bytes = files.iter().map(|file| file.entry.size);
         self.result.bytes = bytes.fold(self.result.bytes, u64::saturating_add);
         Ok(decisions)
+    }
+
+    /// Writes the run into the ledger as if it ended with this batch: a kill later
+    /// loses nothing of it.
+    fn record(
+        &self,
+        context: &BatchContext,
+        decisions: &[Decision],
+        tree: &Tree,
+        ledger: &mut LedgerFiles,
+    ) -> Result<(), Failure> {
+        let Some(record) = self.run.record else {
+            return Ok(());
+        };
+        let mut mirrored = self.result.hashes.clone();
+        let mut skipped = Vec::new();
+        let mut left: Vec<HashPart> = context.rest.iter().map(Scheduled::hash).collect();
+        for (scheduled, decision) in context.batch.iter().zip(decisions) {
+            match decision {
+                Decision::Link => mirrored.push(scheduled.hash()),
+                Decision::Later => left.push(scheduled.hash()),
+                Decision::Skip(reason) => skipped.push(Skipped {
+                    item: scheduled.item.narinfo.store_path.to_string(),
+                    hash: Some(scheduled.hash()),
+                    reason: reason.clone(),
+                }),
+            }
+        }
+        left.extend(&context.plan.left);
+        let end = RunEnd {
+            mirrored,
+            settled: &context.plan.settled,
+            skipped: context.plan.skipped.iter().chain(&skipped).collect(),
+            left,
+            is_endless: false,
+        };
+        record.write(&end, tree, ledger).map(|_| ())
     }
 }
 

@@ -26,6 +26,13 @@ pub struct Scheduled {
     pub begins: bool,
 }
 
+impl Scheduled {
+    /// Its store hash.
+    pub fn hash(&self) -> HashPart {
+        self.item.narinfo.store_path.hash()
+    }
+}
+
 /// The items, each after those that it refers to.
 pub fn schedule(items: Vec<PlannedItem>) -> VecDeque<Scheduled> {
     let hashes = items.iter().map(|item| item.narinfo.store_path.hash());
@@ -102,6 +109,7 @@ pub struct Budget {
     stop: Stop,
     max_bytes: Option<u64>,
     end: Option<Instant>,
+    max_planned: usize,
     begun_bytes: AtomicU64,
 }
 
@@ -113,13 +121,34 @@ impl Budget {
             stop: stop.clone(),
             max_bytes: limits.max_bytes,
             end: max_time.and_then(|time| Instant::now().checked_add(time)),
+            max_planned: limits.max_planned,
             begun_bytes: AtomicU64::new(0),
         }
     }
 
+    /// Returns true when no more than so many items are planned.
+    pub fn is_planned(&self, items: usize) -> bool {
+        items >= self.max_planned
+    }
+
+    /// The bytes of nars that were begun.
+    pub fn begun_bytes(&self) -> u64 {
+        self.begun_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Takes back what was begun since the sum was `bytes`, because it begins again.
+    pub fn go_back_to(&self, bytes: u64) {
+        self.begun_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Returns true when a signal ends the run.
+    pub fn is_interrupted(&self) -> bool {
+        self.stop.is_asked()
+    }
+
     /// Returns true when nothing new may begin.
     pub fn is_spent(&self) -> bool {
-        let begun = self.begun_bytes.load(Ordering::Relaxed);
+        let begun = self.begun_bytes();
         self.stop.is_asked()
             || self.max_bytes.is_some_and(|most| begun >= most)
             || self.end.is_some_and(|end| Instant::now() >= end)
@@ -243,6 +272,7 @@ mod tests {
                 max_bytes: Some(150),
                 max_time: None,
                 checkpoint: 10,
+                max_planned: usize::MAX,
             },
         );
         let gate = BatchGate::new(&budget);

@@ -1,6 +1,6 @@
 //! Items that a run leaves out, and the reasons.
 
-use crate::guix::StorePath;
+use crate::guix::{HashPart, StorePath};
 use crate::util::diagnosis::Diagnosis;
 use serde::Serialize;
 use thiserror::Error;
@@ -10,6 +10,9 @@ use thiserror::Error;
 pub struct Skipped {
     /// The item as it was named, or its store path.
     pub item: String,
+    /// Its store hash, where that is known.
+    #[serde(skip)]
+    pub hash: Option<HashPart>,
     /// The reason.
     pub reason: SkipReason,
 }
@@ -49,6 +52,12 @@ pub enum SkipReason {
     /// It refers to an item that is left out.
     #[error("it refers to {0}, which cannot be mirrored (yet)")]
     WaitsFor(StorePath),
+    /// It refers to an item that a person removed.
+    #[error("it refers to {0}, which was removed by hand")]
+    NeedsRemoved(StorePath),
+    /// An option of this run leaves it out.
+    #[error("{0}")]
+    Excluded(String),
     /// Its narinfo or a nar is not taken.
     #[error("{what}")]
     Refused {
@@ -60,6 +69,9 @@ pub enum SkipReason {
     /// The place of one of its files is taken.
     #[error("{0}")]
     Occupied(String),
+    /// The server lists a nar that it does not have.
+    #[error("{0}")]
+    NoNar(String),
     /// It did not come whole.
     #[error("{0}")]
     Broken(String),
@@ -74,9 +86,9 @@ impl SkipReason {
             | Self::UnknownPackage(_)
             | Self::NoBuildFarm(_)
             | Self::NotPublished => SkipKind::Missing,
-            Self::WaitsFor(_) => SkipKind::Waiting,
-            Self::Refused { .. } => SkipKind::Refused,
-            Self::Occupied(_) | Self::Broken(_) => SkipKind::Broken,
+            Self::WaitsFor(_) | Self::NeedsRemoved(_) => SkipKind::Waiting,
+            Self::Excluded(_) | Self::Refused { .. } => SkipKind::Refused,
+            Self::Occupied(_) | Self::NoNar(_) | Self::Broken(_) => SkipKind::Broken,
         }
     }
 
@@ -111,6 +123,9 @@ impl Diagnosis for SkipReason {
             }
             Self::NoBuildFarm(_) => {
                 "a package is looked up at a build farm; name a store path instead"
+            }
+            Self::NeedsRemoved(path) => {
+                return Some(format!("`guix-ipfs add {path}` takes it in again"));
             }
             Self::Refused { advice, .. } => return advice.clone(),
             _ => return None,

@@ -3,26 +3,28 @@
 
 use super::admission::TakenPlace;
 use super::failure::{Exit, Failure};
-use super::farm::BuildFarms;
-use super::fetch::Fetcher;
+use super::fetch::{FailedNars, Fetcher};
 use super::json;
+use super::ledger::{Ledger, OwedItem};
 use super::lookup::NarinfoLookup;
 use super::observer::{Event, Observer};
-use super::plan::{Plan, Planner, WantedItems};
-use super::refusals::RefusalCache;
+use super::plan::Plan;
+use super::record::{RunEnd, RunRecord, RunReport};
 use super::request::{ItemSelection, MirrorRequest};
 use super::run::{MirrorRun, RunResult, RunTerms};
 use super::schedule::Budget;
+use super::selection::{PlanContext, Selection};
 use super::skipped::Skipped;
-use crate::guix::UpstreamClient;
+use crate::guix::{HashPart, UpstreamClient};
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::node::Node;
 use crate::publication::{
-    Committed, KeyAge, PublicationView, Publisher, Tree, adopt_root, choose_base, ensure_published,
-    read_name_state,
+    Base, Committed, Engine, KeyAge, LedgerFiles, PublicationView, Publisher, Stage, Tree,
+    adopt_root, choose_base, ensure_published, publish_with_rebase, read_name_state,
 };
 use crate::util::stop::Stop;
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// The result of mirroring.
 #[derive(Debug, Serialize)]
@@ -46,19 +48,22 @@ pub struct MirrorSummary {
     /// The signal that ended the run, as an exit code.
     #[serde(skip)]
     pub interrupted: Option<Exit>,
+    /// The items that are owed and not tried again by themselves any more.
+    pub given_up: Vec<OwedItem>,
     #[serde(skip)]
-    refusals: RefusalCache,
+    new: HashSet<HashPart>,
 }
 
 impl MirrorSummary {
-    /// Returns true the first time in a day that an item is left out for this
-    /// reason.
+    /// Returns true for an item that was left out for a reason that was not reported
+    /// today.
     pub fn is_new(&self, skipped: &Skipped) -> bool {
-        self.refusals.note_reported(skipped)
+        skipped.hash.is_none_or(|hash| self.new.contains(&hash))
     }
 }
 
-/// Mirrors the wanted items that the published root lacks.
+/// Mirrors the wanted items that the published root lacks, and takes note in the
+/// ledger of those that did not come.
 ///
 /// # Errors
 /// The reason why the run stops; what was published before stays published.
@@ -78,41 +83,74 @@ pub fn mirror(
     }
     let before = base.published;
     let tree = Tree::new(node, base.root);
-    let lookup = NarinfoLookup::new(&request.upstreams, &request.filter, &stop);
-    let mut plan = match plan(request, &tree, &lookup, &stop, observer) {
+    let ledger = Ledger::read(node, &mut base.ledger)?;
+    let failed_nars = FailedNars::after(ledger.failed_nars());
+    let context = PlanContext {
+        request,
+        tree: &tree,
+        ledger: &ledger,
+        failed_nars: &failed_nars,
+        is_without_ledger: base.ledger.is_empty(),
+        lookup: &NarinfoLookup::new(&request.upstreams, &request.filter, &stop),
+        budget: &budget,
+        stop: &stop,
+        observer,
+    };
+    let (mut plan, record) = match context.plan() {
         // An error that the signal caused tells nothing about the upstream.
-        _ if stop.is_asked() => Plan::default(),
+        Err(_) if stop.is_asked() => (Plan::default(), context.record(Selection::default())),
         planned => planned?,
     };
+    if plan.failure.is_some() {
+        let planned = std::mem::take(&mut plan.items).into_iter();
+        let planned = planned.map(|item| item.narinfo.store_path.hash());
+        plan.left.extend(planned);
+    }
     if !plan.items.is_empty() {
         warn_if_full(node, observer)?;
     }
     observer.notify(Event::Planned(&plan));
-    let refusals = RefusalCache::open(request.cache_folder.as_deref());
+    if !plan.items.is_empty() && !matches!(request.selection, ItemSelection::LatestBuilds { .. }) {
+        record_beginning(&publisher, &mut base, &tree, &plan, &record)?;
+    }
     let run = MirrorRun {
         publisher: &publisher,
         tree: &tree,
         fetcher: Fetcher {
-            lookup: &lookup,
+            lookup: context.lookup,
             jobs: request.jobs,
             observer,
             stop: &stop,
+            failed_nars: &failed_nars,
         },
-        budget,
-        refusals: &refusals,
+        budget: &budget,
+        record: Some(&record),
         terms: RunTerms {
             graft: request.graft,
             closure: request.closure,
             taken_place: TakenPlace::Refuses,
-            remembered_refusals: request.remembered_refusals,
             batch_items: request.limits.checkpoint,
         },
     };
     let mut result = run.run(&mut base, &mut plan)?;
-    let committed = ensure_published(&publisher, &mut base)?;
+    result.left = plan.left.len();
+    let end = RunEnd {
+        mirrored: result.hashes.clone(),
+        settled: &plan.settled,
+        skipped: plan.skipped.iter().collect(),
+        left: plan.left.clone(),
+        is_endless: plan.is_endless,
+    };
+    let (committed, report) = record_end(&publisher, &mut base, &tree, &end, &record)?;
     result.published |= committed == Committed::Published;
     if result.published {
         announce(&publisher, &base.root, observer);
+    }
+    if report.dropped.owed > 0 {
+        observer.notify(Event::LedgerFull(report.dropped.owed));
+    }
+    if let Some(failure) = plan.failure {
+        return Err(failure);
     }
     Ok(MirrorSummary {
         key: publisher.view.key.name.clone(),
@@ -122,8 +160,45 @@ pub fn mirror(
         result,
         plan,
         interrupted: stop.signal().map(Exit::of_signal),
-        refusals,
+        given_up: report.given_up,
+        new: report.new,
     })
+}
+
+/// Records the items of a list or a command line before they are fetched, so that
+/// they are owed even if the run is killed. The builds of a farm need no such record:
+/// they stand in its list until a commit takes note of them.
+fn record_beginning(
+    publisher: &Publisher,
+    base: &mut Base,
+    tree: &Tree,
+    plan: &Plan,
+    record: &RunRecord,
+) -> Result<(), Failure> {
+    let planned = plan.items.iter().map(|item| item.narinfo.store_path.hash());
+    let end = RunEnd {
+        left: planned.chain(plan.left.iter().copied()).collect(),
+        ..RunEnd::default()
+    };
+    record_end(publisher, base, tree, &end, record).map(|_| ())
+}
+
+/// Commits the ledger as it is when the run ends so. Publishes the base where that is
+/// still to be done.
+fn record_end(
+    publisher: &Publisher,
+    base: &mut Base,
+    tree: &Tree,
+    end: &RunEnd,
+    record: &RunRecord,
+) -> Result<(Committed, RunReport), Failure> {
+    let mut report = RunReport::default();
+    let work = |tree: &Tree, _: &Stage, ledger: &mut LedgerFiles| {
+        report = record.write(end, tree, ledger)?;
+        Ok::<_, Failure>(None)
+    };
+    let committed = publish_with_rebase(publisher, base, tree, Engine::Car, work)?;
+    Ok((committed, report))
 }
 
 /// Plans what [`mirror`] would do, and changes nothing.
@@ -137,50 +212,32 @@ pub fn preview(
 ) -> Result<Plan, Failure> {
     // A signal may end this run where it is.
     let stop = Stop::default();
-    let tree = match PublicationView::of_key(node, &request.key)? {
-        None => Tree::empty(node, CidVersion::V0),
+    let (tree, mut files) = match PublicationView::of_key(node, &request.key)? {
+        None => (Tree::empty(node, CidVersion::V0), LedgerFiles::default()),
         Some(view) => {
             let state = read_name_state(&view)?;
-            Tree::new(node, choose_base(&view, &state, request.base)?)
+            let tree = Tree::new(node, choose_base(&view, &state, request.base)?);
+            (tree, state.ledger(node)?)
         }
     };
-    let lookup = NarinfoLookup::new(&request.upstreams, &request.filter, &stop);
-    let plan = plan(request, &tree, &lookup, &stop, observer)?;
+    let ledger = Ledger::read(node, &mut files)?;
+    let context = PlanContext {
+        request,
+        tree: &tree,
+        ledger: &ledger,
+        failed_nars: &FailedNars::default(),
+        is_without_ledger: files.is_empty(),
+        lookup: &NarinfoLookup::new(&request.upstreams, &request.filter, &stop),
+        budget: &Budget::new(&stop, &request.limits),
+        stop: &stop,
+        observer,
+    };
+    let (plan, _) = context.plan()?;
     observer.notify(Event::Planned(&plan));
-    Ok(plan)
-}
-
-fn plan(
-    request: &MirrorRequest,
-    tree: &Tree,
-    lookup: &NarinfoLookup,
-    stop: &Stop,
-    observer: &dyn Observer,
-) -> Result<Plan, Failure> {
-    let _shown = observer.waiting("asking what is new");
-    let farms = BuildFarms {
-        upstreams: &request.upstreams,
-        system: &request.system,
-        stop,
-    };
-    let wanted = match &request.selection {
-        ItemSelection::LatestBuilds { count, jobset } => WantedItems {
-            items: farms.latest(*count, jobset.as_deref(), tree)?,
-            unknown: Vec::new(),
-        },
-        ItemSelection::List(items) => WantedItems {
-            items: items.clone(),
-            unknown: Vec::new(),
-        },
-        ItemSelection::Named(specs) => farms.named(specs, observer)?,
-    };
-    let planner = Planner {
-        tree,
-        lookup,
-        jobs: request.jobs,
-        closure: request.closure,
-    };
-    planner.plan(wanted)
+    match plan.failure {
+        Some(failure) => Err(failure),
+        None => Ok(plan),
+    }
 }
 
 /// The end of a run that a signal asks for; it breaks off the downloads.

@@ -2,6 +2,7 @@
 
 use super::error::PublicationError;
 use super::journal::{Journal, NewBlocks};
+use super::ledger::LedgerFiles;
 use super::name_state::{NameState, read_name_state};
 use super::publisher::{KeyAge, Publisher};
 use super::tree::Tree;
@@ -17,7 +18,7 @@ use std::convert::Infallible;
 const CACHE_INFO: &[u8] = b"StoreDir: /gnu/store\nWantMassQuery: 0\nPriority: 100\n";
 
 /// The root that new files are grafted onto.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Base {
     /// The root.
     pub root: Cid,
@@ -26,6 +27,8 @@ pub struct Base {
     pub published: Option<Cid>,
     /// The journals of the key, the newest first.
     pub journals: Vec<Journal>,
+    /// The ledger of the first journal.
+    pub ledger: LedgerFiles,
 }
 
 /// Decides which root to go on from. `given` is a person's word (`--base`).
@@ -90,10 +93,12 @@ pub fn adopt_root(publisher: &mut Publisher, given: Option<Cid>) -> Result<Base,
         return create_first_root(publisher, state, CidVersion::V0);
     }
     let root = choose_base(&publisher.view, &state, given)?;
+    let ledger = state.ledger(publisher.node())?;
     let mut base = Base {
         root,
         published: state.published,
         journals: state.journals,
+        ledger,
     };
     if base.journals.first().map(|journal| journal.root) != Some(root) {
         if given.is_none() {
@@ -123,6 +128,7 @@ pub fn create_first_root(
     Ok(Base {
         root: root.cid,
         published: state.published,
+        ledger: state.ledger(publisher.node())?,
         journals: state.journals,
     })
 }
@@ -188,7 +194,8 @@ fn write_journal(
     older: Option<&Journal>,
 ) -> Result<Journal, NodeError> {
     let key_id = &publisher.view.key.id;
-    let (journal, own) = Journal::compose(key_id, root, previous, older);
+    let ledger = older.and_then(|journal| journal.ledger);
+    let (journal, own) = Journal::compose(key_id, root, previous, older, ledger);
     blocks.extend(own);
     let mut segment = Segment::default();
     for (cid, block) in blocks {
@@ -218,6 +225,7 @@ mod tests {
                 root: root(*held),
                 number,
                 previous: before.map(root),
+                ledger: None,
             });
         NameState {
             published: published.map(root),

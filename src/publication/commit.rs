@@ -3,6 +3,7 @@
 use super::base::Base;
 use super::error::PublicationError;
 use super::journal::Journal;
+use super::ledger::LedgerFiles;
 use super::publisher::Publisher;
 use super::tree::Tree;
 use crate::ipfs::cid::Cid;
@@ -27,6 +28,7 @@ pub fn commit(
     publisher: &Publisher,
     base: &mut Base,
     journal: Journal,
+    ledger: LedgerFiles,
 ) -> Result<Committed, PublicationError> {
     let key_id = &publisher.view.key.id;
     let pinned = journal.pin(publisher.node(), key_id, base.journals.first());
@@ -39,6 +41,7 @@ pub fn commit(
     }
     base.root = journal.root;
     base.journals.insert(0, journal);
+    base.ledger = ledger;
     ensure_published(publisher, base)
 }
 
@@ -74,6 +77,9 @@ pub fn rebase_onto(
         });
     }
     base.journals = Journal::all(&publisher.view)?;
+    let newest = base.journals.first();
+    let ledger = newest.and_then(|journal| journal.ledger.as_ref());
+    base.ledger = LedgerFiles::load(publisher.node(), ledger)?;
     base.published = Some(now);
     base.root = now;
     Ok(())
@@ -160,7 +166,7 @@ mod tests {
         name: &str,
     ) -> Result<Committed, PublicationError> {
         let tree = Tree::new(publisher.node(), base.root);
-        publish_with_rebase(publisher, base, &tree, Engine::Car, |tree, stage| {
+        publish_with_rebase(publisher, base, &tree, Engine::Car, |tree, stage, _| {
             let added = stage
                 .file(&mut name.as_bytes())
                 .map_err(|error| match error {
@@ -232,10 +238,11 @@ mod tests {
         let (publisher, mut base) = begun(&node, folder.path());
         let before = base.root;
         let tree = Tree::new(&node, base.root);
-        let failed = publish_with_rebase(&publisher, &mut base, &tree, Engine::Car, |_, stage| {
-            stage.file(&mut &[1; 5 << 20][..]).unwrap();
-            Err::<Option<Entry>, _>(PublicationError::Offline("broken on purpose"))
-        });
+        let failed =
+            publish_with_rebase(&publisher, &mut base, &tree, Engine::Car, |_, stage, _| {
+                stage.file(&mut &[1; 5 << 20][..]).unwrap();
+                Err::<Option<Entry>, _>(PublicationError::Offline("broken on purpose"))
+            });
         assert!(failed.is_err());
         assert_eq!(publisher.view.resolve().unwrap(), Some(before));
         assert_eq!(node.pins_named("").unwrap(), []);

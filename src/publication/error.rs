@@ -22,6 +22,9 @@ pub enum PublicationError {
     /// A file of the tree cannot be read as one.
     #[error("{0} cannot be read as a file: {1}")]
     File(String, String),
+    /// A file of the ledger cannot be read as one.
+    #[error("the ledger's {0} cannot be read: {1}")]
+    Ledger(String, String),
     /// add-link cannot make the directory that is needed.
     #[error(
         "the directory {0:?} is or would become sharded, which add-link cannot do; nothing was \
@@ -131,7 +134,7 @@ impl Diagnosis for PublicationError {
         let text = match self {
             Self::Node(error) => return error.advice(),
             Self::Lock(error) => return error.advice(),
-            Self::Tree(_) | Self::File(..) | Self::Occupied(_) => return None,
+            Self::Tree(_) | Self::File(..) | Self::Ledger(..) | Self::Occupied(_) => return None,
             Self::Sharded(_) => "leave --graft away, or use `--graft car`",
             Self::Disagreement { .. } => "use `--graft car`",
             Self::Unknown { .. } => {

@@ -23,6 +23,8 @@ pub struct Journal {
     pub number: u64,
     /// The root that the name held before.
     pub previous: Option<Cid>,
+    /// The directory of its ledger. A journal of an older program has none.
+    pub ledger: Option<Entry>,
 }
 
 /// The journal's `state` file, as JSON.
@@ -68,15 +70,17 @@ impl Journal {
             root,
             number: state.number,
             previous: state.previous.and_then(|root| root.parse().ok()),
+            ledger: directory.entries.get("ledger").copied(),
         }))
     }
 
-    /// The journal of a new root, and its blocks.
+    /// The journal of a root, and its blocks without those of the ledger.
     pub fn compose(
         key_id: &str,
         root: &Entry,
         previous: Option<Cid>,
         older: Option<&Self>,
+        ledger: Option<Entry>,
     ) -> (Self, NewBlocks) {
         let number = older.map_or(1, |journal| journal.number.saturating_add(1));
         let state = State {
@@ -90,10 +94,12 @@ impl Journal {
             cid: cid_of(CidVersion::V1, RAW, &state),
             size: state.len() as u64,
         };
+        let parts = [("root", *root), ("state", state_entry)].into_iter();
+        let parts = parts.chain(ledger.map(|ledger| ("ledger", ledger)));
         let directory = PlainDirectory {
-            entries: [("root", *root), ("state", state_entry)]
+            entries: parts
                 .map(|(name, entry)| (name.to_owned(), entry))
-                .into(),
+                .collect(),
         };
         let (block, Entry { cid, .. }) = directory.encode(CidVersion::V1);
         let journal = Self {
@@ -101,6 +107,7 @@ impl Journal {
             root: root.cid,
             number,
             previous,
+            ledger,
         };
         (journal, vec![(state_entry.cid, state), (cid, block)])
     }

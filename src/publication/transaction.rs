@@ -6,6 +6,7 @@ use super::commit::{Committed, commit, ensure_published, rebase_onto};
 use super::error::PublicationError;
 use super::graft::Engine;
 use super::journal::Journal;
+use super::ledger::LedgerFiles;
 use super::publisher::Publisher;
 use super::stage::{Stage, with_stage};
 use super::tree::Tree;
@@ -16,8 +17,8 @@ use crate::node::NodeError;
 /// The number of times that another writer may be quicker, plus one.
 const ATTEMPTS: u32 = 4;
 
-/// Commits the root that `work` grafts onto the tree it is given; `None` where
-/// nothing changes. Where another writer moved the name meanwhile, `work` is called
+/// Commits the root that `work` grafts onto the tree it is given, `None` where that
+/// stays, and the ledger as `work` leaves it. Where another writer moved the name meanwhile, `work` is called
 /// again with the tree that is published now; the files it staged before are still
 /// there. The blocks read of `tree`, and of any other tree of the node, are shared.
 ///
@@ -29,7 +30,7 @@ pub fn publish_with_rebase<E: From<NodeError> + From<PublicationError>>(
     base: &mut Base,
     tree: &Tree,
     engine: Engine,
-    mut work: impl FnMut(&Tree, &Stage) -> Result<Option<Entry>, E>,
+    mut work: impl FnMut(&Tree, &Stage, &mut LedgerFiles) -> Result<Option<Entry>, E>,
 ) -> Result<Committed, E> {
     let mut pinned = Vec::new();
     let done = attempt(publisher, base, tree, engine, &mut work, &mut pinned);
@@ -44,7 +45,7 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
     base: &mut Base,
     tree: &Tree,
     engine: Engine,
-    work: &mut impl FnMut(&Tree, &Stage) -> Result<Option<Entry>, E>,
+    work: &mut impl FnMut(&Tree, &Stage, &mut LedgerFiles) -> Result<Option<Entry>, E>,
     pinned: &mut Vec<Cid>,
 ) -> Result<Committed, E> {
     let version = CidVersion::of(&base.root);
@@ -52,22 +53,26 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
     loop {
         attempts += 1;
         let tree = tree.at(base.root);
+        let mut ledger = base.ledger.clone();
         let (journal, staging) = with_stage(publisher, version, engine, |stage| {
-            let root = work(&tree, stage)?.filter(|root| root.cid != base.root);
-            let Some(root) = root else {
-                return Ok(None);
+            let root = work(&tree, stage, &mut ledger)?.filter(|root| root.cid != base.root);
+            let root = match root {
+                Some(root) => root,
+                None if ledger == base.ledger => return Ok(None),
+                None => tree.whole()?,
             };
+            let (ledger, ledger_blocks) = ledger.encode().unzip();
             let key_id = &publisher.view.key.id;
             let newest = base.journals.first();
-            let (journal, blocks) = Journal::compose(key_id, &root, base.published, newest);
-            for (cid, block) in blocks {
+            let (journal, blocks) = Journal::compose(key_id, &root, base.published, newest, ledger);
+            for (cid, block) in ledger_blocks.into_iter().flatten().chain(blocks) {
                 stage.block(cid, block)?;
             }
             Ok::<_, E>(Some(journal))
         })?;
         pinned.extend(staging);
         let committed = match journal {
-            Some(journal) => commit(publisher, base, journal),
+            Some(journal) => commit(publisher, base, journal, ledger),
             None => ensure_published(publisher, base),
         };
         match committed {

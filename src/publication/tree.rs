@@ -164,6 +164,16 @@ impl<'n> Tree<'n> {
         size.ok_or_else(|| unreadable(file, "its block is not on this node".to_owned()))
     }
 
+    /// The entry that stands for the whole tree in a directory above it.
+    pub fn whole(&self) -> Result<Entry, PublicationError> {
+        let block = Blocks::get(self, &self.root)?;
+        let size = PbNode::decode(&block).map_or(0, |node| node.cumulative_size(block.len()));
+        Ok(Entry {
+            cid: self.root,
+            size,
+        })
+    }
+
     /// Returns true once anything is mirrored.
     pub fn has_narinfos(&self) -> Result<bool, PublicationError> {
         Ok(self.find(&["nar"])?.is_some())

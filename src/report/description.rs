@@ -1,8 +1,8 @@
 //! The lines of `resolve --long`.
 
 use super::terminal::Report;
-use super::text::bytes;
-use crate::mirror::MirrorDescription;
+use super::text::{bytes, items};
+use crate::mirror::{LedgerSummary, MirrorDescription, OwedItem, RemovedItem};
 
 /// Prints a mirror's description. `trust` has a line for each upstream;
 /// `without_gateway` is the way to use a mirror whose node has none.
@@ -46,6 +46,50 @@ pub fn print_description(
     });
     for (label, text) in rows {
         report.print(&format!("{label:<9} {text}"));
+    }
+}
+
+/// Items of the ledger that are printed; `--json` prints all.
+const MOST_LISTED: usize = 100;
+
+/// Prints what the ledger holds: the items that are owed, the longest owed first, and
+/// those that a person removed.
+pub fn print_ledger(report: &Report, ledger: &LedgerSummary) {
+    let mut owed: Vec<&OwedItem> = ledger.owed.iter().collect();
+    owed.sort_by_key(|item| item.since);
+    let (given_up, tried): (Vec<&OwedItem>, _) = owed.into_iter().partition(|item| item.given_up);
+    let times = |item: &OwedItem| {
+        let [since, next] = [item.since, item.next].map(|time| minutes(&time.to_string()));
+        match item.given_up {
+            true => format!("since {since}"),
+            false => format!("since {since}, next try {next}"),
+        }
+    };
+    for (label, listed) in [("owed", tried), ("given up", given_up)] {
+        let line = |item: &&OwedItem| {
+            let reason = match item.reason.as_str() {
+                "" => "a limit or the end of a run came first",
+                reason => reason,
+            };
+            format!("{}: {reason} ({})", item.item, times(item))
+        };
+        print_items(report, label, listed.iter().map(line), listed.len());
+    }
+    let removed = ledger.removed.iter();
+    let line = |item: &RemovedItem| format!("{} ({})", item.item, minutes(&item.at.to_string()));
+    print_items(report, "removed", removed.map(line), ledger.removed.len());
+}
+
+fn print_items(report: &Report, label: &str, lines: impl Iterator<Item = String>, count: usize) {
+    if count > 0 {
+        report.print(&format!("{label:<9} {}", items(count)));
+    }
+    for line in lines.take(MOST_LISTED) {
+        report.print(&format!("          {line}"));
+    }
+    if count > MOST_LISTED {
+        let more = count - MOST_LISTED;
+        report.print(&format!("          and {more} more, which --json lists"));
     }
 }
 

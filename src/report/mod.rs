@@ -11,8 +11,8 @@ mod summary;
 mod terminal;
 mod text;
 
-pub use description::print_description;
-pub use skipped::{Loudness, report_skipped};
+pub use description::{print_description, print_ledger};
+pub use skipped::{Loudness, report_given_up, report_skipped};
 pub use summary::{DryRunResult, ResolveResult, Summary, VerifyResult};
 pub use terminal::Report;
 pub use text::{bytes, items};

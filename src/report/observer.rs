@@ -4,6 +4,7 @@ use super::progress::{Progress, Waiting};
 use super::terminal::Report;
 use super::text::{bytes, items};
 use crate::mirror::{Event, Observer, Plan, RunProgress};
+use crate::util::diagnosis::Diagnosis;
 
 impl Observer for Report {
     fn notify(&self, event: Event<'_>) {
@@ -18,6 +19,32 @@ impl Observer for Report {
                 let build = build.unwrap_or_default();
                 self.status(&format!("{package} is {output} ({build}{system})"));
             }
+            Event::ListGap { farm } => self.warn(
+                &format!(
+                    "{farm} lists 1000 builds, and none of them was seen before: older ones may \
+                     be missing"
+                ),
+                Some("mirror those with `guix-ipfs sync --from FILE`"),
+            ),
+            Event::ListUnreadable(error) => self.warn(
+                &format!("{error}; its new builds come when it can be read again"),
+                error.advice().as_deref(),
+            ),
+            Event::NothingListed { system, jobset } => {
+                let jobset = jobset.map(|jobset| format!(" in the jobset {jobset}"));
+                let jobset = jobset.unwrap_or_default();
+                self.warn(
+                    &format!("no build farm lists a successful build for {system}{jobset}"),
+                    Some("see that --system and --jobset are spelled as the farm spells them"),
+                );
+            }
+            Event::LedgerFull(items_left) => self.warn(
+                &format!(
+                    "{} that are owed found no place in the ledger",
+                    items(items_left)
+                ),
+                Some("name them again with `guix-ipfs sync --from FILE` later"),
+            ),
             Event::Planned(plan) => self.planned(plan),
             Event::NearlyFull(usage) => {
                 let limit = usage.limit.map(bytes).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The JSON summaries: the engine's own, with the verb and what only a command knows.
 //! Fields may be added, never renamed.
 
-use crate::mirror::{MirrorDescription, Plan, VerifyReport};
+use crate::mirror::{LedgerSummary, MirrorDescription, Plan, VerifyReport};
 use serde::Serialize;
 
 /// A summary of a verb.
@@ -49,6 +49,10 @@ pub struct ResolveResult<'s> {
     /// The keys that each upstream is checked by, with `--long`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust: Option<&'s [String]>,
+    /// The items that are owed and those that a person removed, with `--long`, for a
+    /// key of the node.
+    #[serde(flatten)]
+    pub ledger: Option<&'s LedgerSummary>,
     /// Every store path, with `--list`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_paths: Option<&'s [String]>,

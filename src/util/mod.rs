@@ -9,4 +9,5 @@ pub mod lock;
 pub mod parallel;
 pub mod retry;
 pub mod stop;
+pub mod timestamp;
 pub mod url;

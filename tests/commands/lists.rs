@@ -6,7 +6,9 @@ use std::process::Stdio;
 
 on_both_nodes!(
     a_list_on_standard_input_is_read_for_its_items,
-    unknown_items_of_a_list_are_counted,
+    a_listing_of_the_store_is_read_for_its_items,
+    a_list_that_holds_no_item_is_a_usage_error,
+    unknown_items_of_a_list_are_owed,
     a_narinfo_can_be_named_by_its_url,
     a_package_is_its_latest_successful_build,
     a_package_that_nobody_knows_is_named,
@@ -52,15 +54,95 @@ fn a_list_on_standard_input_is_read_for_its_items(node: &TestNode) {
         .says("/no/such/list");
 }
 
-fn unknown_items_of_a_list_are_counted(node: &TestNode) {
+/// As `ls /gnu/store` prints it.
+fn a_listing_of_the_store_is_read_for_its_items(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    for (number, list) in [
+        format!("{HELLO}-rig-hello.txt\n{EMPTY}-rig-empty\n{HELLO}-x.drv\n"),
+        format!("\u{feff}{HELLO}-rig-hello.txt\r\n{EMPTY}-rig-empty\r\n"),
+        format!("\u{feff}{HELLO}\n/gnu/store/{EMPTY}-rig-empty"),
+        format!("{HELLO}-rig-hello.txt/\n/gnu/store/{EMPTY}-rig-empty/\n"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for verb in ["sync --from -", "add -"] {
+            let mirror = Mirror::new(node, &upstream);
+            let key = format!("--key {}-{number}", &verb[..3]);
+            run_with(&mirror, &format!("{verb} {key}"), &list).silently();
+            let listed = mirror.run(&format!("resolve --list {key}")).exits(0).out;
+            assert_eq!(listed.lines().count(), 2, "{list:?}: {listed}");
+        }
+        let mirror = Mirror::new(node, &upstream);
+        let file = mirror.home().join("list");
+        std::fs::write(&file, &list).unwrap();
+        let key = format!("--key file-{number}");
+        let from = format!("sync --from {} {key}", file.display());
+        mirror.run(&from).silently();
+        let listed = mirror.run(&format!("resolve --list {key}")).exits(0).out;
+        assert_eq!(listed.lines().count(), 2, "{list:?}: {listed}");
+    }
+    let mirror = Mirror::new(node, &upstream);
+    let arguments = format!("{HELLO}-rig-hello.txt {EMPTY}-rig-empty");
+    mirror.run(&format!("add {arguments}")).silently();
+    mirror.run(&format!("remove {arguments}")).silently();
+}
+
+fn a_list_that_holds_no_item_is_a_usage_error(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    for list in [
+        "no such file or directory\n",
+        "\u{feff}words",
+        "\0\u{1}\u{fffd}",
+        "/nix/store/21q7lx382p28sibkw2l721ybjxymkh1a-rig-hello.txt",
+        &HELLO[1..],
+    ] {
+        for verb in ["sync --from -", "add -", &format!("add {HELLO} -")] {
+            let run = run_with(&mirror, verb, list);
+            run.exits(2).says("no store path").says("standard input");
+        }
+    }
+    let file = mirror.home().join("list");
+    std::fs::write(&file, "nothing of use").unwrap();
+    let run = mirror.run(&format!("sync --from {}", file.display()));
+    run.exits(2).says("no store path").says("/list");
+    // Nothing is asked for, and derivations are there to be passed over.
+    for list in [
+        "",
+        " \n\t\n",
+        "\u{feff}",
+        &format!("/gnu/store/{HELLO}-x.drv"),
+    ] {
+        run_with(&mirror, "sync --from -", list).silently();
+        run_with(&mirror, "add -", list).silently();
+    }
+    assert!(mirror.list().is_empty());
+}
+
+fn unknown_items_of_a_list_are_owed(node: &TestNode) {
     let upstream = Upstream::of_fixtures();
     let mirror = Mirror::new(node, &upstream);
     let unknown = "0123456789abcdfghijklmnpqrsvwxyz";
     let list = format!("{unknown}\n/gnu/store/{}-x {EMPTY}\n", "0".repeat(32));
-    run_with(&mirror, "sync --from -", &list).silently();
+    let run = run_with(&mirror, "sync --from -", &list).exits(3);
+    run.says(unknown).says("no upstream has it (yet)");
     assert_eq!(mirror.list().len(), 1);
-    let run = run_with(&mirror, "sync --from - -v", &list).exits(0);
-    run.says("2 items that no upstream has (yet)").says(unknown);
+    // They are owed, and neither asked for again nor reported again at once.
+    upstream.asked();
+    run_with(&mirror, "sync --from -", &list).silently();
+    let asked = upstream.asked();
+    assert!(
+        !asked.iter().any(|path| path.contains(unknown)),
+        "{asked:?}"
+    );
+    let long = mirror.run("resolve --long").exits(0).out;
+    assert!(long.contains("owed      2 items"), "{long}");
+    // Where they are many, they are counted.
+    let many: Vec<String> = (1..22).map(|number| format!("{number:032}")).collect();
+    let run = run_with(&mirror, "sync --from -", &many.join("\n")).exits(3);
+    run.says("21 items that no upstream has (yet)")
+        .says("`guix-ipfs resolve --long` lists them");
     // Named one by one they are missed.
     mirror.run(&format!("add {unknown}")).exits(3).says(unknown);
 }

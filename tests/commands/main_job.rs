@@ -107,6 +107,10 @@ fn a_reference_that_no_upstream_has_holds_back_what_needs_it(node: &TestNode) {
         .exits(3)
         .says(referenced);
     upstream.set(&format!("{referenced}.narinfo"), narinfo);
+    // Its pause is not over; what waits for it comes as soon as it is there.
+    mirror.run("sync").silently();
+    assert!(!mirror.list().iter().any(|path| path.contains(referenced)));
+    mirror.run(&format!("add {referenced}")).silently();
     mirror.run("sync").silently();
     assert_eq!(mirror.root(), fixture_roots(0)[2]);
 }
@@ -122,7 +126,8 @@ fn sync_from_a_list_takes_what_it_names(node: &TestNode) {
     std::fs::write(&list, text).unwrap();
     mirror
         .run(&format!("sync --from {}", list.display()))
-        .silently();
+        .exits(3)
+        .says("00000000000000000000000000000000: no upstream has it (yet)");
     let published = [
         "/gnu/store/21q7lx382p28sibkw2l721ybjxymkh1a-rig-hello.txt",
         "/gnu/store/ifcypyirz39fix6ji7mblpsp5nfhmm7k-rig-empty",

@@ -231,7 +231,8 @@ fn another_run_holds_the_lock(node: &TestNode) {
     let run = mirror.run("sync -v").exits(75);
     let what = format!("another run (process {}) is writing", std::process::id());
     run.says_what_and_what_to_do(&what, "try again later");
-    drop(lock);
+    // A child of another test may still share the open file.
+    lock.unlock().unwrap();
     mirror.run("sync").silently();
 }
 

@@ -30,7 +30,10 @@ fn what_was_added_and_is_removed_leaves_the_root_as_it_was(node: &TestNode) {
     let all: Vec<String> = mirror.list();
     mirror.run(&format!("remove {}", all.join(" "))).silently();
     assert_eq!(mirror.root(), roots[0]);
+    // They stay out until a person adds them.
     mirror.run("sync").silently();
+    assert_eq!(mirror.root(), roots[0]);
+    mirror.run(&format!("add {}", all.join(" "))).silently();
     assert_eq!(mirror.root(), roots[2]);
 }
 

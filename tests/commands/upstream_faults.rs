@@ -74,7 +74,8 @@ fn what_was_refused_for_its_content_is_not_fetched_again_for_a_day(node: &TestNo
     mirror.run("sync").silently();
     let asked = upstream.asked();
     assert!(!asked.iter().any(|path| path == NAR), "{asked:?}");
-    mirror.run("sync -v").exits(0).says(HELLO);
+    let long = mirror.run("resolve --long").exits(0).out;
+    assert!(long.contains(HELLO) && long.contains(NAR), "{long}");
     // Whoever names it means it.
     mirror.run(&format!("add {HELLO}")).exits(3).says(HELLO);
     upstream.set(NAR, good);

@@ -172,6 +172,10 @@ fn a_nar_that_is_being_baked_waits_for_the_next_run(node: &TestNode) {
     mirror.run("sync").silently();
     assert!(!mirror.list().iter().any(|path| path.contains(HELLO)));
     upstream.set(&narinfo, baked);
+    // Its pause is not over, unless a person asks for it.
+    mirror.run("sync").silently();
+    assert!(!mirror.list().iter().any(|path| path.contains(HELLO)));
+    mirror.run(&format!("add {HELLO}")).silently();
     mirror.run("sync").silently();
     assert_eq!(mirror.root(), fixture_roots(0)[2]);
 }

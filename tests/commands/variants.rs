@@ -1,4 +1,4 @@
-//! Mirroring some of the compressions only.
+//! Mirroring some of the compressions, where an item has them.
 
 use crate::support::{Mirror, TestNode, Upstream, fixture, root_of, tree_of_fixtures};
 use guix_ipfs::ipfs::cid::CidVersion;
@@ -6,8 +6,9 @@ use guix_ipfs::ipfs::cid::CidVersion;
 on_both_nodes!(
     only_the_wanted_variants_are_published,
     what_is_repaired_has_only_the_wanted_variants_too,
-    an_item_without_a_wanted_variant_is_an_error_named_as_such,
-    what_is_signed_is_never_cut,
+    an_item_without_a_wanted_variant_comes_as_it_is,
+    a_preference_loses_no_item_of_the_list,
+    a_narinfo_whose_variants_cannot_be_dropped_comes_whole,
 );
 
 const HELLO: &str = "21q7lx382p28sibkw2l721ybjxymkh1a";
@@ -83,37 +84,79 @@ fn without_gzip(narinfo: &str) -> String {
     kept
 }
 
-fn an_item_without_a_wanted_variant_is_an_error_named_as_such(node: &TestNode) {
+fn an_item_without_a_wanted_variant_comes_as_it_is(node: &TestNode) {
     let upstream = Upstream::of_fixtures();
     let mirror = Mirror::new(node, &upstream);
-    let run = mirror.run(&format!("add {SOURCE} {HELLO} --compression zstd"));
-    run.exits(3)
-        .says(SOURCE)
-        .says("it has none of the wanted compressions, only none");
-    assert_eq!(mirror.list().len(), 1);
+    mirror
+        .run(&format!("add {SOURCE} {HELLO} --compression zstd"))
+        .silently();
+    assert_eq!(mirror.list().len(), 2);
+    let root = mirror.root();
+    node.published(&root).judge();
+    for (name, compressions) in [
+        (format!("{SOURCE}.narinfo"), vec!["none"]),
+        (format!("{HELLO}.narinfo"), vec!["zstd"]),
+    ] {
+        let narinfo = node.get(&format!("/ipfs/{root}/{name}")).text();
+        assert_eq!(listed(&narinfo), compressions, "{narinfo}");
+    }
+    // Nothing of what is there already is asked for again.
+    upstream.asked();
+    mirror
+        .run(&format!("add {SOURCE} {HELLO} --compression lzip"))
+        .silently();
+    assert!(!upstream.asked().iter().any(|path| path.contains("nar/")));
     let run = mirror.run("sync --compression xz");
     run.exits(2).says("gzip, lzip, zstd or none");
 }
 
-fn what_is_signed_is_never_cut(node: &TestNode) {
+fn a_preference_loses_no_item_of_the_list(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    for (number, wanted) in ["zstd", "lzip", "gzip", "none", "none zstd"]
+        .into_iter()
+        .enumerate()
+    {
+        let mirror = Mirror::new(node, &upstream);
+        let options: String = wanted
+            .split(' ')
+            .map(|name| format!(" --compression {name}"))
+            .collect();
+        let key = format!("--key preference-{number}");
+        mirror.run(&format!("sync {key}{options}")).silently();
+        let listed = mirror.run(&format!("resolve --list {key}")).exits(0).out;
+        assert_eq!(listed.lines().count(), 8, "{wanted}: {listed}");
+    }
+}
+
+/// The compressions that a narinfo lists.
+fn listed(narinfo: &str) -> Vec<&str> {
+    let lines = narinfo.lines();
+    lines
+        .filter_map(|line| line.strip_prefix("Compression: "))
+        .collect()
+}
+
+/// Variants before the signature, or without one.
+fn a_narinfo_whose_variants_cannot_be_dropped_comes_whole(node: &TestNode) {
     let upstream = Upstream::of_fixtures();
     let mirror = Mirror::new(node, &upstream);
     let name = format!("{HELLO}.narinfo");
     let text = String::from_utf8(upstream.get(&name)).unwrap();
     let (signed, rest) = text.split_once("Signature:").unwrap();
     let (signature, urls) = rest.split_once('\n').unwrap();
-    for (early, said) in [
-        (
-            format!("{urls}{signed}Signature:{signature}\n"),
-            "their lines are part of what is signed",
-        ),
-        (format!("{signed}{urls}"), "it is not signed"),
-    ] {
-        upstream.set(&name, early);
-        let run = mirror.run(&format!("add {HELLO} --compression zstd"));
-        run.exits(3).says(HELLO).says(said);
+    let kinds = [
+        format!("{urls}{signed}Signature:{signature}\n"),
+        format!("{signed}{urls}"),
+    ];
+    for (number, narinfo) in kinds.into_iter().enumerate() {
+        upstream.set(&name, narinfo.as_str());
+        let key = format!("--key whole-{number}");
+        mirror
+            .run(&format!("add {HELLO} --compression zstd {key}"))
+            .silently();
+        let root = mirror.run(&format!("resolve {key}")).exits(0).out;
+        let root = root.trim();
+        assert_eq!(node.get(&format!("{root}/{name}")).text(), narinfo);
+        node.published(root.trim_start_matches("/ipfs/")).judge();
     }
-    assert!(mirror.list().is_empty());
-    // All of them are as the upstream has them, signed early or not at all.
-    mirror.run(&format!("add {HELLO}")).silently();
 }

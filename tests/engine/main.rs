@@ -14,14 +14,14 @@ mod silent;
 use faulty::{FaultyNode, Moment};
 use guix_ipfs::guix::{ConnectionLimits, UpstreamClient};
 use guix_ipfs::mirror::{
-    Closure, Failure, GraftChoice, ItemFilter, ItemSelection, MirrorRequest, RememberedRefusals,
-    RunLimits, mirror,
+    Closure, Failure, GraftChoice, ItemFilter, ItemSelection, MirrorRequest, Pauses, RunLimits,
+    mirror,
 };
 use guix_ipfs::node::Node;
 use guix_ipfs::publication::{Engine, PublisherOptions};
 use silent::Silent;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use support::{TestNode, Upstream, fixture_roots};
 
 /// The request of `sync`.
@@ -29,6 +29,7 @@ fn request(upstream: &Upstream, locks: &Path, key: &str, closure: Closure) -> Mi
     let limits = ConnectionLimits {
         connect: Duration::from_secs(20),
         read: Duration::from_secs(60),
+        low_speed: Duration::from_secs(30),
     };
     MirrorRequest {
         key: key.to_owned(),
@@ -45,9 +46,10 @@ fn request(upstream: &Upstream, locks: &Path, key: &str, closure: Closure) -> Mi
             max_bytes: None,
             max_time: None,
             checkpoint: 3,
+            max_planned: RunLimits::MAX_PLANNED,
         },
-        remembered_refusals: RememberedRefusals::Ignored,
-        cache_folder: None,
+        pauses: Pauses::Obeyed,
+        now: SystemTime::now(),
         base: None,
         publishing: PublisherOptions {
             lock_folder: locks.to_owned(),

@@ -65,6 +65,7 @@ fn act(site: &mut Site, random: &mut Random) {
     let terms = Terms::random(random, site);
     let end = match random.between(0, 1000) {
         _ if site.node.key_id(KEY).is_none() => site.run(&Wish::Sync, &Terms::plain(0)),
+        0..40 => return both(site, random),
         40..80 => return beside_the_collector(site, random),
         80..140 => {
             let wish = Wish::Add(some_items(site, random));
@@ -96,11 +97,34 @@ fn act(site: &mut Site, random: &mut Random) {
 
 /// Items that a person may name: of late or old, to be had or not.
 fn some_items(site: &Site, random: &mut Random) -> Vec<ItemId> {
-    let made = site.wanted.possible.last().map_or(1, |last| last + 1);
+    let made = site
+        .wanted
+        .possible
+        .last_key_value()
+        .map_or(1, |(last, _)| last + 1);
     let count = random.between(1, 4);
     (0..count)
         .map(|_| random.between(0, made as u64) as ItemId)
         .collect()
+}
+
+/// Two users write at once.
+fn both(site: &mut Site, random: &mut Random) {
+    let mut wish = || match random.chance(600) {
+        true => Wish::Sync,
+        false => Wish::Add(some_items(site, random)),
+    };
+    let wishes = [wish(), wish()];
+    let mut terms = [0, 1].map(|user| Terms {
+        user,
+        is_alone: false,
+        killed: None,
+        ..Terms::random(random, site)
+    });
+    if random.chance(200) {
+        terms[1].killed = Some((random.between(0, 60) as usize, random.chance(500)));
+    }
+    site.run_both([&wishes[0], &wishes[1]], [&terms[0], &terms[1]]);
 }
 
 /// The collector runs again and again while a run writes.
@@ -129,9 +153,9 @@ fn beside_the_collector(site: &mut Site, random: &mut Random) {
 
 /// Checks the pins after a run that ended well and was alone.
 fn after_a_good_run(site: &mut Site, user: usize) {
-    if let Some(ledger) = Ledger::of(site.node.node()) {
-        site.wanted.settle(|hash| ledger.removed.contains(hash));
-    }
+    let ledger = Ledger::of(site.node);
+    site.wanted.settle(&ledger);
+    site.wanted.note_given_up(&ledger);
     let name = format!("guix-ipfs/{}", site.node.key_id(KEY).unwrap());
     let pins = site.node.pins();
     let journals = pins.values().filter(|pin| **pin == name).count();

@@ -6,6 +6,7 @@ use crate::ledger::Ledger;
 use crate::site::{KEY, Site};
 use crate::support::TestNode;
 use cid::Cid;
+use guix_ipfs::mirror::OwedKind;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -13,6 +14,9 @@ use std::path::Path;
 /// The time in which an item that can be had comes in: the longest pause between two
 /// tries is a day.
 const PATIENCE: Minute = DAY + DAY / 2;
+
+/// The time after which an item is given up.
+const GIVEN_UP_AFTER: Minute = 14 * DAY;
 
 /// The judge, who keeps the blocks that were read. They cannot change, but they can go;
 /// so each day the node is asked for all that it holds.
@@ -32,7 +36,7 @@ impl Judge {
         let path = site.node.node().resolve(&name).unwrap();
         let path = path.expect("the name resolves");
         let root = path.strip_prefix("/ipfs/").unwrap();
-        is_kept_by_a_journal(site.node, &name, root);
+        let journals = is_kept_by_journals(site.node, &name, root);
         let read = RefCell::new(HashMap::new());
         let get = |cid: &str| {
             let known = self.known.get(cid).cloned();
@@ -59,16 +63,22 @@ impl Judge {
             assert!(may_lack, "{by} refers to {reference}, which is not there");
         }
         nothing_is_lost(site, &published);
-        nothing_came_unasked(site, &published);
-        if let Some(ledger) = Ledger::of(site.node.node()) {
+        let wanted_since = wanted_since(site);
+        nothing_came_unasked(site, &published, &wanted_since);
+        let ledger = Ledger::of(site.node);
+        site.wanted.note_given_up(&ledger);
+        // The last run may have been killed before it published what it pinned; then the
+        // ledger is that of a root to come.
+        if journals == 1 {
             everything_is_accounted_for(site, &published, &ledger);
+            nothing_else_is_owed(site, &published, &ledger, &wanted_since);
         }
         site.wanted.published = published;
     }
 }
 
-/// A pinned journal holds the root.
-fn is_kept_by_a_journal(node: &TestNode, name: &str, root: &str) {
+/// A pinned journal holds the root. Returns the number of those that are pinned.
+fn is_kept_by_journals(node: &TestNode, name: &str, root: &str) -> usize {
     let root = root.parse::<Cid>().unwrap().to_bytes();
     let journals = node.pins_named(&format!("guix-ipfs/{name}"));
     let holds = |journal: &String| {
@@ -77,6 +87,7 @@ fn is_kept_by_a_journal(node: &TestNode, name: &str, root: &str) {
     };
     let is_kept = journals.iter().any(holds);
     assert!(is_kept, "no pinned journal holds the published root");
+    journals.len()
 }
 
 fn nothing_is_lost(site: &Site, published: &BTreeSet<ItemId>) {
@@ -88,15 +99,33 @@ fn nothing_is_lost(site: &Site, published: &BTreeSet<ItemId>) {
     assert!(lost.is_empty(), "published once, and gone: {lost:?}");
 }
 
-fn nothing_came_unasked(site: &Site, published: &BTreeSet<ItemId>) {
-    let possible = site.world.closure(site.wanted.possible.iter().copied());
-    let possible: HashSet<ItemId> = possible.into_iter().collect();
-    let unasked: Vec<&str> = published
-        .iter()
-        .filter(|id| !possible.contains(id))
+fn nothing_came_unasked(
+    site: &Site,
+    published: &BTreeSet<ItemId>,
+    wanted_since: &HashMap<ItemId, Minute>,
+) {
+    let unasked = published.iter().filter(|id| !wanted_since.contains_key(id));
+    let unasked: Vec<&str> = unasked
         .map(|id| site.world.items[*id].basename.as_str())
         .collect();
     assert!(unasked.is_empty(), "published unasked: {unasked:?}");
+}
+
+/// The items that some run may have wanted, or that those refer to, with the moment
+/// since when.
+fn wanted_since(site: &Site) -> HashMap<ItemId, Minute> {
+    let possible = site.wanted.possible.iter();
+    let mut wanted: HashMap<ItemId, Minute> = possible.map(|(id, since)| (*id, *since)).collect();
+    // All references are to older items.
+    for (id, item) in site.world.items.iter().enumerate().rev() {
+        if let Some(since) = wanted.get(&id).copied() {
+            for reference in &item.references {
+                let earliest = wanted.entry(*reference).or_insert(since);
+                *earliest = since.min(*earliest);
+            }
+        }
+    }
+    wanted
 }
 
 /// Everything that was wanted is published, owed, given up or removed, and nothing else
@@ -123,27 +152,27 @@ fn everything_is_accounted_for(site: &Site, published: &BTreeSet<ItemId>, ledger
                 item.basename
             )
         };
+        let expected = item
+            .settled
+            .max(*since)
+            .max(end_of_trouble)
+            .saturating_add(PATIENCE);
         let needs_removed = site.world.closure([*id]).into_iter();
         let needs_removed = needs_removed
             .filter(|id| site.wanted.is_removed(*id))
             .count()
             > 0;
-        if owed.is_none() {
-            lost.insert(id, told());
-        } else if !needs_removed
-            && owed.is_some_and(|owed| !owed.given_up)
-            && site.wanted.last_full > item.settled.max(*since).max(end_of_trouble) + PATIENCE
-        {
-            late.insert(id, told());
+        let is_given_up = site.wanted.given_up.contains(id);
+        match owed {
+            None if is_given_up => {}
+            None => drop(lost.insert(id, told())),
+            Some(owed) if owed.given_up || needs_removed => {}
+            Some(_) if site.wanted.last_full > expected => drop(late.insert(id, told())),
+            Some(_) => {}
         }
     }
     assert!(lost.is_empty(), "wanted once, and forgotten: {lost:#?}");
     assert!(late.is_empty(), "to be had, and still owed: {late:#?}");
-    for (hash, owed) in &ledger.owed {
-        let id = site.world.by_hash[hash];
-        assert!(!published.contains(&id), "owed and published: {owed:?}");
-        assert!(!owed.reason.is_empty(), "owed without a reason: {owed:?}");
-    }
     for id in &site.wanted.removed {
         let item = &items[*id];
         let is_known = ledger.removed.contains(&item.hash);
@@ -156,6 +185,32 @@ fn everything_is_accounted_for(site: &Site, published: &BTreeSet<ItemId>, ledger
             !published.contains(id),
             "removed, and back: {}",
             item.basename
+        );
+    }
+}
+
+fn nothing_else_is_owed(
+    site: &Site,
+    published: &BTreeSet<ItemId>,
+    ledger: &Ledger,
+    wanted_since: &HashMap<ItemId, Minute>,
+) {
+    for (hash, owed) in &ledger.owed {
+        let id = site.world.by_hash[hash];
+        // One of two writers may still owe, for one pause, what the other published.
+        let is_settled = site.now > site.wanted.last_pair + PATIENCE;
+        let is_published = is_settled && published.contains(&id);
+        assert!(!is_published, "owed and published: {owed:?}");
+        let is_told = !owed.reason.is_empty() || owed.kind == OwedKind::Left;
+        assert!(is_told, "owed without a reason: {owed:?}");
+        let since = wanted_since.get(&id);
+        let since = since.unwrap_or_else(|| panic!("owed, and never wanted: {owed:?}"));
+        // A clock that is wrong for one run adds no more than the longest pause.
+        let jumps = site.wanted.jumps.iter().filter(|at| *at >= since).count() as Minute;
+        let is_time = site.now + jumps * DAY >= since + GIVEN_UP_AFTER;
+        assert!(
+            !owed.given_up || is_time,
+            "wanted since {since}, and given up: {owed:?}"
         );
     }
 }

@@ -1,23 +1,26 @@
 //! The ledger, as the program tells of it.
 
-use guix_ipfs::node::Node;
+use crate::site::KEY;
+use crate::support::TestNode;
+use guix_ipfs::mirror::{OwedItem, ledger_summary};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub struct Ledger {
     /// By store hash.
-    pub owed: BTreeMap<String, Owed>,
+    pub owed: BTreeMap<String, OwedItem>,
     /// The store hashes of items that a person removed.
     pub removed: BTreeSet<String>,
 }
 
-#[derive(Debug)]
-pub struct Owed {
-    pub reason: String,
-    pub given_up: bool,
-}
-
 impl Ledger {
-    pub fn of(_node: &dyn Node) -> Option<Self> {
-        None
+    pub fn of(node: &TestNode) -> Self {
+        let name = node.key_id(KEY).unwrap();
+        let summary = ledger_summary(node.node(), &name).unwrap().unwrap();
+        let owed = summary.owed.into_iter();
+        let removed = summary.removed.into_iter();
+        Self {
+            owed: owed.map(|owed| (owed.hash.to_string(), owed)).collect(),
+            removed: removed.map(|item| item.hash.to_string()).collect(),
+        }
     }
 }

@@ -18,6 +18,7 @@ impl Site<'_> {
             items: items.iter().map(|id| self.item_ref(*id)).collect(),
             referenced,
             publishing: self.publishing(terms.user),
+            now: self.clock(terms),
             jobs: terms.jobs,
         };
         let node = killable(self.node.node(), terms);
@@ -31,8 +32,9 @@ impl Site<'_> {
         self.counts.removals += 1;
         let forced = referenced == ReferencedItems::Removed;
         match done {
-            Ok(_) if !is_dead => {
-                self.wanted.note_removed(items, forced);
+            Ok(summary) if !is_dead => {
+                let removed = self.wanted.ids(&summary.removed);
+                self.wanted.note_removed(&removed, forced);
                 End::Well
             }
             Err(Failure::InUse { .. }) if !is_dead => End::Well,

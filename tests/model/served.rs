@@ -39,6 +39,7 @@ impl ServedFarm {
         let limits = ConnectionLimits {
             connect: Duration::from_secs(20),
             read: Duration::from_secs(60),
+            low_speed: Duration::from_secs(30),
         };
         let url = format!("http://127.0.0.1:{port}");
         let mut farm = Self {

@@ -11,14 +11,17 @@ use crate::support::TestNode;
 use crate::wanted::Wanted;
 use guix_ipfs::mirror::{
     Closure, Failure, GraftChoice, ItemFilter, ItemRef, ItemSelection, ItemSpec, MirrorRequest,
-    MirrorSummary, RememberedRefusals, RunLimits, mirror,
+    MirrorSummary, Pauses, RunLimits, mirror,
 };
 use guix_ipfs::node::Node;
 use guix_ipfs::publication::{Engine, PublisherOptions};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
+
+/// The time at which the farms begin.
+const BEGINNING: Duration = Duration::from_secs(1_800_000_000);
 
 /// The key that all publish under.
 pub const KEY: &str = "model";
@@ -56,10 +59,11 @@ pub struct Counts {
     pub collections: usize,
     pub removals: usize,
     pub repairs: usize,
+    pub pairs: usize,
     pub jumps: usize,
     /// Runs that failed because nothing could be had of a farm.
     pub unreachable: usize,
-    /// Runs that failed beside the collector.
+    /// Runs that failed beside another writer or the collector.
     pub beaten: usize,
 }
 
@@ -84,11 +88,12 @@ pub struct Terms {
     pub jump: u64,
     pub max_bytes: Option<u64>,
     pub checkpoint: usize,
+    pub max_planned: usize,
     pub graft: GraftChoice,
     pub jobs: u16,
     /// The builds to ask for at first.
     pub count: u32,
-    /// Nothing else works with the node.
+    /// Another writer or the collector is at work.
     pub is_alone: bool,
 }
 
@@ -109,11 +114,17 @@ impl Terms {
             jump: 0,
             max_bytes: None,
             checkpoint: 1000,
+            max_planned: RunLimits::MAX_PLANNED,
             graft: GraftChoice::Auto,
             jobs: 4,
             count: 30,
             is_alone: true,
         }
+    }
+
+    fn is_unlimited(&self) -> bool {
+        let is_unlimited = self.max_bytes.is_none() && self.max_planned == RunLimits::MAX_PLANNED;
+        is_unlimited && self.jump == 0
     }
 
     pub fn random(random: &mut Random, site: &Site) -> Self {
@@ -131,6 +142,9 @@ impl Terms {
         }
         if random.chance(300) {
             terms.checkpoint = *random.pick(&[1, 3, 10]).unwrap();
+        }
+        if random.chance(50) {
+            terms.max_planned = random.between(1, 40) as usize;
         }
         if random.chance(300) {
             terms.graft = GraftChoice::Only(Engine::Car);
@@ -187,18 +201,21 @@ impl<'n> Site<'n> {
         self.counts.wanted = self.wanted.possible.len();
         self.counts.published = self.wanted.published.len();
         self.counts.removed = self.wanted.removed.len();
-        if let Some(ledger) = Ledger::of(self.node.node()) {
-            let owed = ledger.owed.values();
-            let (given_up, owed): (Vec<_>, Vec<_>) = owed.partition(|owed| owed.given_up);
-            self.counts.given_up = given_up.len();
-            self.counts.owed = owed.len();
-        }
+        let owed = Ledger::of(self.node).owed.into_values();
+        self.counts.owed = owed.filter(|owed| !owed.given_up).count();
+        self.counts.given_up = self.wanted.given_up.len();
         std::mem::take(&mut self.counts)
     }
 
     fn is_answering(&self, farm: usize) -> bool {
         let farm = &self.world.farms[farm];
         !farm.is_down(self.now) && !farm.is_busy(self.now)
+    }
+
+    /// The clock of a run.
+    pub fn clock(&self, terms: &Terms) -> SystemTime {
+        let minutes = Duration::from_secs((self.now + terms.jump) * 60);
+        SystemTime::UNIX_EPOCH + BEGINNING + minutes
     }
 
     pub fn publishing(&self, user: usize) -> PublisherOptions {
@@ -238,9 +255,13 @@ impl<'n> Site<'n> {
                 max_bytes: terms.max_bytes,
                 max_time: None,
                 checkpoint: terms.checkpoint,
+                max_planned: terms.max_planned,
             },
-            remembered_refusals: RememberedRefusals::Ignored,
-            cache_folder: None,
+            pauses: match wish {
+                Wish::Add(_) => Pauses::Ignored,
+                Wish::Sync | Wish::From(_) => Pauses::Obeyed,
+            },
+            now: self.clock(terms),
             base: None,
             publishing: self.publishing(terms.user),
             jobs: terms.jobs,
@@ -257,6 +278,26 @@ impl<'n> Site<'n> {
         }
         let is_dead = node.is_dead();
         self.note(wish, terms, done, is_dead)
+    }
+
+    /// Runs two wishes at once, each of a user of its own.
+    pub fn run_both(&mut self, wishes: [&Wish; 2], terms: [&Terms; 2]) -> [End; 2] {
+        self.counts.pairs += 1;
+        self.wanted.last_pair = self.now;
+        let requests = [0, 1].map(|at| self.request(wishes[at], terms[at]));
+        let nodes = [0, 1].map(|at| killable(self.node.node(), terms[at]));
+        let [first, second] = std::thread::scope(|scope| {
+            let threads = [0, 1].map(|at| {
+                let (node, request) = (&nodes[at], &requests[at]);
+                scope.spawn(move || mirror(node, request, &Silent))
+            });
+            threads.map(|thread| thread.join().unwrap())
+        });
+        let dead = [nodes[0].is_dead(), nodes[1].is_dead()];
+        [
+            self.note(wishes[0], terms[0], first, dead[0]),
+            self.note(wishes[1], terms[1], second, dead[1]),
+        ]
     }
 
     fn note(
@@ -277,15 +318,18 @@ impl<'n> Site<'n> {
         };
         self.log(format!("{wish:?} {terms:?}: {told}, killed: {is_dead}"));
         self.counts.runs += 1;
-        self.counts.jumps += usize::from(terms.jump > 0);
+        if terms.jump > 0 {
+            self.counts.jumps += 1;
+            self.wanted.jumps.push(self.now);
+        }
         let answering: Vec<usize> = (0..self.farms.len())
             .filter(|farm| self.is_answering(*farm))
             .collect();
         match wish {
             Wish::Sync => answering
                 .iter()
-                .for_each(|farm| self.wanted.note_tried(*farm)),
-            Wish::Add(items) | Wish::From(items) => self.wanted.possible.extend(items),
+                .for_each(|farm| self.wanted.note_tried(*farm, self.now)),
+            Wish::Add(items) | Wish::From(items) => self.wanted.note_possible(items, self.now),
         }
         if is_dead {
             self.counts.kills += 1;
@@ -297,14 +341,17 @@ impl<'n> Site<'n> {
         match done {
             Ok(summary) => {
                 self.counts.mirrored += summary.result.mirrored.len();
-                if terms.max_bytes.is_none() && terms.jump == 0 && answering.len() == 2 {
+                if terms.is_unlimited() && answering.len() == self.farms.len() {
                     self.wanted.last_full = self.now;
                 }
                 match wish {
                     Wish::Sync => answering
                         .iter()
                         .for_each(|farm| self.wanted.note_synced(*farm, self.now)),
-                    Wish::Add(items) => self.wanted.note_added(items, self.now),
+                    Wish::Add(items) => {
+                        self.wanted.note_added(items, self.now);
+                        self.wanted.note_back(&summary.result.mirrored);
+                    }
                     Wish::From(items) => {
                         let is_kept = |id: &&ItemId| !self.wanted.is_removed(**id);
                         let kept: Vec<ItemId> = items.iter().filter(is_kept).copied().collect();
@@ -325,11 +372,8 @@ impl<'n> Site<'n> {
     }
 
     fn note_unsure_addition(&mut self, items: &[ItemId]) {
-        let removed: Vec<ItemId> = items
-            .iter()
-            .filter(|id| self.wanted.removed.contains(id))
-            .copied()
-            .collect();
+        let all = self.world.closure(items.iter().copied()).into_iter();
+        let removed: Vec<ItemId> = all.filter(|id| self.wanted.removed.contains(id)).collect();
         self.wanted.note_uncertain(&removed, false);
     }
 

@@ -3,7 +3,8 @@
 
 use crate::farm::World;
 use crate::item::{ItemId, Minute};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::ledger::Ledger;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// The longest time for which a build that is listed goes unseen, in minutes: once an
@@ -17,8 +18,15 @@ pub struct Wanted {
     shown: Vec<HashMap<ItemId, Minute>>,
     /// The items that some run must have wanted, with the moment since when.
     pub due: BTreeMap<ItemId, Minute>,
-    /// The items that some run may have wanted.
-    pub possible: BTreeSet<ItemId>,
+    /// The items that some run may have wanted, with the moment since when.
+    pub possible: BTreeMap<ItemId, Minute>,
+    /// The items that stood in a farm's list already when it was read for the first
+    /// time: a mirror begins with the newest ones.
+    older: HashSet<ItemId>,
+    /// The farms whose list was read.
+    begun: BTreeSet<usize>,
+    /// The items that were seen to be given up.
+    pub given_up: BTreeSet<ItemId>,
     /// The items that a person removed, and did not add again.
     pub removed: BTreeSet<ItemId>,
     /// Those that published ones referred to.
@@ -29,6 +37,10 @@ pub struct Wanted {
     pub published: BTreeSet<ItemId>,
     /// The last run that ended well without limits and could ask every farm.
     pub last_full: Minute,
+    /// The last time that two wrote at once.
+    pub last_pair: Minute,
+    /// The runs whose clock was wrong.
+    pub jumps: Vec<Minute>,
 }
 
 impl Wanted {
@@ -37,12 +49,17 @@ impl Wanted {
             world: Arc::clone(world),
             shown: world.farms.iter().map(|_| HashMap::new()).collect(),
             due: BTreeMap::new(),
-            possible: BTreeSet::new(),
+            possible: BTreeMap::new(),
+            older: HashSet::new(),
+            begun: BTreeSet::new(),
+            given_up: BTreeSet::new(),
             removed: BTreeSet::new(),
             forced: BTreeSet::new(),
             uncertain: BTreeSet::new(),
             published: BTreeSet::new(),
             last_full: 0,
+            last_pair: 0,
+            jumps: Vec::new(),
         }
     }
 
@@ -58,16 +75,28 @@ impl Wanted {
     /// Takes note of a run that read a farm's list and ended well: all that stood
     /// there for an hour is due.
     pub fn note_synced(&mut self, farm: usize, now: Minute) {
+        if self.begun.insert(farm) {
+            self.older.extend(self.shown[farm].keys());
+        }
         for (id, since) in &self.shown[farm] {
-            if now >= since + LOOK {
+            if now >= since + LOOK && !self.older.contains(id) {
                 self.due.entry(*id).or_insert(now);
             }
         }
     }
 
     /// Takes note of a run that may have read a farm's list.
-    pub fn note_tried(&mut self, farm: usize) {
-        self.possible.extend(self.shown[farm].keys());
+    pub fn note_tried(&mut self, farm: usize, now: Minute) {
+        for id in self.shown[farm].keys() {
+            self.possible.entry(*id).or_insert(now);
+        }
+    }
+
+    /// Takes note of items that a person named, in a run that ended somehow.
+    pub fn note_possible(&mut self, items: &[ItemId], now: Minute) {
+        for id in items {
+            self.possible.entry(*id).or_insert(now);
+        }
     }
 
     /// Takes note of items that a person named, in a run that ended well.
@@ -102,7 +131,8 @@ impl Wanted {
     }
 
     /// Decides about what was uncertain, by the ledger after a run that ended well.
-    pub fn settle(&mut self, is_removed: impl Fn(&str) -> bool) {
+    pub fn settle(&mut self, ledger: &Ledger) {
+        let is_removed = |hash: &str| ledger.removed.contains(hash);
         for id in std::mem::take(&mut self.uncertain) {
             match is_removed(&self.world.items[id].hash) {
                 true => self.note_removed(&[id], false),
@@ -115,10 +145,31 @@ impl Wanted {
     }
 
     pub fn note_published(&mut self, paths: &[String]) {
-        for path in paths {
-            let hash = &path.strip_prefix("/gnu/store/").unwrap()[..32];
-            self.published.insert(self.world.by_hash[hash]);
+        self.published.extend(self.ids(paths));
+    }
+
+    /// Takes note of items that came back with one that a person added.
+    pub fn note_back(&mut self, paths: &[String]) {
+        for id in self.ids(paths) {
+            self.removed.remove(&id);
+            self.forced.remove(&id);
+            self.uncertain.remove(&id);
         }
+    }
+
+    /// The items of these store paths.
+    pub fn ids(&self, paths: &[String]) -> Vec<ItemId> {
+        let hashes = paths
+            .iter()
+            .map(|path| &path.strip_prefix("/gnu/store/").unwrap()[..32]);
+        hashes.map(|hash| self.world.by_hash[hash]).collect()
+    }
+
+    /// Takes note of what the ledger has given up.
+    pub fn note_given_up(&mut self, ledger: &Ledger) {
+        let given_up = ledger.owed.iter().filter(|(_, owed)| owed.given_up);
+        let given_up = given_up.map(|(hash, _)| self.world.by_hash[hash]);
+        self.given_up.extend(given_up);
     }
 
     pub fn is_removed(&self, id: ItemId) -> bool {

@@ -2,6 +2,7 @@
 
 use super::error::NarError;
 use super::expected::ExpectedNar;
+use super::unpacking::check;
 use std::io::{self, BufReader, BufWriter, PipeWriter, Write};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -28,7 +29,7 @@ impl Checker {
         let file = BufReader::with_capacity(BUFFER_BYTES, reader);
         let thread = thread::Builder::new()
             .name("nar-check".to_owned())
-            .spawn(move || shared.check(file))
+            .spawn(move || check(&shared, file))
             .map_err(cannot_start)?;
         Ok(Self {
             pipe: Some(BufWriter::with_capacity(BUFFER_BYTES, writer)),
@@ -44,7 +45,7 @@ impl Checker {
             Some(Ok(())) => Ok(()),
             Some(Err(_)) | None => {
                 self.finish()?;
-                Err(self.expected.corrupt("something follows its end"))
+                Err(NarError::Followed(self.expected.compression.clone()))
             }
         }
     }
@@ -54,7 +55,11 @@ impl Checker {
         self.pipe = None;
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(result)) => result,
-            Some(Err(_)) | None => Err(self.expected.corrupt("the decompressor broke down")),
+            Some(Err(_)) | None => Err(NarError::Corrupt {
+                compression: self.expected.compression.clone(),
+                reason: "the decompressor broke down".to_owned(),
+                is_whole: true,
+            }),
         }
     }
 }

@@ -2,7 +2,8 @@
 //! the whole input was valid: one stream, or several end to end.
 
 use super::super::compression::Compression;
-use flate2::bufread::MultiGzDecoder;
+use super::input::Input;
+use flate2::bufread::GzDecoder;
 use lzma_rust2::{Action, LzipStream, Status};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
@@ -15,64 +16,168 @@ pub(super) const MAX_WINDOW_BYTES: u32 = 64 << 20;
 /// KiB that the lzip decoder takes beside its dictionary, generously.
 const LZIP_OVERHEAD_KIB: u32 = 1 << 10;
 
-/// A reader of the decompressed `source`, or `None` for an unknown compression.
+/// A reader of the decompressed input.
 ///
-/// It reads `source` to its end. Its error is `OutOfMemory` if the stream asks for a
+/// It reads the input to its end. Its error is `OutOfMemory` if the stream asks for a
 /// window beyond [`MAX_WINDOW_BYTES`], and of any other kind if the stream is cut
 /// short, damaged, or followed by something else.
-pub(super) fn decompress<'a>(
-    compression: &Compression,
-    source: impl BufRead + 'a,
-) -> Option<Box<dyn Read + 'a>> {
-    Some(match compression {
-        Compression::Gzip => Box::new(MultiGzDecoder::new(source)),
-        Compression::Lzip => Box::new(Lzip {
-            source,
-            stream: LzipStream::new_mem_limit(true, (MAX_WINDOW_BYTES >> 10) + LZIP_OVERHEAD_KIB),
-        }),
-        Compression::Zstd => {
-            let mut decoder = FrameDecoder::new();
-            decoder.set_max_window_size(MAX_WINDOW_BYTES.into());
-            Box::new(Zstd { source, decoder })
+pub(super) enum Decompressor<S: BufRead> {
+    Gzip(Gzip<S>),
+    Lzip(Box<Lzip<S>>),
+    Zstd(Box<Zstd<S>>),
+    None(Input<S>),
+}
+
+impl<S: BufRead> Decompressor<S> {
+    /// `None` for an unknown compression.
+    pub(super) fn new(compression: &Compression, input: Input<S>) -> Option<Self> {
+        Some(match compression {
+            Compression::Gzip => Self::Gzip(Gzip {
+                member: Some(GzDecoder::new(input)),
+            }),
+            Compression::Lzip => Self::Lzip(Box::new(Lzip {
+                input,
+                member: lzip_member(),
+                is_between: false,
+                pending: Vec::new(),
+            })),
+            Compression::Zstd => {
+                let mut frame = FrameDecoder::new();
+                frame.set_max_window_size(MAX_WINDOW_BYTES.into());
+                let is_between = false;
+                Self::Zstd(Box::new(Zstd {
+                    input,
+                    frame,
+                    is_between,
+                }))
+            }
+            Compression::None => Self::None(input),
+            Compression::Other(_) => return None,
+        })
+    }
+
+    /// The input, which is always there.
+    pub(super) fn input(&mut self) -> Option<&mut Input<S>> {
+        match self {
+            Self::Gzip(gzip) => gzip.member.as_mut().map(GzDecoder::get_mut),
+            Self::Lzip(lzip) => Some(&mut lzip.input),
+            Self::Zstd(zstd) => Some(&mut zstd.input),
+            Self::None(input) => Some(input),
         }
-        Compression::None => Box::new(source),
-        Compression::Other(_) => return None,
+    }
+}
+
+impl<S: BufRead> Read for Decompressor<S> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Gzip(gzip) => gzip.read(out),
+            Self::Lzip(lzip) => lzip.read(out),
+            Self::Zstd(zstd) => zstd.read(out),
+            Self::None(input) => input.read(out),
+        }
+    }
+}
+
+/// The string "nix-archive-1" as a nar spells it: its length, and padding.
+const NAR_MAGIC: &[u8] = b"\x0d\0\0\0\0\0\0\0nix-archive-1\0\0\0";
+
+/// Returns true for an input that begins as a file of this compression does, as far as
+/// its first bytes are at hand.
+pub(super) fn begins_as<S: BufRead>(
+    compression: &Compression,
+    input: &mut Input<S>,
+) -> io::Result<bool> {
+    let bytes = input.fill_buf()?;
+    let begins_with = |magic: &[u8]| {
+        let length = bytes.len().min(magic.len());
+        bytes[..length] == magic[..length]
+    };
+    Ok(match compression {
+        Compression::Gzip => begins_with(b"\x1f\x8b"),
+        Compression::Lzip => begins_with(b"LZIP"),
+        // A frame, or a skippable one: the first byte of its magic has 16 values.
+        Compression::Zstd => match bytes.first() {
+            Some(first @ 0x50..=0x5f) => begins_with(&[*first, 0x2a, 0x4d, 0x18]),
+            _ => begins_with(b"\x28\xb5\x2f\xfd"),
+        },
+        Compression::None => begins_with(NAR_MAGIC),
+        Compression::Other(_) => true,
     })
 }
 
-/// The crate's push decoder rather than its reader, because only the former holds
-/// every member to a limit of memory.
-struct Lzip<S> {
-    source: S,
-    stream: LzipStream,
+/// Members end to end.
+pub(super) struct Gzip<S> {
+    /// `None` only while one gives way to the next.
+    member: Option<GzDecoder<Input<S>>>,
 }
 
-impl<S: BufRead> Read for Lzip<S> {
+impl<S: BufRead> Gzip<S> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let count = member.read(out)?;
+            if count > 0 || out.is_empty() || !member.get_mut().goes_on()? {
+                return Ok(count);
+            }
+            let ended = self.member.take();
+            self.member = ended.map(|member| GzDecoder::new(member.into_inner()));
+        }
+        Ok(0)
+    }
+}
+
+/// Members end to end, by the crate's push decoder rather than its reader, because
+/// only the former holds every member to a limit of memory.
+pub(super) struct Lzip<S> {
+    input: Input<S>,
+    member: LzipStream,
+    /// The member has ended.
+    is_between: bool,
+    /// Bytes that the member took beyond its end.
+    pending: Vec<u8>,
+}
+
+fn lzip_member() -> LzipStream {
+    LzipStream::new_mem_limit(false, (MAX_WINDOW_BYTES >> 10) + LZIP_OVERHEAD_KIB)
+}
+
+impl<S: BufRead> Lzip<S> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if out.is_empty() {
             return Ok(0);
         }
         loop {
-            let input = self.source.fill_buf()?;
-            let action = if input.is_empty() {
-                Action::Finish
-            } else {
-                Action::Run
+            if self.is_between {
+                match self.pending.is_empty() {
+                    true if !self.input.goes_on()? => return Ok(0),
+                    true => {}
+                    false => self.input.streams += 1,
+                }
+                self.is_between = false;
+                self.member = lzip_member();
+            }
+            let is_pending = !self.pending.is_empty();
+            let bytes = match is_pending {
+                true => self.pending.as_slice(),
+                false => self.input.fill_buf()?,
             };
-            let step = self.stream.process(input, out, action)?;
-            self.source.consume(step.bytes_consumed);
+            let action = match bytes.is_empty() {
+                true => Action::Finish,
+                false => Action::Run,
+            };
+            let step = self.member.process(bytes, out, action)?;
+            match is_pending {
+                true => drop(self.pending.drain(..step.bytes_consumed)),
+                false => self.input.consume(step.bytes_consumed),
+            }
+            if step.status == Status::StreamEnd {
+                self.is_between = true;
+                let beyond = self.member.unused_input().iter().copied();
+                self.pending.splice(..0, beyond);
+            }
             if step.bytes_produced > 0 {
                 return Ok(step.bytes_produced);
             }
-            if step.status == Status::StreamEnd {
-                let ended = self.stream.unused_input().is_empty();
-                return if ended && self.source.fill_buf()?.is_empty() {
-                    Ok(0)
-                } else {
-                    Err(invalid("something follows the end of the lzip stream"))
-                };
-            }
-            if step.bytes_consumed == 0 {
+            if step.bytes_consumed == 0 && !self.is_between {
                 return Err(invalid("the lzip stream does not go on"));
             }
         }
@@ -80,38 +185,44 @@ impl<S: BufRead> Read for Lzip<S> {
 }
 
 /// Frames end to end, without the skippable ones.
-struct Zstd<S> {
-    source: S,
-    decoder: FrameDecoder,
-}
-
-impl<S: BufRead> Read for Zstd<S> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if self.decoder.can_collect() > 0 {
-                return self.decoder.read(out);
-            }
-            if !self.decoder.is_finished() {
-                self.decoder
-                    .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1))
-                    .map_err(invalid)?;
-            } else if self.source.fill_buf()?.is_empty() {
-                return Ok(0);
-            } else {
-                self.next_frame()?;
-            }
-        }
-    }
+pub(super) struct Zstd<S> {
+    input: Input<S>,
+    frame: FrameDecoder,
+    /// A frame has ended.
+    is_between: bool,
 }
 
 impl<S: BufRead> Zstd<S> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.frame.can_collect() > 0 {
+                return self.frame.read(out);
+            }
+            if !self.frame.is_finished() {
+                self.frame
+                    .decode_blocks(&mut self.input, BlockDecodingStrategy::UptoBlocks(1))
+                    .map_err(invalid)?;
+                continue;
+            }
+            let goes_on = match self.is_between {
+                true => self.input.goes_on()?,
+                false => !self.input.fill_buf()?.is_empty(),
+            };
+            if !goes_on {
+                return Ok(0);
+            }
+            self.next_frame()?;
+            self.is_between = true;
+        }
+    }
+
     fn next_frame(&mut self) -> io::Result<()> {
         use FrameDecoderError::{ReadFrameHeaderError as Header, WindowSizeTooBig};
-        match self.decoder.reset(&mut self.source) {
+        match self.frame.reset(&mut self.input) {
             Ok(()) => Ok(()),
             Err(Header(ReadFrameHeaderError::SkipFrame { length, .. })) => {
                 let length = u64::from(length);
-                let mut skipped = self.source.by_ref().take(length);
+                let mut skipped = self.input.by_ref().take(length);
                 if io::copy(&mut skipped, &mut io::sink())? < length {
                     return Err(invalid("a skippable zstd frame is cut short"));
                 }
@@ -143,7 +254,7 @@ mod tests {
 
     fn all(compression: &Compression, bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        decompress(compression, bytes)
+        Decompressor::new(compression, Input::new(bytes))
             .ok_or(io::ErrorKind::Unsupported)?
             .read_to_end(&mut out)?;
         Ok(out)

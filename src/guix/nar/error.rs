@@ -2,7 +2,7 @@
 
 use super::super::compression::Compression;
 use super::decompress::MAX_WINDOW_BYTES;
-use crate::util::diagnosis::Diagnosis;
+use crate::util::diagnosis::{Diagnosis, Retry};
 use std::io;
 
 /// The error of a [`NarVerifier`](super::NarVerifier).
@@ -22,22 +22,42 @@ pub enum NarError {
     /// or without an end.
     #[error("the file is longer than {0} bytes, more than a nar of its NarSize can take")]
     FileEndless(u64),
-    /// The file ended before its FileSize.
-    #[error("the file has {got} bytes, but its FileSize is {expected}")]
+    /// The file ended before its FileSize, and the nar in it is not whole.
+    #[error("the file ended after {got} bytes, but its FileSize is {expected}")]
     FileTooShort {
         /// FileSize, in bytes.
         expected: u64,
         /// Bytes that came.
         got: u64,
     },
-    /// The file is not a whole stream of its compression.
+    /// The file holds a whole nar, and has fewer bytes than its FileSize.
+    #[error("the file has {got} bytes, but its FileSize is {expected}")]
+    FileSize {
+        /// FileSize, in bytes.
+        expected: u64,
+        /// Bytes of the file.
+        got: u64,
+    },
+    /// The file does not even begin as it should: a page, or something else, stands
+    /// in its place.
+    #[error("the file is not {}", kind_of_file(.0))]
+    Foreign(Compression),
+    /// The file is valid as far as it goes.
+    #[error("the file is not whole: it ended in the middle of {}", kind_of_file(.0))]
+    Cut(Compression),
+    /// The file is damaged in its middle.
     #[error("the file is not a valid {compression} stream: {reason}")]
     Corrupt {
         /// The compression that the narinfo names.
         compression: Compression,
         /// The decompressor's message.
         reason: String,
+        /// It has the bytes of its FileSize, as far as is known.
+        is_whole: bool,
     },
+    /// The file goes on beyond the end of the nar.
+    #[error("something follows the end of {} in the file", kind_of_file(.0))]
+    Followed(Compression),
     /// The file asks for more memory than is given to one nar.
     #[error("the {0} stream asks for a window of more than {max} MiB to decompress it", max = MAX_WINDOW_BYTES >> 20)]
     Window(Compression),
@@ -78,5 +98,39 @@ impl NarError {
     }
 }
 
-/// Another download of the same file would fail in the same way.
-impl Diagnosis for NarError {}
+impl NarError {
+    /// Returns true where the transfer is at fault: the file was cut, or something
+    /// else came in its place. Otherwise it is whole, and another than promised.
+    #[must_use]
+    pub fn is_of_transfer(&self) -> bool {
+        matches!(
+            self,
+            Self::Thread(_)
+                | Self::FileTooShort { .. }
+                | Self::Foreign(_)
+                | Self::Cut(_)
+                | Self::Corrupt {
+                    is_whole: false,
+                    ..
+                }
+        )
+    }
+}
+
+/// Another download of a file that is whole would fail in the same way.
+impl Diagnosis for NarError {
+    fn retry(&self) -> Retry {
+        match self.is_of_transfer() {
+            true => Retry::Soon,
+            false => Retry::Never,
+        }
+    }
+}
+
+/// The words for a file of this compression.
+fn kind_of_file(compression: &Compression) -> String {
+    match compression {
+        Compression::None => "a nar".to_owned(),
+        compressed => format!("a {compressed} stream"),
+    }
+}

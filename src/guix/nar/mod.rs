@@ -4,9 +4,12 @@ mod checker;
 mod decompress;
 mod error;
 mod expected;
+mod input;
 pub(super) mod path;
 #[cfg(test)]
 mod tests;
+mod unpacking;
+mod until_end;
 mod verify;
 
 pub use error::NarError;

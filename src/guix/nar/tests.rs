@@ -1,4 +1,4 @@
-use super::verify::WITHOUT_A_THREAD;
+use super::verify::{File, WITHOUT_A_THREAD};
 use super::{ExpectedNar, NarError, NarVerifier};
 use crate::guix::fixtures::{Outcome, narinfo, narinfos, read};
 use crate::guix::{Compression, Narinfo, Variant};
@@ -19,7 +19,19 @@ fn file(variant: &Variant) -> Outcome<Vec<u8>> {
 /// Reads all of `bytes` through a verifier; returns the bytes or the error.
 fn verify(bytes: impl Read, expected: &ExpectedNar) -> Result<Vec<u8>, NarError> {
     let mut passed = Vec::new();
-    match NarVerifier::new(bytes, expected.clone())?.read_to_end(&mut passed) {
+    let read = NarVerifier::new(bytes, expected.clone())?.read_to_end(&mut passed);
+    outcome(read, passed)
+}
+
+/// The same for a body without a length.
+fn verify_open(bytes: impl Read, expected: &ExpectedNar) -> Result<Vec<u8>, NarError> {
+    let mut passed = Vec::new();
+    let read = NarVerifier::without_length(bytes, expected.clone())?.read_to_end(&mut passed);
+    outcome(read, passed)
+}
+
+fn outcome(read: io::Result<usize>, passed: Vec<u8>) -> Result<Vec<u8>, NarError> {
+    match read {
         Ok(_) => Ok(passed),
         Err(error) => Err(NarError::from_io(&error)
             .cloned()
@@ -70,7 +82,8 @@ fn a_flipped_byte_is_noticed_in_every_nar() -> Outcome {
             Err(NarError::Corrupt { .. }
                 | NarError::Hash { .. }
                 | NarError::TooLong { .. }
-                | NarError::TooShort { .. })
+                | NarError::TooShort { .. }
+                | NarError::Cut(_))
         );
         assert!(is_noticed, "{url}: {error:?}");
     }
@@ -98,11 +111,127 @@ fn a_cut_or_lengthened_file_is_noticed_with_and_without_a_file_size() -> Outcome
             })
         );
         assert_eq!(verify(&more[..], &listed), Err(NarError::FileTooLong(size)));
-        for bytes in [cut, &more] {
-            let error = verify(bytes, &unlisted);
-            assert!(matches!(error, Err(NarError::Corrupt { .. })));
+        let compression = &variant.compression;
+        for verify in [verify, verify_open] {
+            assert_eq!(
+                verify(cut, &unlisted),
+                Err(NarError::Cut(compression.clone()))
+            );
+            assert_eq!(
+                verify(more.as_slice(), &unlisted),
+                Err(NarError::Followed(compression.clone()))
+            );
         }
     }
+    Ok(())
+}
+
+#[test]
+fn every_cut_is_of_the_transfer_and_so_is_a_page_in_the_place_of_a_nar() -> Outcome {
+    let page = b"<!DOCTYPE html>\n<html><body>Down for maintenance</body></html>\n";
+    for (url, bytes, listed) in nars()? {
+        if bytes.len() > 4000 {
+            continue;
+        }
+        let unlisted = ExpectedNar {
+            file_size: None,
+            ..listed.clone()
+        };
+        let cuts = (0..bytes.len()).map(|cut| bytes[..cut].to_vec());
+        let pages = [1, 30, 5000].map(|times| page.repeat(times));
+        for body in cuts.chain(pages) {
+            for expected in [&listed, &unlisted] {
+                for verify in [verify, verify_open] {
+                    let error = verify(body.as_slice(), expected)
+                        .err()
+                        .ok_or(url.as_str())?;
+                    assert!(error.is_of_transfer(), "{url} {}: {error}", body.len());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A reader that fails where the test would wait for ever.
+struct Open<'b> {
+    bytes: &'b [u8],
+    /// Bytes that come together.
+    together: usize,
+}
+
+impl Read for Open<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let length = self.together.min(buf.len()).min(self.bytes.len());
+        if length == 0 {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let (now, later) = self.bytes.split_at(length);
+        buf[..length].copy_from_slice(now);
+        self.bytes = later;
+        Ok(length)
+    }
+}
+
+#[test]
+fn a_body_without_a_length_ends_with_the_nar() -> Outcome {
+    for (url, bytes, listed) in nars()? {
+        let unlisted = ExpectedNar {
+            file_size: None,
+            ..listed.clone()
+        };
+        for expected in [&listed, &unlisted] {
+            for together in [7, 1000, usize::MAX] {
+                let open = Open {
+                    bytes: &bytes,
+                    together,
+                };
+                assert!(verify_open(open, expected)? == bytes, "{url} {together}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn streams_that_follow_at_once_belong_to_a_body_without_a_length() -> Outcome {
+    let narinfo = tools()?;
+    for variant in &narinfo.variants {
+        let bytes = file(variant)?;
+        let mut nar = Vec::new();
+        let whole = ExpectedNar::of(&narinfo, variant);
+        check_into(&whole, &bytes, &mut nar)?;
+        let twice = [&nar[..], &nar].concat();
+        let expected = ExpectedNar {
+            file_size: None,
+            nar_hash: Sha256::digest(&twice).into(),
+            nar_size: twice.len() as u64,
+            ..whole
+        };
+        let both = [&bytes[..], &bytes].concat();
+        for together in [1, bytes.len(), both.len()] {
+            let open = Open {
+                bytes: &both,
+                together,
+            };
+            assert!(verify_open(open, &expected)? == both, "{}", variant.url);
+        }
+        // Half of it is the other error.
+        let half = Err(NarError::TooShort {
+            expected: expected.nar_size,
+            got: nar.len() as u64,
+        });
+        assert_eq!(verify_open(&bytes[..], &expected), half);
+    }
+    Ok(())
+}
+
+/// Decompresses a file.
+fn check_into(expected: &ExpectedNar, bytes: &[u8], nar: &mut Vec<u8>) -> Outcome {
+    let input = super::input::Input::new(bytes);
+    super::decompress::Decompressor::new(&expected.compression, input)
+        .ok_or("unknown")?
+        .read_to_end(nar)?;
     Ok(())
 }
 
@@ -186,8 +315,10 @@ fn an_endless_file_that_holds_nothing_is_dropped() -> Outcome {
             file_size,
             ..expected(Compression::Gzip, 1600)
         };
-        let error = verify(Endless(empty.clone(), 0), &expected);
-        assert_eq!(error, Err(NarError::FileEndless(limit)));
+        for verify in [verify, verify_open] {
+            let error = verify(Endless(empty.clone(), 0), &expected);
+            assert_eq!(error, Err(NarError::FileEndless(limit)));
+        }
     }
     Ok(())
 }
@@ -199,11 +330,13 @@ fn the_largest_sizes_that_a_narinfo_can_list_overflow_nothing() {
         ..expected(Compression::None, u64::MAX)
     };
     assert_eq!(expected.file_limit(), u64::MAX);
+    let foreign = Err(NarError::Foreign(Compression::None));
+    assert_eq!(verify(&b"nar"[..], &expected), foreign);
     let error = NarError::FileTooShort {
         expected: u64::MAX,
-        got: 3,
+        got: 5,
     };
-    assert_eq!(verify(&b"nar"[..], &expected), Err(error));
+    assert_eq!(verify(&b"\x0d\0\0\0\0"[..], &expected), Err(error));
 }
 
 #[test]
@@ -287,7 +420,10 @@ fn a_nar_dropped_half_way_takes_its_thread_along() -> Outcome {
     let expected = expected(Compression::None, u64::MAX);
     let mut verifier = NarVerifier::new(io::repeat(7), expected)?;
     verifier.read_exact(&mut vec![0; 3 * WITHOUT_A_THREAD])?;
-    let checker = verifier.checker.as_ref().ok_or("no thread")?;
+    let File::Sized(file) = &verifier.file else {
+        return Err("it is not read beside its transfer".into());
+    };
+    let checker = file.checker.as_ref().ok_or("no thread")?;
     let shared = Arc::downgrade(&checker.expected);
     drop(verifier);
     // The thread held the other reference.

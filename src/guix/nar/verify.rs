@@ -9,6 +9,8 @@ use super::super::compression::Compression;
 use super::checker::Checker;
 use super::error::NarError;
 use super::expected::ExpectedNar;
+use super::unpacking::check;
+use super::until_end::{Step, UntilEnd};
 use std::io::{self, Read};
 
 /// Bytes of a file from which on a thread checks it.
@@ -20,47 +22,155 @@ pub(super) const WITHOUT_A_THREAD: usize = 64 << 10;
 /// Such a failure is an `InvalidData` that wraps a [`NarError`]
 /// ([`NarError::from_io`]); it comes as soon as it is known, and every later read
 /// repeats it. Errors of the reader underneath are passed on as they are.
-#[derive(Debug)]
-pub struct NarVerifier<R> {
+pub struct NarVerifier<R: Read> {
+    pub(super) file: File<R>,
+    result: Option<Result<(), NarError>>,
+}
+
+/// The ways of finding the end of the file.
+pub(super) enum File<R: Read> {
+    /// By its size, or by the end of the reader.
+    Sized(SizedFile<R>),
+    /// By the end of the nar in it.
+    UntilEnd(Box<UntilEnd<R>>),
+}
+
+impl<R: Read> NarVerifier<R> {
+    /// Begins to check `reader`, which ends where the file does.
+    ///
+    /// # Errors
+    /// [`NarError::Compression`]: the compression cannot be checked.
+    pub fn new(reader: R, expected: ExpectedNar) -> Result<Self, NarError> {
+        Self::of_file(expected, |expected| {
+            Ok(File::Sized(SizedFile::new(reader, expected, true)))
+        })
+    }
+
+    /// The same for a reader that may wait for ever where the file ends, as the body
+    /// of an answer without a length does on a connection that stays open. The file
+    /// ends as soon as it is whole; what came together with its last bytes still
+    /// counts, and what may come later does not.
+    ///
+    /// # Errors
+    /// As [`NarVerifier::new`].
+    pub fn without_length(reader: R, expected: ExpectedNar) -> Result<Self, NarError> {
+        Self::of_file(expected, |expected| match expected.file_end() {
+            Some(_) => Ok(File::Sized(SizedFile::new(reader, expected, false))),
+            None => Ok(File::UntilEnd(Box::new(UntilEnd::new(reader, expected)?))),
+        })
+    }
+
+    fn of_file(
+        expected: ExpectedNar,
+        file: impl FnOnce(ExpectedNar) -> Result<File<R>, NarError>,
+    ) -> Result<Self, NarError> {
+        if let Compression::Other(name) = expected.compression {
+            return Err(NarError::Compression(name));
+        }
+        let file = file(expected)?;
+        let result = None;
+        Ok(Self { file, result })
+    }
+}
+
+impl<R: Read> Read for NarVerifier<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        if self.result.is_none() {
+            let step = match &mut self.file {
+                File::Sized(file) => file.step(buf),
+                File::UntilEnd(file) => file.step(buf),
+            };
+            match step? {
+                Step::Passed(count) => return Ok(count),
+                Step::Ended(result) => self.result = Some(result),
+            }
+        }
+        match &self.result {
+            Some(Err(error)) => Err(error.clone().into_io()),
+            _ => Ok(0),
+        }
+    }
+}
+
+/// A file that is decompressed beside its transfer.
+pub(super) struct SizedFile<R> {
     reader: R,
     expected: ExpectedNar,
+    /// The reader ends where the file does.
+    ends_with_reader: bool,
     /// Compressed bytes so far.
     passed: u64,
     /// The beginning of the file, until there is a checker.
     pending: Vec<u8>,
     /// Started for larger files only: most are smaller.
     pub(super) checker: Option<Checker>,
-    result: Option<Result<(), NarError>>,
 }
 
-impl<R: Read> NarVerifier<R> {
-    /// Begins to check `reader`.
-    ///
-    /// # Errors
-    /// [`NarError::Compression`]: the compression cannot be checked.
-    pub fn new(reader: R, expected: ExpectedNar) -> Result<Self, NarError> {
-        if let Compression::Other(name) = expected.compression {
-            return Err(NarError::Compression(name));
-        }
-        Ok(Self {
+impl<R: Read> SizedFile<R> {
+    fn new(reader: R, expected: ExpectedNar, ends_with_reader: bool) -> Self {
+        Self {
             reader,
             expected,
+            ends_with_reader,
             passed: 0,
             pending: Vec::new(),
             checker: None,
-            result: None,
-        })
+        }
+    }
+
+    fn step(&mut self, buf: &mut [u8]) -> io::Result<Step> {
+        let is_whole = self.expected.file_end() == Some(self.passed);
+        let count = match is_whole && !self.ends_with_reader {
+            true => 0,
+            false => self.reader.read(buf)?,
+        };
+        let result = match count {
+            0 => self.end(),
+            _ => self.pass(&buf[..count]),
+        };
+        if count > 0 && result.is_ok() {
+            return Ok(Step::Passed(count));
+        }
+        self.checker = None;
+        Ok(Step::Ended(result))
     }
 
     /// Counts and checks bytes on their way; after an error they must not go on.
     fn pass(&mut self, bytes: &[u8]) -> Result<(), NarError> {
-        self.passed = self.passed.saturating_add(bytes.len() as u64);
+        let before = self.passed;
+        self.passed = before.saturating_add(bytes.len() as u64);
         let limit = self.expected.file_limit();
-        match self.expected.file_size {
-            Some(size) if self.passed > size => return Err(NarError::FileTooLong(size)),
-            _ if self.passed > limit => return Err(NarError::FileEndless(limit)),
-            _ => {}
-        }
+        let too_long = match self.expected.file_size {
+            Some(size) if self.passed > size => Some((size, NarError::FileTooLong(size))),
+            _ if self.passed > limit => Some((limit, NarError::FileEndless(limit))),
+            _ => None,
+        };
+        let Some((size, error)) = too_long else {
+            return self.check(bytes);
+        };
+        // A page in the place of a file is none that is too long.
+        let rest = size.saturating_sub(before).try_into();
+        let of_file = bytes.get(..rest.unwrap_or(bytes.len()));
+        let checked = self.check(of_file.unwrap_or(bytes));
+        Err(match checked.and_then(|()| self.verdict()) {
+            Err(error @ (NarError::Foreign(_) | NarError::Thread(_))) => error,
+            Err(NarError::Corrupt {
+                compression,
+                reason,
+                ..
+            }) => NarError::Corrupt {
+                compression,
+                reason,
+                is_whole: false,
+            },
+            _ => error,
+        })
+    }
+
+    fn check(&mut self, bytes: &[u8]) -> Result<(), NarError> {
         if let Some(checker) = &mut self.checker {
             return checker.send(bytes);
         }
@@ -73,32 +183,24 @@ impl<R: Read> NarVerifier<R> {
     }
 
     fn end(&mut self) -> Result<(), NarError> {
-        let got = self.passed;
-        match (self.expected.file_size, &mut self.checker) {
-            (Some(expected), _) if got < expected => Err(NarError::FileTooShort { expected, got }),
-            (_, Some(checker)) => checker.finish(),
-            (_, None) => self.expected.check(self.pending.as_slice()),
-        }
-    }
-}
-
-impl<R: Read> Read for NarVerifier<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if buf.is_empty() {
-            return Ok(0);
-        }
-        if let Some(result) = &self.result {
-            return result.clone().map(|()| 0).map_err(NarError::into_io);
-        }
-        let count = self.reader.read(buf)?;
-        let outcome = match count {
-            0 => self.end(),
-            _ => self.pass(&buf[..count]),
+        let (got, verdict) = (self.passed, self.verdict());
+        let Some(expected) = self.expected.file_size.filter(|size| got < *size) else {
+            return verdict;
         };
-        if count == 0 || outcome.is_err() {
-            self.checker = None;
-            self.result = Some(outcome.clone());
+        Err(match verdict {
+            Err(error @ (NarError::Foreign(_) | NarError::Thread(_))) => error,
+            Err(NarError::Cut(_) | NarError::Corrupt { .. }) => {
+                NarError::FileTooShort { expected, got }
+            }
+            _ => NarError::FileSize { expected, got },
+        })
+    }
+
+    /// The verdict about what has come.
+    fn verdict(&mut self) -> Result<(), NarError> {
+        match &mut self.checker {
+            Some(checker) => checker.finish(),
+            None => check(&self.expected, self.pending.as_slice()),
         }
-        outcome.map(|()| count).map_err(NarError::into_io)
     }
 }

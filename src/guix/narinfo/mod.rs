@@ -4,6 +4,7 @@
 //! ignored. The bytes are kept verbatim, since the signature is over them:
 //! [`Narinfo::bytes`] is published, never a rewriting.
 
+mod arrival;
 mod error;
 mod parse;
 pub(super) mod parsed;
@@ -11,6 +12,6 @@ pub(super) mod parsed;
 mod tests;
 mod variants;
 
+pub(super) use arrival::fault_of_transfer;
 pub use error::{MAX_NARINFO_BYTES, NarinfoError};
 pub use parsed::{Narinfo, Variant};
-pub use variants::VariantsError;

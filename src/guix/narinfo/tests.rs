@@ -1,6 +1,6 @@
 use super::error::NarinfoError;
 use super::parse::nar_hash;
-use super::{MAX_NARINFO_BYTES, Narinfo, Variant, VariantsError};
+use super::{MAX_NARINFO_BYTES, Narinfo, Variant};
 use crate::guix::base32::{self, Base32Error};
 use crate::guix::fixtures::{FARMS_OWN, HELLO, Outcome, narinfo, narinfos, read};
 use crate::guix::{Compression, StorePath};
@@ -163,13 +163,13 @@ fn the_lines_of_unwanted_variants_go_and_all_others_stay() -> Outcome {
     let whole = narinfo(HELLO)?;
     let (gzip, zstd, lzip) = (Compression::Gzip, Compression::Zstd, Compression::Lzip);
     let unchanged = [gzip.clone(), lzip.clone(), zstd.clone(), Compression::None];
-    assert_eq!(whole.clone().keep_only(&unchanged)?.bytes(), whole.bytes());
+    assert_eq!(whole.clone().preferring(&unchanged).bytes(), whole.bytes());
     for wanted in [
         vec![gzip.clone()],
         vec![zstd.clone(), lzip],
         vec![zstd, Compression::None],
     ] {
-        let kept = whole.clone().keep_only(&wanted)?;
+        let kept = whole.clone().preferring(&wanted);
         assert_eq!(kept.signed(), whole.signed());
         assert_eq!(kept.signature, whole.signature);
         let variants = whole.variants.iter();
@@ -189,12 +189,12 @@ fn fields_of_no_variant_stay_wherever_they_stand() -> Outcome {
     let zstd = "URL: nar/zstd/x\nFileSize: 3\nCompression: zstd\n";
     let text = format!("{signed}{gzip}Note: a\n{zstd}Note: b");
     let narinfo = Narinfo::parse(text.as_bytes())?;
-    let kept = narinfo.clone().keep_only(&[Compression::Zstd])?;
+    let kept = narinfo.clone().preferring(&[Compression::Zstd]);
     assert_eq!(
         kept.bytes(),
         format!("{signed}Note: a\n{zstd}Note: b").as_bytes()
     );
-    let kept = narinfo.keep_only(&[Compression::Gzip])?;
+    let kept = narinfo.preferring(&[Compression::Gzip]);
     assert_eq!(
         kept.bytes(),
         format!("{signed}{gzip}Note: a\nNote: b").as_bytes()
@@ -203,18 +203,20 @@ fn fields_of_no_variant_stay_wherever_they_stand() -> Outcome {
 }
 
 #[test]
-fn signed_lines_are_never_dropped() -> Outcome {
+fn a_narinfo_without_what_is_wanted_or_without_lines_to_drop_stays_as_it_is() -> Outcome {
     let narinfo = narinfo(HELLO)?;
-    let none = narinfo.clone().keep_only(&[Compression::None]);
-    assert!(none.is_err_and(|error| error.to_string().ends_with("only gzip, lzip, zstd")));
+    let none = narinfo.clone().preferring(&[Compression::None]);
+    assert_eq!(none, narinfo);
     let text = String::from_utf8(narinfo.bytes().to_vec())?;
     let (signed, rest) = text.split_once("Signature:").ok_or("no signature")?;
     let (signature, urls) = rest.split_once('\n').ok_or("no line")?;
     let wanted = [Compression::Gzip];
-    let early = format!("{urls}{signed}Signature:{signature}\n");
-    let early = Narinfo::parse(early.as_bytes())?;
-    assert_eq!(early.keep_only(&wanted), Err(VariantsError::Signed));
-    let unsigned = Narinfo::parse(format!("{signed}{urls}").as_bytes())?;
-    assert_eq!(unsigned.keep_only(&wanted), Err(VariantsError::Unsigned));
+    for text in [
+        format!("{urls}{signed}Signature:{signature}\n"),
+        format!("{signed}{urls}"),
+    ] {
+        let narinfo = Narinfo::parse(text.as_bytes())?;
+        assert_eq!(narinfo.clone().preferring(&wanted), narinfo);
+    }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The requests to one substitute server.
 
-use super::super::cuirass::{Build, parse_latest_builds};
-use super::super::narinfo::MAX_NARINFO_BYTES;
+use super::super::cuirass::{LatestBuilds, parse_latest_builds};
+use super::super::narinfo::{MAX_NARINFO_BYTES, fault_of_transfer};
 use super::super::store_path::HashPart;
 use super::super::trusted_keys::TrustedKeys;
 use super::error::HttpError;
@@ -11,7 +11,7 @@ use crate::util::stop::Stop;
 use crate::util::url;
 use std::time::Duration;
 use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, Timeout};
 
 /// Redirects that are followed for one nar or list of builds.
 pub(super) const MAX_REDIRECTS: usize = 5;
@@ -34,6 +34,7 @@ pub struct UpstreamClient {
     proxied: Agent,
     direct: Agent,
     keys: TrustedKeys,
+    limits: ConnectionLimits,
 }
 
 /// The time limits of a connection. There is none for a whole answer, since a nar can
@@ -44,6 +45,9 @@ pub struct ConnectionLimits {
     pub connect: Duration,
     /// For each wait for more bytes.
     pub read: Duration,
+    /// The time over which the rate of a body is measured: one of less than 1 KiB a
+    /// second is given up. The headers of an answer must come within `read` and this.
+    pub low_speed: Duration,
 }
 
 /// The builds that a build farm is asked for: the latest that match every given field.
@@ -57,6 +61,13 @@ pub struct BuildQuery<'a> {
     pub jobset: Option<&'a str>,
     /// Such as `hello.x86_64-linux`.
     pub job: Option<&'a str>,
+}
+
+impl ConnectionLimits {
+    /// For the headers of an answer.
+    fn headers(&self) -> Duration {
+        self.read.saturating_add(self.low_speed)
+    }
 }
 
 impl UpstreamClient {
@@ -82,6 +93,7 @@ impl UpstreamClient {
                 .timeout_resolve(Some(limits.connect))
                 .timeout_connect(Some(limits.connect))
                 .timeout_per_read(Some(limits.read))
+                .timeout_recv_response(Some(limits.headers()))
                 .timeout_per_write(Some(limits.read))
         };
         Ok(Self {
@@ -89,6 +101,7 @@ impl UpstreamClient {
             proxied: Agent::new_with_config(config().build()),
             direct: Agent::new_with_config(config().proxy(None).build()),
             keys: TrustedKeys::default(),
+            limits,
         })
     }
 
@@ -115,16 +128,26 @@ impl UpstreamClient {
     /// [`NETWORK`]. Redirects are not followed, as clients do not follow them either.
     ///
     /// # Errors
-    /// Any other status, a body that is larger than [`MAX_NARINFO_BYTES`] or cut
-    /// short, and the errors of the connection.
+    /// Any other status, a body that is larger than [`MAX_NARINFO_BYTES`], cut short or
+    /// no narinfo at all, and the errors of the connection.
     pub fn narinfo(&self, hash: &HashPart, stop: &Stop) -> Result<Option<Vec<u8>>, HttpError> {
         let url = format!("{}/{hash}.narinfo", self.base);
         persistently(stop, || {
             let response = self.get(&url)?;
             match response.status().as_u16() {
-                200 => response::read_all(&url, response, MAX_NARINFO_BYTES as u64).map(Some),
+                200 => {
+                    let is_whole = response::is_end_marked(&response);
+                    let bytes = self.read_all(&url, response, MAX_NARINFO_BYTES as u64)?;
+                    match fault_of_transfer(&bytes, is_whole) {
+                        None => Ok(Some(bytes)),
+                        Some(reason) => Err(HttpError::NotANarinfo {
+                            url: url.clone(),
+                            reason,
+                        }),
+                    }
+                }
                 404 => {
-                    response::drain(response);
+                    self.drain(response);
                     Ok(None)
                 }
                 300..=399 => Err(HttpError::Redirected {
@@ -146,17 +169,17 @@ impl UpstreamClient {
     pub fn nar(&self, variant_url: &str) -> Result<Download, HttpError> {
         let (url, response) = self.get_following(format!("{}/{variant_url}", self.base))?;
         match response.status().as_u16() {
-            200 => Ok(Download::of(url, response)),
-            status @ (404 | 410) => {
-                response::drain(response);
+            200 => Ok(Download::of(url, response, self.limits.low_speed)),
+            status @ (403 | 404 | 410) => {
+                self.drain(response);
                 Err(HttpError::Missing { url, status })
             }
             _ => Err(response::unexpected_status(url, &response)),
         }
     }
 
-    /// Asks a build farm for its latest builds and returns those that succeeded. Tries
-    /// again by [`NETWORK`].
+    /// Asks a build farm for its latest builds and returns those that succeeded, of the
+    /// first `count` in its list. Tries again by [`NETWORK`].
     ///
     /// # Errors
     /// [`HttpError::NoBuildList`] if the server has no such list,
@@ -166,20 +189,20 @@ impl UpstreamClient {
         &self,
         query: &BuildQuery<'_>,
         stop: &Stop,
-    ) -> Result<Vec<Build>, HttpError> {
-        let query = url::query(&[
+    ) -> Result<LatestBuilds, HttpError> {
+        let asked = url::query(&[
             ("nr", Some(&query.count.to_string())),
             ("system", query.system),
             ("job", query.job),
             ("jobset", query.jobset),
         ]);
         persistently(stop, || {
-            let url = format!("{}/api/latestbuilds{query}", self.base);
+            let url = format!("{}/api/latestbuilds{asked}", self.base);
             let (url, response) = self.get_following(url)?;
             match response.status().as_u16() {
                 200 => {
-                    let bytes = response::read_all(&url, response, MAX_BUILD_LIST_BYTES)?;
-                    parse_latest_builds(&bytes)
+                    let bytes = self.read_all(&url, response, MAX_BUILD_LIST_BYTES)?;
+                    parse_latest_builds(&bytes, query.count as usize)
                         .map_err(|source| HttpError::BuildList { url, source })
                 }
                 404 => Err(HttpError::NoBuildList { url }),
@@ -200,7 +223,29 @@ impl UpstreamClient {
             false => &self.proxied,
         };
         let response = agent.get(url).call();
-        response.map_err(|error| HttpError::of_call(url, error))
+        response.map_err(|error| match error {
+            ureq::Error::Timeout(Timeout::RecvResponse) => HttpError::Slow {
+                url: url.to_owned(),
+                reason: format!(
+                    "the headers of its answer did not come within {} seconds",
+                    self.limits.headers().as_secs()
+                ),
+            },
+            error => HttpError::of_call(url, error),
+        })
+    }
+
+    fn read_all(
+        &self,
+        url: &str,
+        response: Response<Body>,
+        limit: u64,
+    ) -> Result<Vec<u8>, HttpError> {
+        response::read_all(url, response, limit, self.limits.low_speed)
+    }
+
+    fn drain(&self, response: Response<Body>) {
+        response::drain(response, self.limits.low_speed);
     }
 
     /// The first answer that is not a redirect, and its URL.
@@ -211,7 +256,7 @@ impl UpstreamClient {
                 return Ok((url, response));
             }
             let location = response::location(&response);
-            response::drain(response);
+            self.drain(response);
             url = url::redirect(&url, &location).map_err(|reason| HttpError::BadRedirect {
                 url,
                 location,

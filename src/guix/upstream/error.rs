@@ -35,6 +35,14 @@ pub enum HttpError {
         /// The time limit that passed.
         reason: String,
     },
+    /// The server sends, but less than the least rate, or no end of its headers.
+    #[error("the server is too slow with {url}: {reason}")]
+    Slow {
+        /// The URL asked for.
+        url: String,
+        /// The rate, or the time limit that passed.
+        reason: String,
+    },
     /// The connection broke, or the body ended before its Content-Length.
     #[error("the answer for {url} was cut short: {source}")]
     Cut {
@@ -59,12 +67,13 @@ pub enum HttpError {
         /// The fault in the answer.
         reason: String,
     },
-    /// A nar that a narinfo lists and the server does not have (404, 410).
+    /// A nar that a narinfo lists and the server does not have (404, 410, and 403 of a
+    /// bucket that may not be listed).
     #[error("the server does not have {url} (status {status})")]
     Missing {
         /// The URL asked for.
         url: String,
-        /// 404 or 410.
+        /// 403, 404 or 410.
         status: u16,
     },
     /// A status that is not expected.
@@ -93,6 +102,14 @@ pub enum HttpError {
         /// The `Location` as the server writes it.
         location: String,
         /// The reason.
+        reason: &'static str,
+    },
+    /// Something else stands in the place of a narinfo, or the beginning of one.
+    #[error("the answer for {url} {reason}")]
+    NotANarinfo {
+        /// The URL asked for.
+        url: String,
+        /// The fault in it.
         reason: &'static str,
     },
     /// A body larger than the limit for one that is read into memory as a whole.
@@ -141,7 +158,11 @@ impl Diagnosis for HttpError {
     /// 408, 429 and 5xx, except 501 and 505.
     fn retry(&self) -> Retry {
         match self {
-            Self::Unreachable { .. } | Self::Silent { .. } | Self::Cut { .. } => Retry::Soon,
+            Self::Unreachable { .. }
+            | Self::Silent { .. }
+            | Self::Slow { .. }
+            | Self::Cut { .. }
+            | Self::NotANarinfo { .. } => Retry::Soon,
             Self::BuildList { source, .. } if source.is_cut_short() => Retry::Soon,
             Self::Status {
                 status: 408 | 429 | 500 | 502..=504 | 506..=599,
@@ -206,11 +227,19 @@ impl HttpError {
         }
     }
 
+    /// The error that [`HttpError::into_io`] wrapped.
+    pub(super) fn from_io(error: io::Error) -> Self {
+        error.downcast().unwrap_or_else(|source| Self::Cut {
+            url: String::new(),
+            source,
+        })
+    }
+
     /// The same as the error of a `Read`, of the kind of the error in it.
     pub(super) fn into_io(self) -> io::Error {
         let kind = match &self {
             Self::Cut { source, .. } => source.kind(),
-            Self::Silent { .. } => io::ErrorKind::TimedOut,
+            Self::Silent { .. } | Self::Slow { .. } => io::ErrorKind::TimedOut,
             _ => io::ErrorKind::Other,
         };
         io::Error::new(kind, self)

@@ -2,6 +2,7 @@
 
 mod client;
 mod error;
+mod pace;
 mod response;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,150 @@
+//! The nar that a file holds, while it is decompressed.
+
+use super::super::base32;
+use super::super::compression::Compression;
+use super::decompress::{Decompressor, begins_as};
+use super::error::NarError;
+use super::expected::ExpectedNar;
+use super::input::Input;
+use sha2::{Digest, Sha256};
+use std::io::{self, BufRead, Read};
+
+/// Bytes that are decompressed at a time.
+const STEP_BYTES: usize = 16 << 10;
+
+/// Decompresses a file and checks the nar in it. `file` is read to its end, except
+/// after an error.
+pub(super) fn check(expected: &ExpectedNar, file: impl BufRead) -> Result<(), NarError> {
+    let mut unpacking = Unpacking::new(expected, file)?;
+    while unpacking.step(expected)? {}
+    Ok(())
+}
+
+/// A file that is decompressed and compared with the nar expected.
+pub(super) struct Unpacking<S: BufRead> {
+    decompressor: Decompressor<S>,
+    hasher: Sha256,
+    /// Bytes of the nar so far.
+    got: u64,
+    /// The file begins as one of its compression.
+    begins_well: bool,
+    /// The file ends where the nar does, whatever the source may have beyond.
+    ends_with_nar: bool,
+}
+
+impl<S: BufRead> Unpacking<S> {
+    /// Begins with a file that ends where the source does.
+    pub(super) fn new(expected: &ExpectedNar, source: S) -> Result<Self, NarError> {
+        let mut input = Input::new(source);
+        let compression = &expected.compression;
+        // An error comes again where the input is read next.
+        let begins_well = begins_as(compression, &mut input).unwrap_or(true);
+        let decompressor = Decompressor::new(compression, input);
+        Ok(Self {
+            decompressor: decompressor
+                .ok_or_else(|| NarError::Compression(compression.to_string()))?,
+            hasher: Sha256::new(),
+            got: 0,
+            begins_well,
+            ends_with_nar: false,
+        })
+    }
+
+    /// The same for a file that ends where the nar does.
+    pub(super) fn until_its_end(expected: &ExpectedNar, source: S) -> Result<Self, NarError> {
+        Ok(Self {
+            ends_with_nar: true,
+            ..Self::new(expected, source)?
+        })
+    }
+
+    /// The source.
+    pub(super) fn source(&mut self) -> Option<&mut S> {
+        self.decompressor.input().map(|input| &mut input.source)
+    }
+
+    /// Decompresses some more. Returns false where that was all, and the nar is the
+    /// one expected.
+    pub(super) fn step(&mut self, expected: &ExpectedNar) -> Result<bool, NarError> {
+        // On the stack: many large buffers that come and go between the small things
+        // that a run keeps would leave holes in the heap.
+        let mut buf = [0; STEP_BYTES];
+        let count = match self.decompressor.read(&mut buf) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            Err(error) => return Err(self.failure(expected, &error)),
+        };
+        if count == 0 {
+            return self.end(expected).map(|()| false);
+        }
+        self.got = self.got.saturating_add(count as u64);
+        if self.got > expected.nar_size {
+            return Err(self.unless_no_nar(expected, NarError::TooLong(expected.nar_size)));
+        }
+        self.hasher.update(&buf[..count]);
+        if self.ends_with_nar && self.is_whole(expected) {
+            let input = self.decompressor.input();
+            input.map(|input| input.is_enough = true);
+        }
+        Ok(true)
+    }
+
+    fn is_whole(&self, expected: &ExpectedNar) -> bool {
+        self.got == expected.nar_size && self.hash() == expected.nar_hash
+    }
+
+    /// Streams that have ended well.
+    fn streams(&mut self) -> u64 {
+        self.decompressor.input().map_or(0, |input| input.streams)
+    }
+
+    fn hash(&self) -> [u8; 32] {
+        self.hasher.clone().finalize().into()
+    }
+
+    /// The verdict about a file that ended well.
+    fn end(&mut self, expected: &ExpectedNar) -> Result<(), NarError> {
+        let compression = &expected.compression;
+        let hash = self.hash();
+        let is_cut = *compression == Compression::None || self.streams() == 0;
+        let error = match self.got < expected.nar_size {
+            true if is_cut => NarError::Cut(compression.clone()),
+            true => NarError::TooShort {
+                expected: expected.nar_size,
+                got: self.got,
+            },
+            false if hash == expected.nar_hash => return Ok(()),
+            false => NarError::Hash {
+                expected: base32::encode(&expected.nar_hash),
+                got: base32::encode(&hash),
+            },
+        };
+        Err(self.unless_no_nar(expected, error))
+    }
+
+    /// The error, unless the file is something else altogether.
+    fn unless_no_nar(&self, expected: &ExpectedNar, error: NarError) -> NarError {
+        match self.begins_well {
+            true => error,
+            false => NarError::Foreign(expected.compression.clone()),
+        }
+    }
+
+    /// The reason for an error of the decompressor.
+    fn failure(&mut self, expected: &ExpectedNar, error: &io::Error) -> NarError {
+        let compression = expected.compression.clone();
+        let is_whole = self.is_whole(expected);
+        let has_ended = self.decompressor.input().is_some_and(|it| it.has_ended);
+        match error.kind() {
+            io::ErrorKind::OutOfMemory => NarError::Window(compression),
+            _ if !self.begins_well => NarError::Foreign(compression),
+            _ if is_whole && self.streams() > 0 => NarError::Followed(compression),
+            _ if has_ended => NarError::Cut(compression),
+            _ => NarError::Corrupt {
+                compression,
+                reason: error.to_string(),
+                is_whole: expected.file_size.is_some(),
+            },
+        }
+    }
+}

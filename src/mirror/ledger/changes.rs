@@ -1,0 +1,122 @@
+//! The changes that a run makes to the ledger, applied to whichever ledger it
+//! commits onto.
+
+use super::files::{OWED, REMOVED, SEEN};
+use super::owed::{self, OwedItem};
+use super::removed::{self, RemovedItem};
+use super::seen::SeenBuilds;
+use super::{lines, wanted};
+use crate::guix::HashPart;
+use crate::mirror::failure::Failure;
+use crate::node::Node;
+use crate::publication::LedgerFiles;
+use crate::util::timestamp::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Owed items that are kept: some 20 MB. Beyond it those that are owed for the
+/// shortest time are not.
+const MOST_OWED: usize = 100_000;
+/// Removed items that are kept. Beyond it the oldest removals are forgotten.
+const MOST_REMOVED: usize = 100_000;
+/// Lists of builds that are kept. Beyond it those are forgotten that nobody has read
+/// for the longest time.
+const MOST_LISTS: usize = 16;
+
+/// The changes of a run.
+#[derive(Clone, Debug, Default)]
+pub struct LedgerChanges {
+    /// Items that are owed now, or are not any more.
+    pub owed: BTreeMap<HashPart, Option<OwedItem>>,
+    /// Items that a person removed, or added again.
+    pub removed: BTreeMap<HashPart, Option<RemovedItem>>,
+    /// The lists of builds that were read.
+    pub seen: Vec<SeenBuilds>,
+    /// The items that were wanted.
+    pub wanted: BTreeSet<HashPart>,
+}
+
+/// Entries that found no place in the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DroppedEntries {
+    /// Owed items.
+    pub owed: usize,
+    /// Removed items.
+    pub removed: usize,
+}
+
+impl LedgerChanges {
+    /// Applies the changes to the files of a ledger.
+    pub fn apply(
+        &self,
+        node: &dyn Node,
+        files: &mut LedgerFiles,
+        now: Timestamp,
+    ) -> Result<DroppedEntries, Failure> {
+        let mut dropped = DroppedEntries::default();
+        let mut owed = owed::read(files.read(node, OWED)?);
+        let forgotten = owed.values().any(|item| item.is_forgotten(now));
+        if forgotten || !self.owed.is_empty() {
+            owed.retain(|_, item| !item.is_forgotten(now));
+            change(&mut owed, &self.owed);
+            dropped.owed = keep_oldest(&mut owed, MOST_OWED, |item| item.since);
+            files.write(OWED, lines::write(owed.values()));
+        }
+        if !self.removed.is_empty() {
+            let mut removed = removed::read(files.read(node, REMOVED)?);
+            change(&mut removed, &self.removed);
+            let newest_first = |item: &RemovedItem| std::cmp::Reverse(item.at);
+            dropped.removed = keep_oldest(&mut removed, MOST_REMOVED, newest_first);
+            files.write(REMOVED, lines::write(removed.values()));
+        }
+        if !self.seen.is_empty() {
+            let mut lists: Vec<SeenBuilds> = lines::read(files.read(node, SEEN)?);
+            for seen in &self.seen {
+                match lists.iter_mut().find(|known| known.list == seen.list) {
+                    None => lists.push(seen.clone()),
+                    Some(known) => {
+                        known.looked = known.looked.max(seen.looked).min(now);
+                        known.reported = seen.reported;
+                        known.add(&seen.outputs);
+                    }
+                }
+            }
+            let extra = lists.len().saturating_sub(MOST_LISTS);
+            if extra > 0 {
+                lists.sort_by_key(|list| list.looked);
+                lists.drain(..extra);
+            }
+            files.write(SEEN, lines::write(&lists));
+        }
+        wanted::add(node, files, &self.wanted, now)?;
+        Ok(dropped)
+    }
+}
+
+fn change<T: Clone>(entries: &mut BTreeMap<HashPart, T>, changes: &BTreeMap<HashPart, Option<T>>) {
+    for (hash, change) in changes {
+        match change {
+            Some(entry) => entries.insert(*hash, entry.clone()),
+            None => entries.remove(hash),
+        };
+    }
+}
+
+/// Keeps the entries with the lowest keys, and returns the number of the others.
+fn keep_oldest<T, K: Ord + Copy>(
+    entries: &mut BTreeMap<HashPart, T>,
+    most: usize,
+    key: impl Fn(&T) -> K,
+) -> usize {
+    let extra = entries.len().saturating_sub(most);
+    if extra > 0 {
+        let mut order: Vec<(K, HashPart)> = entries
+            .iter()
+            .map(|(hash, entry)| (key(entry), *hash))
+            .collect();
+        order.sort_unstable();
+        for (_, hash) in &order[most..] {
+            entries.remove(hash);
+        }
+    }
+    extra
+}

@@ -1,0 +1,10 @@
+//! The paths of the ledger's files.
+
+/// The owed items.
+pub const OWED: &str = "owed";
+/// The removed items.
+pub const REMOVED: &str = "removed";
+/// The lists of builds.
+pub const SEEN: &str = "seen";
+/// The folder of the wanted items, a file a day.
+pub const WANTED: &str = "wanted";

@@ -1,0 +1,24 @@
+//! The memory between two runs, kept below the journal: the items that are owed,
+//! the builds that were dealt with, the items that a person removed, and those
+//! that were wanted on each day.
+//!
+//! A run reads it once, plans by it, and changes it with each of its commits. The
+//! changes are applied to the ledger of the root that is committed onto, which may
+//! be another writer's.
+
+mod changes;
+mod files;
+mod lines;
+mod owed;
+mod removed;
+mod seen;
+mod state;
+mod summary;
+mod wanted;
+
+pub use changes::{DroppedEntries, LedgerChanges};
+pub use owed::{Attempt, OwedItem, OwedKind};
+pub use removed::RemovedItem;
+pub use seen::{BuildList, SeenBuilds};
+pub use state::{Ledger, Standing};
+pub use summary::{LedgerSummary, ledger_summary};

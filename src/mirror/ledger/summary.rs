@@ -1,0 +1,35 @@
+//! The ledger as a person asks for it.
+
+use super::owed::OwedItem;
+use super::removed::RemovedItem;
+use super::state::Ledger;
+use crate::mirror::failure::Failure;
+use crate::node::Node;
+use crate::publication::{PublicationView, read_name_state};
+use serde::Serialize;
+
+/// The items that are owed, and those that a person removed.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LedgerSummary {
+    /// The owed items, in the order of their hashes.
+    pub owed: Vec<OwedItem>,
+    /// The removed items, in the order of their hashes.
+    pub removed: Vec<RemovedItem>,
+}
+
+/// Reads the ledger of a name; `None` where the node has no key of it.
+///
+/// # Errors
+/// The node cannot be asked, or the ledger is not whole on it.
+pub fn ledger_summary(node: &dyn Node, name: &str) -> Result<Option<LedgerSummary>, Failure> {
+    let mut keys = node.keys()?.into_iter();
+    let Some(key) = keys.find(|key| key.id == name) else {
+        return Ok(None);
+    };
+    let mut files = read_name_state(&PublicationView { node, key })?.ledger(node)?;
+    let ledger = Ledger::read(node, &mut files)?;
+    Ok(Some(LedgerSummary {
+        owed: ledger.owed.into_values().collect(),
+        removed: ledger.removed.into_values().collect(),
+    }))
+}

@@ -1,0 +1,60 @@
+//! The items that were wanted on each day, for retention: a file a day with their
+//! hashes, sorted, one a line. The same items every day are the same blocks.
+
+use super::files::WANTED;
+use crate::guix::HashPart;
+use crate::mirror::failure::Failure;
+use crate::node::Node;
+use crate::publication::LedgerFiles;
+use crate::util::timestamp::Timestamp;
+use std::collections::BTreeSet;
+
+/// Days that are kept.
+const MOST_DAYS: usize = 400;
+
+/// Adds items to the file of a day. A file that holds exactly these is not read.
+pub fn add(
+    node: &dyn Node,
+    files: &mut LedgerFiles,
+    wanted: &BTreeSet<HashPart>,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let path = format!("{WANTED}/{}", now.day());
+    if files.holds(&path, &write(wanted)) {
+        return Ok(());
+    }
+    let mut all = read(files.read(node, &path)?);
+    let before = all.len();
+    all.extend(wanted);
+    if all.len() > before {
+        files.write(&path, write(&all));
+        drop_oldest(files);
+    }
+    Ok(())
+}
+
+/// The items of a day's file.
+pub fn read(file: &[u8]) -> BTreeSet<HashPart> {
+    let lines = file.split(|byte| *byte == b'\n');
+    let lines = lines.filter_map(|line| str::from_utf8(line).ok());
+    lines.filter_map(|line| line.parse().ok()).collect()
+}
+
+fn write(wanted: &BTreeSet<HashPart>) -> Vec<u8> {
+    let mut file = Vec::with_capacity(wanted.len() * (HashPart::LEN + 1));
+    for hash in wanted {
+        file.extend_from_slice(hash.as_str().as_bytes());
+        file.push(b'\n');
+    }
+    file
+}
+
+fn drop_oldest(files: &mut LedgerFiles) {
+    let days: Vec<String> = files.names_in(WANTED).map(str::to_owned).collect();
+    for day in &days[..days.len().saturating_sub(MOST_DAYS)] {
+        files.remove(&format!("{WANTED}/{day}"));
+    }
+}

@@ -1,0 +1,232 @@
+//! The effect of a run on the ledger: what was mirrored is not owed any more, and
+//! what was wanted and did not come is.
+
+use super::failure::Failure;
+use super::fetch::FailedNars;
+use super::ledger::{
+    Attempt, DroppedEntries, Ledger, LedgerChanges, OwedItem, OwedKind, SeenBuilds,
+};
+use super::plan::narinfo_name;
+use super::request::Pauses;
+use super::skipped::{SkipReason, Skipped};
+use crate::guix::HashPart;
+use crate::ipfs::cid::Cid;
+use crate::node::Node;
+use crate::publication::{LedgerFiles, Tree};
+use crate::util::timestamp::Timestamp;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+/// The time for which an item may wait for another before that is reported.
+const WAITING_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// The part of a run that the ledger remembers.
+pub struct RunRecord<'a> {
+    /// The node.
+    pub node: &'a dyn Node,
+    /// The ledger before the run.
+    pub ledger: &'a Ledger,
+    /// The root that the run was planned for.
+    pub planned_onto: Cid,
+    /// The time of the run.
+    pub now: Timestamp,
+    /// The treatment of what the ledger holds.
+    pub pauses: Pauses,
+    /// The time for which no upstream may have an item before that is reported.
+    pub absence_patience: Duration,
+    /// The items that the run was asked for or owes, as they were named.
+    pub wanted: HashMap<HashPart, String>,
+    /// Those of them that were named or listed today.
+    pub wanted_today: BTreeSet<HashPart>,
+    /// The lists of builds that were read.
+    pub seen: Vec<SeenBuilds>,
+    /// The nars that did not come.
+    pub failed_nars: &'a FailedNars,
+}
+
+/// A run as it would be if it ended now.
+#[derive(Clone, Debug, Default)]
+pub struct RunEnd<'e> {
+    /// The items that were mirrored.
+    pub mirrored: Vec<HashPart>,
+    /// Items that are owed by the ledger and were published already.
+    pub settled: &'e [HashPart],
+    /// The items that were left out.
+    pub skipped: Vec<&'e Skipped>,
+    /// The items that were not tried.
+    pub left: Vec<HashPart>,
+    /// No end was seen of the items that those refer to.
+    pub is_endless: bool,
+}
+
+/// The items of a run that are to be reported.
+#[derive(Debug, Default)]
+pub struct RunReport {
+    /// The items that were left out for a reason that was not reported today.
+    pub new: HashSet<HashPart>,
+    /// The items that are not tried again by themselves any more.
+    pub given_up: Vec<OwedItem>,
+    /// Entries that found no place in the ledger.
+    pub dropped: DroppedEntries,
+}
+
+impl RunRecord<'_> {
+    /// Writes the run into the ledger of the root that is committed onto.
+    pub fn write(
+        &self,
+        end: &RunEnd,
+        tree: &Tree,
+        files: &mut LedgerFiles,
+    ) -> Result<RunReport, Failure> {
+        let (mut changes, mut report) = self.changes(end);
+        if tree.root != self.planned_onto {
+            // Another writer may have published what this run could not.
+            for (hash, change) in &mut changes.owed {
+                if change.is_some() && tree.find(&[narinfo_name(hash)])?.is_some() {
+                    *change = None;
+                }
+            }
+        }
+        report.dropped = changes.apply(self.node, files, self.now)?;
+        Ok(report)
+    }
+
+    fn changes(&self, end: &RunEnd) -> (LedgerChanges, RunReport) {
+        let mut report = RunReport::default();
+        let mut changes = LedgerChanges {
+            seen: self.seen.clone(),
+            wanted: self.wanted_today.clone(),
+            ..LedgerChanges::default()
+        };
+        for hash in end.mirrored.iter().chain(end.settled) {
+            if self.may_be_owed(hash) {
+                changes.owed.insert(*hash, None);
+            }
+            if self.wanted.contains_key(hash) {
+                changes.wanted.insert(*hash);
+            }
+        }
+        let reasons: HashMap<HashPart, &SkipReason> = end
+            .skipped
+            .iter()
+            .filter_map(|skipped| Some((skipped.hash?, &skipped.reason)))
+            .collect();
+        for skipped in &end.skipped {
+            let Some(hash) = skipped.hash else { continue };
+            match attempt(&skipped.reason, &reasons) {
+                Some(mut attempt) => {
+                    attempt.nar = self.failed_nars.of(&hash);
+                    let owed = self.owe(hash, &skipped.item, attempt, &mut report);
+                    changes.owed.insert(hash, Some(owed));
+                }
+                None if self.may_be_owed(&hash) => {
+                    changes.owed.insert(hash, None);
+                }
+                None => {}
+            }
+        }
+        for hash in &end.left {
+            let Some(item) = self.wanted.get(hash) else {
+                continue;
+            };
+            let attempt = match end.is_endless {
+                true => endless(),
+                false => Attempt::left(),
+            };
+            let known = self.ledger.owed.get(hash);
+            let is_same = known.is_some_and(|known| known.kind == attempt.kind);
+            if !is_same || end.is_endless {
+                let owed = self.owe(*hash, item, attempt, &mut report);
+                changes.owed.insert(*hash, Some(owed));
+            }
+        }
+        if self.pauses == Pauses::Ignored {
+            let added = end.mirrored.iter().chain(self.wanted.keys());
+            let added = added.filter(|hash| self.ledger.removed.contains_key(hash));
+            changes.removed.extend(added.map(|hash| (*hash, None)));
+        }
+        (changes, report)
+    }
+
+    /// Returns true for an item that is owed, or may have been recorded as such when
+    /// the run began.
+    fn may_be_owed(&self, hash: &HashPart) -> bool {
+        self.wanted.contains_key(hash) || self.ledger.owed.contains_key(hash)
+    }
+
+    fn owe(
+        &self,
+        hash: HashPart,
+        item: &str,
+        attempt: Attempt,
+        report: &mut RunReport,
+    ) -> OwedItem {
+        let known = self.ledger.owed.get(&hash);
+        let was_given_up = known.is_some_and(|known| known.given_up);
+        let patience = match attempt.kind {
+            OwedKind::Broken | OwedKind::Refused | OwedKind::Left => Duration::ZERO,
+            OwedKind::Absent => self.absence_patience,
+            OwedKind::Waiting => WAITING_PATIENCE,
+        };
+        let is_try = attempt.kind != OwedKind::Left;
+        let mut owed = OwedItem::after(known, hash, item, attempt, self.now);
+        if is_try && !was_given_up {
+            if owed.report(patience, self.now) {
+                report.new.insert(hash);
+            }
+            if owed.given_up {
+                report.given_up.push(owed.clone());
+            }
+        }
+        owed
+    }
+}
+
+/// The attempt that ended for this reason; `None` where an option leaves the item
+/// out, or nothing is known of it.
+fn attempt(reason: &SkipReason, reasons: &HashMap<HashPart, &SkipReason>) -> Option<Attempt> {
+    let (kind, needs) = match reason {
+        SkipReason::Absent | SkipReason::OutOfReach(_) | SkipReason::NoNar(_) => {
+            (OwedKind::Absent, None)
+        }
+        SkipReason::Broken(_) => (OwedKind::Broken, None),
+        SkipReason::Refused { .. } | SkipReason::Occupied(_) => (OwedKind::Refused, None),
+        SkipReason::NeedsRemoved(path) => (OwedKind::Waiting, Some(path.hash())),
+        SkipReason::WaitsFor(path) => match waits_for_excluded(path.hash(), reasons) {
+            true => return None,
+            false => (OwedKind::Waiting, Some(path.hash())),
+        },
+        SkipReason::Excluded(_)
+        | SkipReason::UnknownPackage(_)
+        | SkipReason::NoBuildFarm(_)
+        | SkipReason::NotPublished => return None,
+    };
+    Some(Attempt {
+        kind,
+        reason: reason.to_string(),
+        needs,
+        nar: None,
+    })
+}
+
+/// Returns true where the chain of items that wait for each other ends at one that an
+/// option leaves out.
+fn waits_for_excluded(mut hash: HashPart, reasons: &HashMap<HashPart, &SkipReason>) -> bool {
+    // A chain has no more steps than there are items; one in a circle ends here.
+    for _ in 0..=reasons.len() {
+        match reasons.get(&hash) {
+            Some(SkipReason::Excluded(_)) => return true,
+            Some(SkipReason::WaitsFor(path)) => hash = path.hash(),
+            _ => return false,
+        }
+    }
+    false
+}
+
+fn endless() -> Attempt {
+    Attempt {
+        kind: OwedKind::Refused,
+        reason: "more items stand below it than one run takes".to_owned(),
+        ..Attempt::left()
+    }
+}

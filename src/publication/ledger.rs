@@ -1,0 +1,249 @@
+//! The ledger below a journal: small files by their paths, such as `owed` or
+//! `wanted/2026-11-27`. The engine gives them their meaning; here they are bytes.
+
+use super::error::PublicationError;
+use super::journal::NewBlocks;
+use crate::ipfs::cid::{Cid, CidVersion, DAG_PB, RAW};
+use crate::ipfs::directory::{Entry, PlainDirectory};
+use crate::ipfs::file::FileBuilder;
+use crate::node::Node;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io::Read;
+
+/// The longest file that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+
+/// The files of a ledger. What was read is kept, so each file is read once.
+#[derive(Clone, Debug, Default)]
+pub struct LedgerFiles {
+    files: BTreeMap<String, LedgerFile>,
+}
+
+/// A file by its path, of one or two names.
+#[derive(Clone, Debug)]
+struct LedgerFile {
+    entry: Entry,
+    /// `None` until it is read.
+    content: Option<Vec<u8>>,
+    is_stored: bool,
+}
+
+/// Ledgers are equal when all their files are.
+impl PartialEq for LedgerFiles {
+    fn eq(&self, other: &Self) -> bool {
+        let entries = |ledger: &Self| -> Vec<(String, Cid)> {
+            let files = ledger.files.iter();
+            files
+                .map(|(path, file)| (path.clone(), file.entry.cid))
+                .collect()
+        };
+        entries(self) == entries(other)
+    }
+}
+
+impl Eq for LedgerFiles {}
+
+impl LedgerFiles {
+    /// The ledger in the directory `top`; empty without one. Reads directories only.
+    ///
+    /// # Errors
+    /// A directory of it is not on the node, or is not one.
+    pub fn load(node: &dyn Node, top: Option<&Entry>) -> Result<Self, PublicationError> {
+        let mut ledger = Self::default();
+        let Some(top) = top else {
+            return Ok(ledger);
+        };
+        let unreadable = |error| PublicationError::Ledger(top.cid.to_string(), error);
+        let block = node.block(&top.cid)?;
+        let directory =
+            PlainDirectory::decode(&block).map_err(|error| unreadable(error.to_string()))?;
+        let (folders, files): (Vec<_>, Vec<_>) = directory
+            .entries
+            .into_iter()
+            .partition(|(_, entry)| entry.cid.codec() == DAG_PB);
+        for (name, entry) in files {
+            ledger.insert_stored(name, entry);
+        }
+        let cids: Vec<Cid> = folders.iter().map(|(_, entry)| entry.cid).collect();
+        for ((name, entry), block) in folders.into_iter().zip(node.blocks(&cids)?) {
+            match PlainDirectory::decode(&block) {
+                Ok(folder) => {
+                    for (file, entry) in folder.entries {
+                        ledger.insert_stored(format!("{name}/{file}"), entry);
+                    }
+                }
+                // A file of more than one block.
+                Err(_) => ledger.insert_stored(name, entry),
+            }
+        }
+        Ok(ledger)
+    }
+
+    fn insert_stored(&mut self, path: String, entry: Entry) {
+        let file = LedgerFile {
+            entry,
+            content: None,
+            is_stored: true,
+        };
+        self.files.insert(path, file);
+    }
+
+    /// The content of the file at `path`; empty where there is none.
+    ///
+    /// # Errors
+    /// It is not whole on the node.
+    pub fn read(&mut self, node: &dyn Node, path: &str) -> Result<&[u8], PublicationError> {
+        let Some(file) = self.files.get_mut(path) else {
+            return Ok(&[]);
+        };
+        if file.content.is_none() {
+            file.content = Some(read_file(node, &file.entry)?);
+        }
+        Ok(file.content.as_deref().unwrap_or_default())
+    }
+
+    /// Writes a file, or removes it where `content` is empty.
+    pub fn write(&mut self, path: &str, content: Vec<u8>) {
+        if content.is_empty() {
+            self.files.remove(path);
+            return;
+        }
+        let (entry, _) = file_blocks(&content);
+        let known = self.files.get(path);
+        if known.is_none_or(|known| known.entry.cid != entry.cid) {
+            let file = LedgerFile {
+                entry,
+                content: Some(content),
+                is_stored: false,
+            };
+            self.files.insert(path.to_owned(), file);
+        }
+    }
+
+    /// Removes a file.
+    pub fn remove(&mut self, path: &str) {
+        self.files.remove(path);
+    }
+
+    /// Returns true where the file at `path` has this content. Reads nothing.
+    pub fn holds(&self, path: &str, content: &[u8]) -> bool {
+        let known = self.files.get(path);
+        known.is_some_and(|known| known.entry.cid == file_blocks(content).0.cid)
+    }
+
+    /// The names of the files in a folder, in their order.
+    pub fn names_in<'l>(&'l self, folder: &'l str) -> impl Iterator<Item = &'l str> {
+        let paths = self.files.keys();
+        paths.filter_map(move |path| path.strip_prefix(folder)?.strip_prefix('/'))
+    }
+
+    /// Returns true for a ledger without files, as beside a journal of an older
+    /// program.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Bytes of all files.
+    pub fn bytes(&self) -> u64 {
+        let sizes = self.files.values().map(|file| file.entry.size);
+        sizes.fold(0, u64::saturating_add)
+    }
+
+    /// The directory of the ledger, and the blocks that are not stored yet; `None`
+    /// for a ledger without files.
+    pub(super) fn encode(&self) -> Option<(Entry, NewBlocks)> {
+        if self.files.is_empty() {
+            return None;
+        }
+        let mut blocks = NewBlocks::new();
+        let mut top = PlainDirectory::default();
+        let mut folders: BTreeMap<&str, PlainDirectory> = BTreeMap::new();
+        for (path, file) in &self.files {
+            if let (false, Some(content)) = (file.is_stored, &file.content) {
+                blocks.extend(file_blocks(content).1);
+            }
+            let (directory, name) = match path.split_once('/') {
+                Some((folder, name)) => (folders.entry(folder).or_default(), name),
+                None => (&mut top, path.as_str()),
+            };
+            directory.entries.insert(name.to_owned(), file.entry);
+        }
+        for (name, folder) in folders {
+            let (block, entry) = folder.encode(CidVersion::V1);
+            blocks.push((entry.cid, block));
+            top.entries.insert(name.to_owned(), entry);
+        }
+        let (block, entry) = top.encode(CidVersion::V1);
+        blocks.push((entry.cid, block));
+        Some((entry, blocks))
+    }
+}
+
+fn read_file(node: &dyn Node, entry: &Entry) -> Result<Vec<u8>, PublicationError> {
+    if entry.cid.codec() == RAW {
+        return Ok(node.block(&entry.cid)?);
+    }
+    let mut content = Vec::new();
+    let mut reader = node.read_file(&entry.cid)?.take(MAX_FILE_BYTES);
+    let read = reader.read_to_end(&mut content);
+    let unreadable = |error: String| PublicationError::Ledger(entry.cid.to_string(), error);
+    read.map_err(|error| unreadable(error.to_string()))?;
+    // A node that fails on the way cuts the stream.
+    match file_blocks(&content).0.cid == entry.cid {
+        true => Ok(content),
+        false => Err(unreadable("it was cut".to_owned())),
+    }
+}
+
+/// A file as `ipfs add --cid-version 1` would store it.
+fn file_blocks(content: &[u8]) -> (Entry, NewBlocks) {
+    let mut blocks = NewBlocks::new();
+    let mut sink = |cid, block| {
+        blocks.push((cid, block));
+        Ok::<_, Infallible>(())
+    };
+    let mut file = FileBuilder::new(CidVersion::V1);
+    let Ok(()) = file.push(content, &mut sink);
+    let Ok(added) = file.finish(&mut sink);
+    let entry = Entry {
+        cid: added.cid,
+        size: added.cumulative,
+    };
+    (entry, blocks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::local::LocalNode;
+
+    #[test]
+    fn files_come_back_as_they_were_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let node = LocalNode::open(folder.path()).unwrap();
+        let mut ledger = LedgerFiles::default();
+        assert!(ledger.encode().is_none());
+        let large = vec![7; 600_000];
+        ledger.write("owed", b"one".to_vec());
+        ledger.write("wanted/2026-11-27", large.clone());
+        ledger.write("wanted/2026-11-26", b"two".to_vec());
+        let (top, blocks) = ledger.encode().unwrap();
+        for (cid, block) in blocks {
+            node.put_block(&cid, &block).unwrap();
+        }
+        let mut read = LedgerFiles::load(&node, Some(&top)).unwrap();
+        assert_eq!(read, ledger);
+        assert_eq!(read.read(&node, "owed").unwrap(), b"one");
+        assert_eq!(read.read(&node, "wanted/2026-11-27").unwrap(), large);
+        assert_eq!(read.read(&node, "seen").unwrap(), b"");
+        let days: Vec<&str> = read.names_in("wanted").collect();
+        assert_eq!(days, ["2026-11-26", "2026-11-27"]);
+        // Only directories, because all files are stored.
+        assert_eq!(read.encode().unwrap().1.len(), 2);
+        assert!(read.holds("owed", b"one"));
+        read.write("owed", Vec::new());
+        assert_ne!(read, ledger);
+        assert!(!read.holds("owed", b"one"));
+    }
+}
