@@ -317,14 +317,16 @@ fn baked(random: &mut Random, succeeded: Option<Minute>) -> Minute {
     }
 }
 
-/// The fault of a nar. A cut is asked for again after some seconds, so there are few.
+/// The fault of a nar. A run tries a broken transfer again after some seconds, so
+/// there are few of those, and for hours only.
 fn fault(random: &mut Random, from: Minute) -> Fault {
+    let soon = from + random.between(60, 6 * 60);
     let end = from + random.between(60, 2 * DAY);
     match random.between(0, 10_000) {
         0..10 => Fault::CutOnce,
-        10..16 => Fault::Cut(end),
-        16..22 => Fault::Html(end),
-        22..60 => Fault::Lost(end),
+        10..12 => Fault::Cut(soon),
+        12..14 => Fault::Html(soon),
+        14..60 => Fault::Lost(end),
         60..110 => Fault::Wrong(end),
         110..130 => Fault::Wrong(NEVER),
         _ => Fault::None,

@@ -37,7 +37,7 @@ impl Site<'_> {
                 self.wanted.note_removed(&removed, forced);
                 End::Well
             }
-            Err(Failure::InUse { .. }) if !is_dead => End::Well,
+            Err(Failure::InUse { .. }) if !is_dead => End::Failed,
             done => {
                 self.wanted.note_uncertain(items, forced);
                 match done {
