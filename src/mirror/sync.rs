@@ -85,7 +85,7 @@ pub fn mirror(
         planned => planned?,
     };
     if !plan.items.is_empty() {
-        warn_if_full(node, observer)?;
+        warn_if_full(node, observer);
     }
     observer.notify(Event::Planned(&plan));
     let refusals = RefusalCache::open(request.cache_folder.as_deref());
@@ -199,16 +199,18 @@ pub fn announce(publisher: &Publisher, root: &Cid, observer: &dyn Observer) {
 }
 
 /// Reports a node that is nearly full: it refuses nothing, but its collector will
-/// run ever more often.
-fn warn_if_full(node: &dyn Node, observer: &dyn Observer) -> Result<(), Failure> {
-    if node.description().capabilities.storage_limit {
-        let usage = node.usage()?;
-        let is_full = |limit: u64| usage.bytes / 9 >= limit / 10;
-        if usage.limit.is_some_and(is_full) {
-            observer.notify(Event::NearlyFull(usage));
-        }
+/// run ever more often. A node that does not tell is none.
+fn warn_if_full(node: &dyn Node, observer: &dyn Observer) {
+    if !node.description().capabilities.storage_limit {
+        return;
     }
-    Ok(())
+    let Ok(usage) = node.usage() else {
+        return;
+    };
+    let is_full = |limit: u64| usage.bytes / 9 >= limit / 10;
+    if usage.limit.is_some_and(is_full) {
+        observer.notify(Event::NearlyFull(usage));
+    }
 }
 
 /// Stops a run that would begin a second mirror beside the one that `self` already

@@ -13,6 +13,7 @@ mod import_settings;
 mod interrupted;
 mod killed;
 mod lists;
+mod locks;
 mod local_store;
 mod main_job;
 mod mistakes;
