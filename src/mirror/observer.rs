@@ -52,6 +52,13 @@ pub enum Event<'e> {
         /// The system it was built for.
         system: &'e str,
     },
+    /// All that was published under a name is given up.
+    GivenUp {
+        /// The name.
+        name: &'e str,
+        /// The path that it was last pointed to.
+        path: &'e str,
+    },
     /// The items to mirror are known.
     Planned(&'e Plan),
     /// The node's repository is nearly full.

@@ -1,23 +1,35 @@
 //! The knowledge about a name before a run: where it points, and its journals.
 
 use super::error::PublicationError;
-use super::journal::Journal;
+use super::journal::{Journal, Journals};
 use super::view::PublicationView;
 use crate::ipfs::cid::Cid;
 
 /// The knowledge about a name before a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameState {
-    /// The root that the name points to, if it resolves.
+    /// The root that the name points to, if it resolves to one.
     pub published: Option<Cid>,
+    /// The path that the name points to, where that is no root.
+    pub foreign: Option<String>,
     /// The journals of the key, the newest first.
     pub journals: Vec<Journal>,
+    /// The pins of journals whose own blocks are lost.
+    pub lost: Vec<Cid>,
 }
 
 /// Asks the name and the journals.
 pub fn read_name_state(view: &PublicationView) -> Result<NameState, PublicationError> {
+    let (published, foreign) = match view.resolve() {
+        Ok(root) => (root, None),
+        Err(PublicationError::ForeignPath { path, .. }) => (None, Some(path)),
+        Err(error) => return Err(error),
+    };
+    let Journals { readable, lost } = Journal::all(view, &[])?;
     Ok(NameState {
-        published: view.resolve()?,
-        journals: Journal::all(view)?,
+        published,
+        foreign,
+        journals: readable,
+        lost,
     })
 }

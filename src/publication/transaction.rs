@@ -2,19 +2,17 @@
 //! the root that another writer published meanwhile.
 
 use super::base::Base;
-use super::commit::{Committed, commit, ensure_published, rebase_onto};
+use super::commit::{ATTEMPTS, Committed, commit, publish_base};
 use super::error::PublicationError;
 use super::graft::Engine;
 use super::journal::Journal;
+use super::other_writer::rebase_onto;
 use super::publisher::Publisher;
 use super::stage::{Stage, with_stage};
 use super::tree::Tree;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::directory::Entry;
 use crate::node::NodeError;
-
-/// The number of times that another writer may be quicker, plus one.
-const ATTEMPTS: u32 = 4;
 
 /// Commits the root that `work` grafts onto the tree it is given; `None` where
 /// nothing changes. Where another writer moved the name meanwhile, `work` is called
@@ -68,7 +66,7 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
         pinned.extend(staging);
         let committed = match journal {
             Some(journal) => commit(publisher, base, journal),
-            None => ensure_published(publisher, base),
+            None => publish_base(publisher, base),
         };
         match committed {
             Err(PublicationError::Moved { now, .. })

@@ -18,6 +18,10 @@ impl Observer for Report {
                 let build = build.unwrap_or_default();
                 self.status(&format!("{package} is {output} ({build}{system})"));
             }
+            Event::GivenUp { name, path } => self.warn(
+                &format!("all that was published under /ipns/{name} is given up: {path}"),
+                None,
+            ),
             Event::Planned(plan) => self.planned(plan),
             Event::NearlyFull(usage) => {
                 let limit = usage.limit.map(bytes).unwrap_or_default();
