@@ -1,6 +1,8 @@
 //! The publisher: a view of a publication with the right to write.
 
 use super::error::PublicationError;
+use super::journal::Journal;
+use super::name_state::read_name_state;
 use super::view::PublicationView;
 use super::writer_lock::WriterLock;
 use crate::ipfs::cid::Cid;
@@ -8,8 +10,9 @@ use crate::node::{Node, NodeError, Problem, PublishOptions, Reach, SealedSegment
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The end of a key's name until its first journal is pinned.
-const NEW: &str = ".new";
+/// The end of a key's name until its first journal is pinned. A person's key is not
+/// called so.
+const NEW: &str = ".guix-ipfs-new";
 
 /// The terms of publishing.
 #[derive(Clone, Debug)]
@@ -156,11 +159,28 @@ fn key_or_new<'n>(
     }
     let name = format!("{name}{NEW}");
     let view = match PublicationView::of_key(node, &name)? {
-        Some(view) => view,
+        Some(view) => never_published(view)?,
         None => PublicationView {
             node,
             key: node.create_key(&name)?,
         },
     };
     Ok((view, KeyAge::New))
+}
+
+/// The view of a key that a killed run began. Its first journal may be pinned, and
+/// nothing can be published.
+fn never_published(view: PublicationView) -> Result<PublicationView, PublicationError> {
+    let state = read_name_state(&view)?;
+    let published = state.published.map(|root| format!("/ipfs/{root}"));
+    let went_on = |journal: &Journal| journal.previous.is_some() || journal.number > 1;
+    let shown = state.journals.iter().find(|journal| went_on(journal));
+    let shown = shown.map(|journal| format!("/ipfs/{}", journal.root));
+    match published.or(state.foreign).or(shown) {
+        None => Ok(view),
+        Some(path) => Err(PublicationError::KeyInUse {
+            key: view.key.name,
+            path,
+        }),
+    }
 }

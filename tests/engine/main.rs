@@ -6,9 +6,11 @@
 
 #[allow(dead_code, unused_macros, unused_imports)]
 #[path = "../commands/support/mod.rs"]
+#[macro_use]
 mod support;
 
 mod faulty;
+mod two_writers;
 
 use faulty::{FaultyNode, Moment};
 use guix_ipfs::guix::{ConnectionLimits, UpstreamClient};
