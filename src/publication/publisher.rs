@@ -1,7 +1,6 @@
 //! The publisher: a view of a publication with the right to write.
 
 use super::error::PublicationError;
-use super::journal::Journal;
 use super::name_state::read_name_state;
 use super::view::PublicationView;
 use super::writer_lock::WriterLock;
@@ -142,7 +141,13 @@ impl<'n> Publisher<'n> {
             && let Some(name) = key.name.strip_suffix(NEW)
         {
             let name = name.to_owned();
-            self.view.node.rename_key(key, &name)?;
+            if let Err(error) = self.view.node.rename_key(key, &name) {
+                // Another writer that began with the same key may have been quicker.
+                let mut keys = self.view.node.keys()?.into_iter();
+                if !keys.any(|found| found.name == name && found.id == key.id) {
+                    return Err(error);
+                }
+            }
             key.name = name;
         }
         Ok(())
@@ -171,12 +176,7 @@ fn key_or_new<'n>(
 /// The view of a key that a killed run began. Its first journal may be pinned, and
 /// nothing can be published.
 fn never_published(view: PublicationView) -> Result<PublicationView, PublicationError> {
-    let state = read_name_state(&view)?;
-    let published = state.published.map(|root| format!("/ipfs/{root}"));
-    let went_on = |journal: &Journal| journal.previous.is_some() || journal.number > 1;
-    let shown = state.journals.iter().find(|journal| went_on(journal));
-    let shown = shown.map(|journal| format!("/ipfs/{}", journal.root));
-    match published.or(state.foreign).or(shown) {
+    match read_name_state(&view)?.shown_publication() {
         None => Ok(view),
         Some(path) => Err(PublicationError::KeyInUse {
             key: view.key.name,
