@@ -5,7 +5,7 @@ use super::name_state::read_name_state;
 use super::view::PublicationView;
 use super::writer_lock::WriterLock;
 use crate::ipfs::cid::Cid;
-use crate::node::{Node, NodeError, Problem, PublishOptions, Reach, SealedSegment};
+use crate::node::{Node, NodeError, Problem, PublishOptions, Reach, Refusal, SealedSegment};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -162,15 +162,27 @@ fn key_or_new<'n>(
     if let Some(view) = PublicationView::of_key(node, name)? {
         return Ok((view, KeyAge::Existing));
     }
-    let name = format!("{name}{NEW}");
-    let view = match PublicationView::of_key(node, &name)? {
-        Some(view) => never_published(view)?,
-        None => PublicationView {
-            node,
-            key: node.create_key(&name)?,
-        },
-    };
-    Ok((view, KeyAge::New))
+    let begun = begun_key(node, &format!("{name}{NEW}"));
+    // Another writer that began at the same moment may have come further.
+    match PublicationView::of_key(node, name)? {
+        Some(view) => Ok((view, KeyAge::Existing)),
+        None => Ok((begun?, KeyAge::New)),
+    }
+}
+
+/// The key `name` of a killed run, or of a writer that begins now; made where there is
+/// none.
+fn begun_key<'n>(node: &'n dyn Node, name: &str) -> Result<PublicationView<'n>, PublicationError> {
+    if let Some(view) = PublicationView::of_key(node, name)? {
+        return never_published(view);
+    }
+    match node.create_key(name) {
+        Ok(key) => Ok(PublicationView { node, key }),
+        Err(error) if error.is(Refusal::KeyExists) => {
+            PublicationView::of_key(node, name)?.ok_or_else(|| error.into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The view of a key that a killed run began. Its first journal may be pinned, and

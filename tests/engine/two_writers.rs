@@ -189,6 +189,7 @@ fn two_that_mirror_the_same_end_alike(node: &TestNode) {
 fn two_that_begin_at_once_share_the_key(node: &TestNode) {
     let scene = Scene::new(node);
     for (key, method, moment) in [
+        ("wanted", "create_key", Moment::Before),
         ("made", "create_key", Moment::After),
         ("stored", "import", Moment::After),
         ("pinned", "pin", Moment::After),
