@@ -32,6 +32,16 @@ impl NameState {
         let top = journal.and_then(|journal| journal.ledger.as_ref());
         LedgerFiles::load(node, top)
     }
+
+    /// The path that shows that something was published: the one that the name points
+    /// to, or the root of a journal that came after another.
+    pub fn shown_publication(&self) -> Option<String> {
+        let went_on = |journal: &&Journal| journal.previous.is_some() || journal.number > 1;
+        let of_journal = || self.journals.iter().find(went_on).map(|it| it.root);
+        let root = self.published.or_else(of_journal);
+        root.map(|root| format!("/ipfs/{root}"))
+            .or_else(|| self.foreign.clone())
+    }
 }
 
 /// Asks the name and the journals.

@@ -20,6 +20,7 @@ on_both_nodes!(
     two_that_began_alike_publish_the_items_of_both,
     one_that_has_nothing_left_to_add_keeps_the_others_root_pinned,
     two_that_mirror_the_same_end_alike,
+    two_that_begin_at_once_share_the_key,
 );
 
 /// A node, four items, and a lock folder for each writer.
@@ -181,6 +182,26 @@ fn two_that_mirror_the_same_end_alike(node: &TestNode) {
         ("looked", ("publish", Moment::Before)),
     ] {
         together(&scene, key, at, [&[0, 1], &[0, 1]]);
+        scene.holds(key, &[0, 1]);
+    }
+}
+
+fn two_that_begin_at_once_share_the_key(node: &TestNode) {
+    let scene = Scene::new(node);
+    for (key, method, moment) in [
+        ("wanted", "create_key", Moment::Before),
+        ("made", "create_key", Moment::After),
+        ("stored", "import", Moment::After),
+        ("pinned", "pin", Moment::After),
+        ("named", "rename_key", Moment::Before),
+        ("looked", "publish", Moment::Before),
+    ] {
+        let slow = FaultyNode::new(node.node());
+        slow.meanwhile(method, moment, || {
+            scene.add(node.node(), 1, key, &[1]).unwrap();
+        });
+        scene.add(&slow, 0, key, &[0]).unwrap();
+        assert!(!slow.is_waiting(), "{method}");
         scene.holds(key, &[0, 1]);
     }
 }
