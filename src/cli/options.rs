@@ -288,6 +288,12 @@ pub struct InitArgs {
         value_parser = cid_version
     )]
     pub cid_version: CidVersion,
+    /// Begin anew under a name that had others before
+    ///
+    /// For a mirror whose blocks are lost: all that was published under the name is
+    /// given up.
+    #[arg(long)]
+    pub anew: bool,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -439,7 +445,7 @@ mod tests {
         let command = Cli::command();
         // These are for one run by hand.
         let only_by_hand = [
-            "help", "version", "dry-run", "base", "long", "list", "force",
+            "help", "version", "dry-run", "base", "long", "list", "force", "anew",
         ];
         for sub in command.get_subcommands() {
             let options = sub.get_arguments().chain(command.get_arguments());

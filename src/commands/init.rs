@@ -3,7 +3,7 @@
 use super::open::{open_node, publishing};
 use super::upstreams::{trust, upstreams};
 use crate::cli::{GlobalArgs, InitArgs};
-use crate::mirror::{Exit, Failure, InitRequest, initialize};
+use crate::mirror::{Beginning, Exit, Failure, InitRequest, initialize};
 use crate::report::{Report, Summary};
 
 /// Runs `init`.
@@ -13,9 +13,13 @@ pub fn run(global: &GlobalArgs, args: &InitArgs, report: &Report) -> Result<Exit
     let request = InitRequest {
         key: global.key.clone(),
         cid_version: args.cid_version,
+        beginning: match args.anew {
+            false => Beginning::First,
+            true => Beginning::Anew,
+        },
         publishing: publishing(&args.publish)?,
     };
-    let summary = initialize(&*node, &request)?;
+    let summary = initialize(&*node, &request, report)?;
     let (name, root) = (&summary.name, summary.root);
     report.status(&format!("/ipns/{name} points to /ipfs/{root}"));
     trust(&upstreams).for_each(|line| report.status(&line));

@@ -9,7 +9,6 @@ use crate::report::{Report, ResolveResult, Summary, print_description, print_led
 
 /// Runs `resolve`.
 pub fn run(global: &GlobalArgs, args: &ResolveArgs, report: &Report) -> Result<Exit, Failure> {
-    let upstreams = upstreams(global)?;
     let node = open_node(global)?;
     let target = Target::of_word(&*node, args.target.as_deref(), &global.key)?;
     if args.list {
@@ -17,7 +16,10 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs, report: &Report) -> Result<E
     }
     let root = target.root(&*node)?;
     report.print(&format!("/ipfs/{root}"));
-    let trust: Vec<String> = trust(&upstreams).collect();
+    let trust: Vec<String> = match args.long {
+        false => Vec::new(),
+        true => trust(&upstreams(global)?).collect(),
+    };
     let description = match args.long {
         false => None,
         true => {

@@ -183,8 +183,14 @@ impl Diagnosis for Failure {
             }
             Self::NotARoot(_) => "give the CID of a whole root, without a path below it",
             Self::NoKey(_) => "`guix-ipfs init` makes it; another is named with --key",
-            Self::AlreadyPublished { .. } => "`guix-ipfs sync` goes on from there",
-            Self::JournalExists { .. } => "`guix-ipfs sync` publishes it again",
+            Self::AlreadyPublished { .. } => {
+                "`guix-ipfs sync` goes on from there; if its files are lost, `guix-ipfs init --anew` \
+                 gives up all that was published"
+            }
+            Self::JournalExists { .. } => {
+                "`guix-ipfs sync` publishes it again; if its files are lost, `guix-ipfs init --anew` \
+                 gives up all that was published"
+            }
             Self::SelfIsAMirror { .. } => {
                 "to go on with that one use `--key self`; to begin another run `guix-ipfs init` first"
             }

@@ -1,14 +1,16 @@
 //! The first root of a name. Asking for it is a person's word that nothing was
-//! published under the name, so it fails wherever something shows otherwise.
+//! published under the name, so it fails wherever something shows otherwise; unless the
+//! person says that what was published is given up.
 
 use super::failure::Failure;
 use super::json;
+use super::observer::{Event, Observer};
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::directory::empty;
 use crate::node::Node;
 use crate::publication::{
-    KeyAge, NameState, Publisher, PublisherOptions, create_first_root, ensure_published,
-    read_name_state,
+    Base, KeyAge, NameState, PublicationError, Publisher, PublisherOptions, begin_anew,
+    create_first_root, ensure_published, read_name_state,
 };
 use serde::Serialize;
 
@@ -19,8 +21,19 @@ pub struct InitRequest {
     pub key: String,
     /// The CID version of the mirror, for good.
     pub cid_version: CidVersion,
+    /// The treatment of what was published before.
+    pub beginning: Beginning,
     /// The terms of publishing.
     pub publishing: PublisherOptions,
+}
+
+/// The treatment of what was published before under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// It is kept, and a first root is refused.
+    First,
+    /// It is given up.
+    Anew,
 }
 
 /// A first root that is published.
@@ -40,25 +53,67 @@ pub struct InitSummary {
 /// # Errors
 /// [`Failure::AlreadyPublished`], [`Failure::JournalExists`]; the reason why it
 /// cannot be published.
-pub fn initialize(node: &dyn Node, request: &InitRequest) -> Result<InitSummary, Failure> {
+pub fn initialize(
+    node: &dyn Node,
+    request: &InitRequest,
+    observer: &dyn Observer,
+) -> Result<InitSummary, Failure> {
     let mut publisher = Publisher::open(node, &request.key, &request.publishing)?;
     let state = read_name_state(&publisher.view)?;
     let name = publisher.view.key.id.clone();
-    if let Some(root) = state.published.filter(|root| !is_unused(root, &state)) {
-        let root = root.to_string();
-        return Err(Failure::AlreadyPublished { name, root });
-    }
-    if let (KeyAge::Existing, Some(journal)) = (publisher.key_age, state.journals.first()) {
-        let root = journal.root.to_string();
-        return Err(Failure::JournalExists { name, root });
-    }
-    let mut base = create_first_root(&mut publisher, state, request.cid_version)?;
+    let mut base = match request.beginning {
+        Beginning::First => first(&mut publisher, state, request.cid_version)?,
+        Beginning::Anew => {
+            if let Some(path) = last_path(&state) {
+                let name = &name;
+                observer.notify(Event::GivenUp { name, path: &path });
+            }
+            begin_anew(&mut publisher, state, request.cid_version)?
+        }
+    };
     ensure_published(&publisher, &mut base)?;
     Ok(InitSummary {
         key: publisher.view.key.name.clone(),
         name,
         root: base.root,
     })
+}
+
+/// Makes the first root of a name under which nothing was published.
+fn first(
+    publisher: &mut Publisher,
+    state: NameState,
+    version: CidVersion,
+) -> Result<Base, Failure> {
+    let name = publisher.view.key.id.clone();
+    if let Some(root) = state.published.filter(|root| !is_unused(root, &state)) {
+        let root = root.to_string();
+        return Err(Failure::AlreadyPublished { name, root });
+    }
+    if let Some(path) = state.foreign {
+        return Err(PublicationError::ForeignPath { name, path }.into());
+    }
+    if publisher.key_age == KeyAge::Existing {
+        if let Some(journal) = state.journals.first() {
+            let root = journal.root.to_string();
+            return Err(Failure::JournalExists { name, root });
+        }
+        if let Some(lost) = state.lost.first() {
+            let journal = Box::new(*lost);
+            return Err(PublicationError::JournalLost { name, journal }.into());
+        }
+    }
+    Ok(create_first_root(publisher, state, version)?)
+}
+
+/// The path that the name was last pointed to; a journal that would tell, where that is
+/// lost.
+fn last_path(state: &NameState) -> Option<String> {
+    let roots = state.published.into_iter();
+    let roots = roots.chain(state.journals.iter().map(|journal| journal.root));
+    let mut roots = roots.chain(state.lost.iter().copied());
+    let path = roots.next().map(|cid| format!("/ipfs/{cid}"));
+    state.foreign.clone().or(path)
 }
 
 /// An older Kubo publishes the empty directory under `self` when it is set up.

@@ -31,7 +31,7 @@ mod verification;
 
 pub use counts::Count;
 pub use failure::{Exit, Failure};
-pub use init::{InitRequest, InitSummary, initialize};
+pub use init::{Beginning, InitRequest, InitSummary, initialize};
 pub use inspect::{MirrorDescription, Target, describe, list};
 pub use items::{ItemRef, ItemSpec, Package};
 pub use ledger::{LedgerSummary, OwedItem, OwedKind, RemovedItem, ledger_summary};

@@ -68,6 +68,13 @@ pub enum Event<'e> {
     },
     /// The ledger is full, and does not hold so many items that are owed.
     LedgerFull(usize),
+    /// All that was published under a name is given up.
+    GivenUp {
+        /// The name.
+        name: &'e str,
+        /// The path that it was last pointed to.
+        path: &'e str,
+    },
     /// The items to mirror are known.
     Planned(&'e Plan),
     /// The node's repository is nearly full.

@@ -107,7 +107,7 @@ pub fn mirror(
         plan.left.extend(planned);
     }
     if !plan.items.is_empty() {
-        warn_if_full(node, observer)?;
+        warn_if_full(node, observer);
     }
     observer.notify(Event::Planned(&plan));
     if !plan.items.is_empty() && !matches!(request.selection, ItemSelection::LatestBuilds { .. }) {
@@ -216,8 +216,8 @@ pub fn preview(
         None => (Tree::empty(node, CidVersion::V0), LedgerFiles::default()),
         Some(view) => {
             let state = read_name_state(&view)?;
-            let tree = Tree::new(node, choose_base(&view, &state, request.base)?);
-            (tree, state.ledger(node)?)
+            let root = choose_base(&view, &state, request.base)?;
+            (Tree::new(node, root), state.ledger(node, &root)?)
         }
     };
     let ledger = Ledger::read(node, &mut files)?;
@@ -256,16 +256,18 @@ pub fn announce(publisher: &Publisher, root: &Cid, observer: &dyn Observer) {
 }
 
 /// Reports a node that is nearly full: it refuses nothing, but its collector will
-/// run ever more often.
-fn warn_if_full(node: &dyn Node, observer: &dyn Observer) -> Result<(), Failure> {
-    if node.description().capabilities.storage_limit {
-        let usage = node.usage()?;
-        let is_full = |limit: u64| usage.bytes / 9 >= limit / 10;
-        if usage.limit.is_some_and(is_full) {
-            observer.notify(Event::NearlyFull(usage));
-        }
+/// run ever more often. A node that does not tell is none.
+fn warn_if_full(node: &dyn Node, observer: &dyn Observer) {
+    if !node.description().capabilities.storage_limit {
+        return;
     }
-    Ok(())
+    let Ok(usage) = node.usage() else {
+        return;
+    };
+    let is_full = |limit: u64| usage.bytes / 9 >= limit / 10;
+    if usage.limit.is_some_and(is_full) {
+        observer.notify(Event::NearlyFull(usage));
+    }
 }
 
 /// Stops a run that would begin a second mirror beside the one that `self` already

@@ -149,6 +149,13 @@ impl NodeError {
         matches!(&self.problem, Problem::Refused { refusal, .. } if *refusal == kind)
     }
 
+    /// Returns true when the node answered, and what it said is no: by a message, or
+    /// because a file of the local store is damaged.
+    pub fn is_refusal(&self) -> bool {
+        let problem = &self.problem;
+        matches!(problem, Problem::Refused { .. } | Problem::Damaged { .. })
+    }
+
     /// Returns true when the node lacks a block: it says so, or searched the network
     /// for it until its time was over.
     pub fn is_missing(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The root to go on from, chosen by what the name and the journal hold.
 
+use super::choice::candidate;
 use super::error::PublicationError;
 use super::journal::{Journal, NewBlocks};
 use super::ledger::LedgerFiles;
@@ -11,7 +12,7 @@ use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::dag_pb::PbNode;
 use crate::ipfs::directory::{Entry, PlainDirectory};
 use crate::ipfs::file::FileBuilder;
-use crate::node::{NodeError, Segment};
+use crate::node::{Node, NodeError, Segment};
 use std::convert::Infallible;
 
 /// The one file of a first root. Nix and older Guix ask for it.
@@ -25,10 +26,48 @@ pub struct Base {
     /// The root that the name points to, if it resolves. Where it is another, the
     /// base is published even if nothing is new.
     pub published: Option<Cid>,
-    /// The journals of the key, the newest first.
+    /// The path that the name points to in place of a root, which a person's word
+    /// gives up.
+    pub foreign: Option<String>,
+    /// The journals of the key: first that of the root, which stays pinned, then those
+    /// that are let go of when the name points to the root.
     pub journals: Vec<Journal>,
+    /// The pins of journals whose own blocks are lost, to be let go of likewise.
+    pub lost: Vec<Cid>,
     /// The ledger of the first journal.
     pub ledger: LedgerFiles,
+}
+
+impl Base {
+    fn from_state(root: Cid, state: NameState) -> Self {
+        Self {
+            root,
+            published: state.published,
+            foreign: state.foreign,
+            journals: state.journals,
+            lost: state.lost,
+            ledger: LedgerFiles::default(),
+        }
+    }
+
+    /// Reads the ledger of the first journal.
+    pub(super) fn load_ledger(&mut self, node: &dyn Node) -> Result<(), PublicationError> {
+        let first = self.journals.first();
+        let top = first.and_then(|journal| journal.ledger.as_ref());
+        self.ledger = LedgerFiles::load(node, top)?;
+        Ok(())
+    }
+
+    /// Puts the newest journal that holds the root first. Returns false where none
+    /// does.
+    pub(super) fn lead_with_root(&mut self) -> bool {
+        let holding = |journal: &Journal| journal.root == self.root;
+        let Some(at) = self.journals.iter().position(holding) else {
+            return false;
+        };
+        self.journals[..=at].rotate_right(1);
+        true
+    }
 }
 
 /// Decides which root to go on from. `given` is a person's word (`--base`).
@@ -55,29 +94,6 @@ pub fn choose_base(
     }
 }
 
-/// The root that name and journals agree on.
-fn candidate(name: &str, state: &NameState) -> Result<Cid, PublicationError> {
-    let name = || name.to_owned();
-    let newest = state.journals.first().map(|journal| journal.root);
-    let mut journals = state.journals.iter();
-    match (state.published, newest) {
-        (Some(resolved), Some(newest)) => {
-            let is_known = journals
-                .any(|journal| journal.root == resolved || journal.previous == Some(resolved));
-            match is_known {
-                true => Ok(newest),
-                false => Err(PublicationError::Diverged {
-                    name: name(),
-                    resolved: Box::new(resolved),
-                    journal: Box::new(newest),
-                }),
-            }
-        }
-        (None, Some(root)) | (Some(root), None) => Ok(root),
-        (None, None) => Err(PublicationError::Unknown { name: name() }),
-    }
-}
-
 fn not_whole(root: Cid, source: NodeError) -> PublicationError {
     PublicationError::NotWhole {
         root: Box::new(root),
@@ -89,24 +105,20 @@ fn not_whole(root: Cid, source: NodeError) -> PublicationError {
 /// new key a first root is made.
 pub fn adopt_root(publisher: &mut Publisher, given: Option<Cid>) -> Result<Base, PublicationError> {
     let state = read_name_state(&publisher.view)?;
-    if publisher.key_age == KeyAge::New && given.is_none() {
+    // Another writer may have begun with the same key, and come further.
+    let is_new = publisher.key_age == KeyAge::New && state.shown_publication().is_none();
+    if is_new && given.is_none() {
         return create_first_root(publisher, state, CidVersion::V0);
     }
     let root = choose_base(&publisher.view, &state, given)?;
-    let ledger = state.ledger(publisher.node())?;
-    let mut base = Base {
-        root,
-        published: state.published,
-        journals: state.journals,
-        ledger,
-    };
-    if base.journals.first().map(|journal| journal.root) != Some(root) {
+    let mut base = Base::from_state(root, state);
+    if !base.lead_with_root() {
         if given.is_none() {
             refuse_mixed(publisher, root)?;
         }
-        let journal = pin_adopted(publisher, &base)?;
-        base.journals.insert(0, journal);
+        pin_adopted(publisher, &mut base)?;
     }
+    base.load_ledger(publisher.node())?;
     publisher.name_new_key()?;
     Ok(base)
 }
@@ -114,23 +126,35 @@ pub fn adopt_root(publisher: &mut Publisher, given: Option<Cid>) -> Result<Base,
 /// Makes the first root, with `nix-cache-info` alone. It is not published yet.
 pub fn create_first_root(
     publisher: &mut Publisher,
-    mut state: NameState,
+    state: NameState,
     version: CidVersion,
 ) -> Result<Base, PublicationError> {
     let (root, blocks) = first_root(version);
-    let newest = state.journals.first();
+    let mut base = Base::from_state(root.cid, state);
+    let newest = base.journals.first();
     // A run that was killed may have come so far.
     if newest.map(|journal| journal.root) != Some(root.cid) {
-        let journal = write_journal(publisher, &root, blocks, None, newest)?;
-        state.journals.insert(0, journal);
+        let journal = write_journal(publisher, &root, blocks, &base, newest)?;
+        base.journals.insert(0, journal);
     }
+    base.load_ledger(publisher.node())?;
     publisher.name_new_key()?;
-    Ok(Base {
-        root: root.cid,
-        published: state.published,
-        ledger: state.ledger(publisher.node())?,
-        journals: state.journals,
-    })
+    Ok(base)
+}
+
+/// The same under a name that had others before, of which nothing need be left on the
+/// node.
+pub fn begin_anew(
+    publisher: &mut Publisher,
+    state: NameState,
+    version: CidVersion,
+) -> Result<Base, PublicationError> {
+    let (root, blocks) = first_root(version);
+    let mut base = Base::from_state(root.cid, state);
+    let journal = write_journal(publisher, &root, blocks, &base, None)?;
+    base.journals.insert(0, journal);
+    publisher.name_new_key()?;
+    Ok(base)
 }
 
 /// The first root with its blocks.
@@ -169,7 +193,7 @@ fn refuse_mixed(publisher: &Publisher, root: Cid) -> Result<(), PublicationError
 
 /// Pins a root that no journal holds through a new journal, which also proves that
 /// it is whole on the node.
-fn pin_adopted(publisher: &Publisher, base: &Base) -> Result<Journal, PublicationError> {
+pub(super) fn pin_adopted(publisher: &Publisher, base: &mut Base) -> Result<(), PublicationError> {
     let block = publisher.node().block(&base.root)?;
     let size = PbNode::decode(&block).map_or(0, |node| node.cumulative_size(block.len()));
     let root = Entry {
@@ -177,25 +201,29 @@ fn pin_adopted(publisher: &Publisher, base: &Base) -> Result<Journal, Publicatio
         size,
     };
     let newest = base.journals.first();
-    let written = write_journal(publisher, &root, NewBlocks::new(), base.published, newest);
-    written.map_err(|error| match error.is_missing() {
+    let written = write_journal(publisher, &root, NewBlocks::new(), base, newest);
+    let journal = written.map_err(|error| match error.is_missing() {
         true => not_whole(base.root, error),
         false => error.into(),
-    })
+    })?;
+    base.journals.insert(0, journal);
+    Ok(())
 }
 
 /// Composes, stores and pins the journal of a root, of which the node lacks no more
-/// than `blocks`.
+/// than `blocks`. `older` is a journal to pin it beside, where that is whole.
 fn write_journal(
     publisher: &Publisher,
     root: &Entry,
     mut blocks: NewBlocks,
-    previous: Option<Cid>,
+    base: &Base,
     older: Option<&Journal>,
 ) -> Result<Journal, NodeError> {
     let key_id = &publisher.view.key.id;
+    let newest = base.journals.first();
+    // A ledger goes on with the journal that the new one is pinned beside.
     let ledger = older.and_then(|journal| journal.ledger);
-    let (journal, own) = Journal::compose(key_id, root, previous, older, ledger);
+    let (journal, own) = Journal::compose(key_id, root, base.published, newest, ledger);
     blocks.extend(own);
     let mut segment = Segment::default();
     for (cid, block) in blocks {
@@ -205,55 +233,4 @@ fn write_journal(
     let pinned = journal.pin(publisher.node(), key_id, older);
     publisher.drop_staging(&[staging])?;
     pinned.map(|()| journal)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ipfs::cid::{RAW, cid_of};
-
-    fn root(number: u8) -> Cid {
-        cid_of(CidVersion::V1, RAW, &[number])
-    }
-
-    fn state(published: Option<u8>, journals: &[(u8, Option<u8>)]) -> NameState {
-        let journals = journals
-            .iter()
-            .zip((1..=9).rev())
-            .map(|((held, before), number)| Journal {
-                cid: root(held + 100),
-                root: root(*held),
-                number,
-                previous: before.map(root),
-                ledger: None,
-            });
-        NameState {
-            published: published.map(root),
-            journals: journals.collect(),
-        }
-    }
-
-    #[test]
-    fn name_and_journals_decide_which_root_to_go_on_from() {
-        let chosen = |published, journals: &[_]| {
-            let state = state(published, journals);
-            candidate("name", &state).map_err(|error| error.to_string())
-        };
-        assert_eq!(chosen(Some(1), &[(1, None)]), Ok(root(1)));
-        // Killed between pinning and publishing: the new root counts.
-        assert_eq!(chosen(Some(1), &[(2, Some(1)), (1, None)]), Ok(root(2)));
-        assert_eq!(chosen(Some(1), &[(2, Some(1))]), Ok(root(2)));
-        assert_eq!(chosen(None, &[(2, Some(1))]), Ok(root(2)));
-        assert_eq!(chosen(Some(1), &[]), Ok(root(1)));
-        let unknown = chosen(None, &[]).unwrap_err();
-        assert!(
-            unknown.contains("nothing is known of /ipns/name"),
-            "{unknown}"
-        );
-        let diverged = chosen(Some(3), &[(2, Some(1))]).unwrap_err();
-        assert!(
-            diverged.contains("another writer uses the key"),
-            "{diverged}"
-        );
-    }
 }

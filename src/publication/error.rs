@@ -63,6 +63,37 @@ pub enum PublicationError {
         /// The root that the journal holds.
         journal: Box<Cid>,
     },
+    /// The name that a new key bears until its first root is there belongs to a key
+    /// that publishes something.
+    #[error("the key {key:?}, which a new key is to bear for a moment, already publishes {path}")]
+    KeyInUse {
+        /// The node's name of the key.
+        key: String,
+        /// The path that it publishes.
+        path: String,
+    },
+    /// The name does not resolve, and two journals of the same number differ.
+    #[error(
+        "/ipns/{name} does not resolve, and two writers left /ipfs/{} and /ipfs/{} on this node: \
+         nothing tells which of them was published", .roots[0], .roots[1]
+    )]
+    Undecided {
+        /// The name, `k51…`.
+        name: String,
+        /// The roots that the two journals hold.
+        roots: Box<[Cid; 2]>,
+    },
+    /// The name does not resolve, and the node has lost the journal.
+    #[error(
+        "/ipns/{name} does not resolve, and the node has lost the blocks of its journal, \
+         /ipfs/{journal}"
+    )]
+    JournalLost {
+        /// The name, `k51…`.
+        name: String,
+        /// The journal's directory.
+        journal: Box<Cid>,
+    },
     /// The name points to something else than a mirror.
     #[error(
         "/ipfs/{root} is not a directory of substitutes (no nix-cache-info, no narinfo in it); it \
@@ -114,18 +145,29 @@ pub enum PublicationError {
     },
     /// The node said "published", but the name does not follow.
     #[error(
-        "the node says it published /ipfs/{root}, but /ipns/{name} resolves to {now}: the network \
-         holds a record with a higher sequence number; the new root is pinned"
+        "the node says it published /ipfs/{root}, but /ipns/{name} resolves to /ipfs/{now}: the \
+         network holds a record with a higher sequence number; the new root is pinned"
     )]
     NotFollowed {
         /// The name, `k51…`.
         name: String,
         /// Its root.
-        now: String,
+        now: Box<Cid>,
         /// The root that was published in vain.
         root: Box<Cid>,
         /// The node can tell the number of the network's record.
         sequence_is_known: bool,
+    },
+    /// The node said "published", but no record is found, not even by the node itself.
+    #[error(
+        "the node says it published /ipfs/{root}, but /ipns/{name} does not resolve: no record of \
+         it is found, not even by this node; the new root is pinned"
+    )]
+    NoRecord {
+        /// The name, `k51…`.
+        name: String,
+        /// The root that was published in vain.
+        root: Box<Cid>,
     },
 }
 
@@ -148,12 +190,32 @@ impl Diagnosis for PublicationError {
                     "choose which to go on from with `--base {resolved}` or `--base {journal}`"
                 ));
             }
+            Self::KeyInUse { key, .. } => {
+                return Some(format!(
+                    "give that key another name with `ipfs key rename {key} NAME`, or use another \
+                     key with `--key NAME`"
+                ));
+            }
+            Self::Undecided { roots, .. } => {
+                let [one, other] = **roots;
+                return Some(format!(
+                    "choose which to go on from with `--base {one}` or `--base {other}`"
+                ));
+            }
+            Self::JournalLost { .. } => {
+                "name the root that it pointed to with `--base CID`; if its files are lost, begin \
+                 anew under the same name with `guix-ipfs init --anew`"
+            }
             Self::NotAMirror { .. } => "use another key with `--key NAME`",
             Self::ForeignPath { .. } => {
-                "name another key with `--key NAME`, or another name to resolve"
+                "name another key with `--key NAME`, or another name to resolve; to publish a \
+                 mirror in its place, name its root with `--base CID`"
             }
             Self::NotWhole { root, .. } => {
-                return Some(format!("fetch it first with `ipfs pin add /ipfs/{root}`"));
+                return Some(format!(
+                    "fetch it first with `ipfs pin add /ipfs/{root}`; if nobody has it any more, \
+                     begin anew under the same name with `guix-ipfs init --anew`"
+                ));
             }
             Self::Mixed { root, .. } => {
                 return Some(format!(
@@ -173,6 +235,11 @@ impl Diagnosis for PublicationError {
                  itself"
             }
             Self::NotFollowed { .. } => "run again when the network has settled",
+            Self::NoRecord { .. } => {
+                "a node without routing keeps none: where `ipfs config Routing.Type` says `none`, \
+                 set it to `auto` and start the node anew; else run again when the network has \
+                 settled"
+            }
         };
         Some(text.to_owned())
     }

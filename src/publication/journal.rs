@@ -12,6 +12,15 @@ use serde::{Deserialize, Serialize};
 /// Blocks that are not stored yet, children first.
 pub type NewBlocks = Vec<(Cid, Vec<u8>)>;
 
+/// The journals of a key.
+#[derive(Debug, Default)]
+pub struct Journals {
+    /// Those that can be read, the newest first.
+    pub readable: Vec<Journal>,
+    /// Pins of journals whose own blocks the node has lost.
+    pub lost: Vec<Cid>,
+}
+
 /// A root that was to be published, and the one before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Journal {
@@ -41,19 +50,26 @@ impl Journal {
         format!("guix-ipfs/{key_id}")
     }
 
-    /// The journals of a key, the newest first. More than one are left when a run
-    /// was killed.
-    pub fn all(view: &PublicationView) -> Result<Vec<Self>, PublicationError> {
-        let mut journals = Vec::new();
+    /// The journals of a key, the newest first, but for those that are `known`. More
+    /// than one are left when a run was killed, or while two writers are at work.
+    pub fn all(view: &PublicationView, known: &[Cid]) -> Result<Journals, PublicationError> {
+        let mut journals = Journals::default();
         for pin in view.node.pins_named(&Self::pin_name(&view.key.id))? {
-            journals.extend(Self::read(view, pin)?);
+            match Self::read(view, pin) {
+                _ if known.contains(&pin) => {}
+                Ok(journal) => journals.readable.extend(journal),
+                Err(error) if error.is(Refusal::Missing) => journals.lost.push(pin),
+                Err(error) => return Err(error.into()),
+            }
         }
-        journals.sort_by_key(|journal| std::cmp::Reverse(journal.number));
+        // Two writers see journals of the same number in the same order.
+        let newest_first = |journal: &Self| std::cmp::Reverse((journal.number, journal.cid));
+        journals.readable.sort_by_key(newest_first);
         Ok(journals)
     }
 
     /// `None` for a pin that bears the name but is not a journal of this key.
-    fn read(view: &PublicationView, cid: Cid) -> Result<Option<Self>, PublicationError> {
+    fn read(view: &PublicationView, cid: Cid) -> Result<Option<Self>, NodeError> {
         let block = view.node.block(&cid)?;
         let Ok(directory) = PlainDirectory::decode(&block) else {
             return Ok(None);
@@ -123,20 +139,28 @@ impl Journal {
     ) -> Result<(), NodeError> {
         let pinned = match older {
             Some(older) => node.pin_update(&older.cid, &self.cid),
-            // Ended by its time limit, a pin of a pinned CID would lose it.
-            None if node.is_pinned(&self.cid)? => Ok(()),
-            None => {
-                let known = match node.is_pinned(&self.root)? {
-                    true => KnownBlocks::All,
-                    false => KnownBlocks::Unsure,
-                };
-                node.pin(&self.cid, &Self::pin_name(key_id), known)
-            }
+            None => return self.pin_alone(node, key_id),
         };
         match pinned {
             // Another writer came to the same root at the same time.
             Err(error) if error.is(Refusal::AlreadyPinned) => Ok(()),
+            // Another writer let go of the older one, or blocks below it are lost or
+            // damaged. Below the new one all may be there.
+            Err(error) if error.is_refusal() => self.pin_alone(node, key_id),
             other => other,
         }
+    }
+
+    /// The same without an older journal: all below the new one is looked at.
+    fn pin_alone(&self, node: &dyn Node, key_id: &str) -> Result<(), NodeError> {
+        // Ended by its time limit, a pin of a pinned CID would lose it.
+        if node.is_pinned(&self.cid)? {
+            return Ok(());
+        }
+        let known = match node.is_pinned(&self.root)? {
+            true => KnownBlocks::All,
+            false => KnownBlocks::Unsure,
+        };
+        node.pin(&self.cid, &Self::pin_name(key_id), known)
     }
 }

@@ -5,15 +5,19 @@
 //! - the name points to the old root or to a complete new one, never to less;
 //! - the root that the name points to is pinned: the older journal, which holds
 //!   it, is unpinned only after the name points to the newer root;
+//! - where two writers of one node publish at the same moment, the one that learns of
+//!   the other grafts its files onto the other's root: nothing of either is lost;
 //! - "could not resolve" is never taken for "nothing was published".
 
 mod base;
+mod choice;
 mod commit;
 mod error;
 mod graft;
 mod journal;
 mod ledger;
 mod name_state;
+mod other_writer;
 mod publisher;
 mod stage;
 mod transaction;
@@ -21,7 +25,7 @@ mod tree;
 mod view;
 mod writer_lock;
 
-pub use base::{Base, adopt_root, choose_base, create_first_root};
+pub use base::{Base, adopt_root, begin_anew, choose_base, create_first_root};
 pub use commit::{Committed, ensure_published};
 pub use error::{PublicationError, join};
 pub use graft::{Engine, NewFile, choose_engine, graft, remove, require_plain};

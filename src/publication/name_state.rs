@@ -1,37 +1,61 @@
 //! The knowledge about a name before a run: where it points, and its journals.
 
 use super::error::PublicationError;
-use super::journal::Journal;
+use super::journal::{Journal, Journals};
 use super::ledger::LedgerFiles;
 use super::view::PublicationView;
 use crate::ipfs::cid::Cid;
 use crate::node::Node;
 
 /// The knowledge about a name before a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameState {
-    /// The root that the name points to, if it resolves.
+    /// The root that the name points to, if it resolves to one.
     pub published: Option<Cid>,
+    /// The path that the name points to, where that is no root.
+    pub foreign: Option<String>,
     /// The journals of the key, the newest first.
     pub journals: Vec<Journal>,
+    /// The pins of journals whose own blocks are lost.
+    pub lost: Vec<Cid>,
 }
 
 impl NameState {
-    /// The ledger of the newest journal.
+    /// The ledger of the newest journal that holds a root, or else of the newest.
     ///
     /// # Errors
     /// It is not whole on the node.
-    pub fn ledger(&self, node: &dyn Node) -> Result<LedgerFiles, PublicationError> {
-        let newest = self.journals.first();
-        let top = newest.and_then(|journal| journal.ledger.as_ref());
+    pub fn ledger(&self, node: &dyn Node, root: &Cid) -> Result<LedgerFiles, PublicationError> {
+        let mut journals = self.journals.iter();
+        let holding = journals.find(|journal| journal.root == *root);
+        let journal = holding.or(self.journals.first());
+        let top = journal.and_then(|journal| journal.ledger.as_ref());
         LedgerFiles::load(node, top)
+    }
+
+    /// The path that shows that something was published: the one that the name points
+    /// to, or the root of a journal that came after another.
+    pub fn shown_publication(&self) -> Option<String> {
+        let went_on = |journal: &&Journal| journal.previous.is_some() || journal.number > 1;
+        let of_journal = || self.journals.iter().find(went_on).map(|it| it.root);
+        let root = self.published.or_else(of_journal);
+        root.map(|root| format!("/ipfs/{root}"))
+            .or_else(|| self.foreign.clone())
     }
 }
 
 /// Asks the name and the journals.
 pub fn read_name_state(view: &PublicationView) -> Result<NameState, PublicationError> {
+    let (published, foreign) = match view.resolve() {
+        Ok(root) => (root, None),
+        Err(PublicationError::ForeignPath { path, .. }) => (None, Some(path)),
+        Err(error) => return Err(error),
+    };
+    let Journals { readable, lost } = Journal::all(view, &[])?;
     Ok(NameState {
-        published: view.resolve()?,
-        journals: Journal::all(view)?,
+        published,
+        foreign,
+        journals: readable,
+        lost,
     })
 }

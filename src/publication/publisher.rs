@@ -1,15 +1,17 @@
 //! The publisher: a view of a publication with the right to write.
 
 use super::error::PublicationError;
+use super::name_state::read_name_state;
 use super::view::PublicationView;
 use super::writer_lock::WriterLock;
 use crate::ipfs::cid::Cid;
-use crate::node::{Node, NodeError, Problem, PublishOptions, Reach, SealedSegment};
+use crate::node::{Node, NodeError, Problem, PublishOptions, Reach, Refusal, SealedSegment};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The end of a key's name until its first journal is pinned.
-const NEW: &str = ".new";
+/// The end of a key's name until its first journal is pinned. A person's key is not
+/// called so.
+const NEW: &str = ".guix-ipfs-new";
 
 /// The terms of publishing.
 #[derive(Clone, Debug)]
@@ -139,7 +141,13 @@ impl<'n> Publisher<'n> {
             && let Some(name) = key.name.strip_suffix(NEW)
         {
             let name = name.to_owned();
-            self.view.node.rename_key(key, &name)?;
+            if let Err(error) = self.view.node.rename_key(key, &name) {
+                // Another writer that began with the same key may have been quicker.
+                let mut keys = self.view.node.keys()?.into_iter();
+                if !keys.any(|found| found.name == name && found.id == key.id) {
+                    return Err(error);
+                }
+            }
             key.name = name;
         }
         Ok(())
@@ -154,13 +162,37 @@ fn key_or_new<'n>(
     if let Some(view) = PublicationView::of_key(node, name)? {
         return Ok((view, KeyAge::Existing));
     }
-    let name = format!("{name}{NEW}");
-    let view = match PublicationView::of_key(node, &name)? {
-        Some(view) => view,
-        None => PublicationView {
-            node,
-            key: node.create_key(&name)?,
-        },
-    };
-    Ok((view, KeyAge::New))
+    let begun = begun_key(node, &format!("{name}{NEW}"));
+    // Another writer that began at the same moment may have come further.
+    match PublicationView::of_key(node, name)? {
+        Some(view) => Ok((view, KeyAge::Existing)),
+        None => Ok((begun?, KeyAge::New)),
+    }
+}
+
+/// The key `name` of a killed run, or of a writer that begins now; made where there is
+/// none.
+fn begun_key<'n>(node: &'n dyn Node, name: &str) -> Result<PublicationView<'n>, PublicationError> {
+    if let Some(view) = PublicationView::of_key(node, name)? {
+        return never_published(view);
+    }
+    match node.create_key(name) {
+        Ok(key) => Ok(PublicationView { node, key }),
+        Err(error) if error.is(Refusal::KeyExists) => {
+            PublicationView::of_key(node, name)?.ok_or_else(|| error.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The view of a key that a killed run began. Its first journal may be pinned, and
+/// nothing can be published.
+fn never_published(view: PublicationView) -> Result<PublicationView, PublicationError> {
+    match read_name_state(&view)?.shown_publication() {
+        None => Ok(view),
+        Some(path) => Err(PublicationError::KeyInUse {
+            key: view.key.name,
+            path,
+        }),
+    }
 }

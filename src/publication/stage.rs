@@ -7,8 +7,9 @@ use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::file::{Added, add_file};
 use crate::node::{AddFileError, Node, NodeError, Problem, Segment};
 use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 /// A place for new files. Threads may share it.
@@ -29,6 +30,9 @@ struct Segments {
     filling: Mutex<Segment>,
     /// One segment may wait while another is being sent.
     outbox: SyncSender<Segment>,
+    /// The node has failed. Known before the next segment is full, so that nothing
+    /// more is fetched for it.
+    is_over: Arc<AtomicBool>,
 }
 
 /// Lets `work` stage files, and sees to it that all blocks have reached the node
@@ -51,14 +55,21 @@ pub fn with_stage<T, E: From<NodeError>>(
         return Ok((done, Vec::new()));
     }
     let (outbox, inbox) = sync_channel(1);
+    let is_over = Arc::<AtomicBool>::default();
+    let ended = Arc::clone(&is_over);
     thread::scope(|scope| {
-        let sender = scope.spawn(move || send_all(publisher, &inbox));
+        let sender = scope.spawn(move || {
+            let sent = send_all(publisher, &inbox);
+            ended.store(true, Ordering::Relaxed);
+            sent
+        });
         let stage = Stage {
             node,
             version,
             way: Way::Car(Segments {
                 filling: Mutex::default(),
                 outbox,
+                is_over,
             }),
         };
         let done = work(&stage);
@@ -115,16 +126,20 @@ impl BlockSink for &Segments {
     type Error = NodeError;
 
     fn put(&mut self, cid: Cid, block: Vec<u8>) -> Result<(), NodeError> {
+        let over = || {
+            let reason = "the node takes no more blocks".to_owned();
+            NodeError::new("store blocks", Problem::Cut(reason))
+        };
+        if self.is_over.load(Ordering::Relaxed) {
+            return Err(over());
+        }
         let full = {
             let mut filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
             filling.push(cid, block);
             filling.is_full().then(|| std::mem::take(&mut *filling))
         };
         match full.map(|segment| self.outbox.send(segment)) {
-            Some(Err(_)) => {
-                let reason = "the node takes no more blocks".to_owned();
-                Err(NodeError::new("store blocks", Problem::Cut(reason)))
-            }
+            Some(Err(_)) => Err(over()),
             _ => Ok(()),
         }
     }

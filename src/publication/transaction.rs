@@ -2,20 +2,18 @@
 //! the root that another writer published meanwhile.
 
 use super::base::Base;
-use super::commit::{Committed, commit, ensure_published, rebase_onto};
+use super::commit::{ATTEMPTS, Committed, commit, publish_base};
 use super::error::PublicationError;
 use super::graft::Engine;
 use super::journal::Journal;
 use super::ledger::LedgerFiles;
+use super::other_writer::rebase_onto;
 use super::publisher::Publisher;
 use super::stage::{Stage, with_stage};
 use super::tree::Tree;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::directory::Entry;
 use crate::node::NodeError;
-
-/// The number of times that another writer may be quicker, plus one.
-const ATTEMPTS: u32 = 4;
 
 /// Commits the root that `work` grafts onto the tree it is given, `None` where that
 /// stays, and the ledger as `work` leaves it. Where another writer moved the name meanwhile, `work` is called
@@ -71,15 +69,20 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
             Ok::<_, E>(Some(journal))
         })?;
         pinned.extend(staging);
+        let root = base.root;
         let committed = match journal {
             Some(journal) => commit(publisher, base, journal, ledger),
-            None => ensure_published(publisher, base),
+            None => publish_base(publisher, base),
         };
         match committed {
             Err(PublicationError::Moved { now, .. })
                 if attempts < ATTEMPTS && CidVersion::of(&now) == version =>
             {
                 rebase_onto(publisher, base, *now)?;
+            }
+            // Two writers change the ledger beside one root again and again.
+            Err(PublicationError::Moved { now, .. }) if *now == root && base.root == root => {
+                return Ok(Committed::Unchanged);
             }
             done => return Ok(done?),
         }

@@ -38,7 +38,10 @@ impl<'n> PublicationView<'n> {
 /// # Errors
 /// [`PublicationError::ForeignPath`] for the path of something else.
 pub fn root_of_path(name: &str, path: String) -> Result<Cid, PublicationError> {
-    let root = path.strip_prefix("/ipfs/").and_then(|cid| cid.parse().ok());
+    let cid = path
+        .strip_prefix("/ipfs/")
+        .map(|cid| cid.trim_end_matches('/'));
+    let root = cid.and_then(|cid| cid.parse().ok());
     root.ok_or_else(|| PublicationError::ForeignPath {
         name: name.to_owned(),
         path,

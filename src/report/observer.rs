@@ -45,6 +45,10 @@ impl Observer for Report {
                 ),
                 Some("name them again with `guix-ipfs sync --from FILE` later"),
             ),
+            Event::GivenUp { name, path } => self.warn(
+                &format!("all that was published under /ipns/{name} is given up: {path}"),
+                None,
+            ),
             Event::Planned(plan) => self.planned(plan),
             Event::NearlyFull(usage) => {
                 let limit = usage.limit.map(bytes).unwrap_or_default();

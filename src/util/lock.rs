@@ -1,8 +1,11 @@
 //! Locks on files. A lock is the system's own on an open file, so one left by a
 //! dead process does not hold. The file's first line is the process that holds it.
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,12 +32,9 @@ impl FileLock {
     /// Takes a lock, waiting for another process for as long as `patience`. Returns
     /// the lines that the last holder left after the first; they stay in the file.
     pub fn take(path: &Path, patience: Duration) -> Result<(Self, Vec<String>), LockFailure> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut file = open(options, path)?;
         let start = Instant::now();
         loop {
             match file.try_lock() {
@@ -73,7 +73,7 @@ impl FileLock {
 
 /// Returns the lines of the lock file at `path`, where a process holds it.
 pub fn held_lines(path: &Path) -> io::Result<Option<Vec<String>>> {
-    let mut file = match File::open(path) {
+    let mut file = match open(OpenOptions::new().read(true), path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -87,6 +87,17 @@ pub fn held_lines(path: &Path) -> io::Result<Option<Vec<String>>> {
             Ok(Some(text.lines().map(str::to_owned).collect()))
         }
     }
+}
+
+/// Opens a file, but not where a symbolic link leads: what is written here belongs into
+/// no other file.
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    let opened = options.custom_flags(flags).open(path);
+    opened.map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => io::Error::other("it is a symbolic link"),
+        _ => error,
+    })
 }
 
 fn holder(file: &mut File) -> io::Result<String> {

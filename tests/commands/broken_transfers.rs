@@ -150,7 +150,8 @@ fn what_never_comes_whole_is_tried_three_times_and_not_refused(node: &TestNode) 
 }
 
 fn a_whole_file_that_is_another_is_refused_at_once(node: &TestNode) {
-    let others: [(&str, String, fn(&Upstream)); 5] = [
+    type Change = fn(&Upstream);
+    let others: [(&str, String, Change); 5] = [
         (HELLO, nar("gzip"), |upstream| {
             upstream.edit_text(HELLO, "NarHash: sha256:0", "NarHash: sha256:1");
         }),

@@ -1,6 +1,6 @@
 //! Each kind of fault, once in each kind of call to the node.
 
-use crate::support::{Mirror, Proxy, Spoil, TestNode, Upstream, fixture_roots};
+use crate::support::{Mirror, Proxy, Spoil, TestNode, Upstream, fixture_roots, item};
 use std::time::Duration;
 
 on_kubo_alone!(
@@ -9,6 +9,9 @@ on_kubo_alone!(
     a_fault_in_any_call_of_a_first_run_leaves_nothing_that_stops_the_next,
     a_node_that_is_slow_is_waited_for,
     a_node_that_answers_never_is_given_up,
+    an_import_that_hangs_ends_with_the_time_that_it_was_given,
+    what_imports_with_lost_answers_pinned_is_let_go_of,
+    a_node_that_does_not_tell_how_full_it_is_stops_nothing,
 );
 
 const MESSAGE: &str = r#"{"Message":"spoiled for a test","Code":0,"Type":"error"}"#;
@@ -162,4 +165,79 @@ fn a_node_that_answers_never_is_given_up(node: &TestNode) {
         .says("the node did not answer within 1 seconds");
     assert_eq!(mirror.root(), fixture_roots(0)[1]);
     mirror.run("sync").silently();
+}
+
+fn an_import_that_hangs_ends_with_the_time_that_it_was_given(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let proxy = Proxy::new(&node.api);
+    let mirror = Mirror::at(&proxy.url, &upstream);
+    mirror.run("sync --no-closure").silently();
+    proxy.spoil("dag/import", 0, Spoil::Late(Duration::from_secs(30)));
+    let run = mirror.run("sync --graft car --read-timeout 1").exits(1);
+    run.says("the node did not answer within 5 seconds");
+    assert_eq!(mirror.root(), fixture_roots(0)[1]);
+    mirror.run("sync --graft car").silently();
+    assert_eq!(mirror.root(), fixture_roots(0)[2]);
+}
+
+/// The lock file lists what may be pinned, until it is known not to be.
+fn what_imports_with_lost_answers_pinned_is_let_go_of(node: &TestNode) {
+    let proxy = Proxy::new(&node.api);
+    let items: Vec<_> = (0..9).map(|number| item(number, "x", 2000)).collect();
+    for (number, spoils) in [
+        [Spoil::After; 5],
+        [Spoil::Half; 5],
+        [
+            Spoil::StreamError,
+            Spoil::WrongLength,
+            Spoil::After,
+            Spoil::Half,
+            Spoil::Before,
+        ],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let upstream = Upstream::empty();
+        upstream.add_items(&items);
+        let mirror = Mirror::at(&proxy.url, &upstream);
+        let key = format!("--key cut-{number} --graft car");
+        mirror
+            .run(&format!("add {} {key}", items[0].hash))
+            .silently();
+        for (item, spoil) in items[1..].iter().zip(spoils) {
+            let add = format!("add {} {key}", item.hash);
+            proxy.spoil("dag/import", 0, spoil);
+            mirror.run(&add).exits(1);
+            // Neither is another failure a reason to forget them.
+            proxy.spoil("pin/rm", 0, Spoil::Answer(500, MESSAGE));
+            mirror.run(&add);
+            proxy.is_waiting();
+        }
+        mirror
+            .run(&format!("add {} {key}", items[7].hash))
+            .silently();
+        let pins = node.pins();
+        assert!(pins.values().all(|name| !name.is_empty()), "{pins:?}");
+    }
+}
+
+fn a_node_that_does_not_tell_how_full_it_is_stops_nothing(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let proxy = Proxy::new(&node.api);
+    let mirror = Mirror::at(&proxy.url, &upstream);
+    let spoils = FAULTS.map(|(spoil, _)| spoil).into_iter();
+    let more = [
+        Spoil::Late(Duration::from_secs(30)),
+        Spoil::Answer(200, "{}"),
+    ];
+    for (number, spoil) in spoils.chain(more).enumerate() {
+        let key = format!("--key full-{number}");
+        proxy.spoil("repo/stat", 0, spoil);
+        let sync = format!("sync --no-closure --read-timeout 1 {key}");
+        mirror.run(&sync).silently();
+        assert!(!proxy.is_waiting(), "{spoil:?}");
+        let root = mirror.run(&format!("resolve {key}")).exits(0).out;
+        assert_eq!(root, format!("/ipfs/{}\n", fixture_roots(0)[1]));
+    }
 }

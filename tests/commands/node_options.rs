@@ -10,6 +10,32 @@ use std::time::{Duration, Instant};
 
 on_both_nodes!(a_proxy_in_the_environment_is_not_asked_for_the_node);
 
+#[test]
+#[ignore = "needs a real Kubo: scripts/test"]
+fn a_node_without_routing_is_told_apart_from_one_that_is_behind() {
+    let upstream = Upstream::of_fixtures();
+    for online in [true, false] {
+        let without = |config: &mut Value| config["Routing"]["Type"] = json!("none");
+        let node = TestNode::kubo_with(Setup {
+            online,
+            configure: &without,
+            ..Setup::default()
+        });
+        let mirror = Mirror::new(&node, &upstream);
+        if !online {
+            // Such a node has its own records at least.
+            mirror.run("sync").silently();
+            continue;
+        }
+        for command in ["init", "sync", "sync --no-closure"] {
+            let run = mirror.run(command).exits(1);
+            let run = run.says("does not resolve: no record");
+            let run = run.says("`ipfs config Routing.Type`");
+            assert!(!run.err.contains("sequence number"), "{run:?}");
+        }
+    }
+}
+
 const SECRETS: [&str; 2] = ["hunter2-token", "hunter2-password"];
 
 #[test]

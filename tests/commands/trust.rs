@@ -6,6 +6,7 @@ on_both_nodes!(
     what_a_trusted_key_signed_is_mirrored_and_nothing_else,
     keys_are_read_from_every_kind_of_file,
     what_is_not_checked_is_said_at_init_and_by_resolve,
+    keys_that_nobody_asks_for_need_not_be_read,
 );
 
 const HELLO: &str = "21q7lx382p28sibkw2l721ybjxymkh1a";
@@ -150,4 +151,23 @@ fn what_is_not_checked_is_said_at_init_and_by_resolve(node: &TestNode) {
     let official = mirror.run("resolve --long --upstream https://ci.guix.gnu.org");
     let farm = "are checked by #8D156F295D24B0D9A86FA5741A840FF2D24F60F7B6C4134814AD55625971B394#";
     assert!(official.out.contains(farm), "{official:?}");
+}
+
+fn keys_that_nobody_asks_for_need_not_be_read(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    mirror.run("sync --no-closure").silently();
+    let root = format!("/ipfs/{}\n", fixture_roots(0)[1]);
+    let empty = mirror.home().join("empty");
+    std::fs::write(&empty, "").unwrap();
+    for keys in ["/nowhere", "/", empty.to_str().unwrap()] {
+        let keys = format!("--trusted-keys {keys}");
+        assert_eq!(mirror.run(&format!("resolve {keys}")).exits(0).out, root);
+        let listed = mirror.run(&format!("resolve --list {keys}")).exits(0).out;
+        assert_eq!(listed.lines().collect::<Vec<_>>(), mirror.list());
+        for command in ["resolve --long", "sync"] {
+            let run = mirror.run(&format!("{command} {keys}")).exits(1);
+            run.says("cannot take trusted keys from");
+        }
+    }
 }

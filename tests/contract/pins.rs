@@ -4,12 +4,15 @@ use crate::support::TestNode;
 use crate::{add, directory, is_refused, missing};
 use guix_ipfs::ipfs::cid::CidVersion;
 use guix_ipfs::node::{KnownBlocks, Refusal};
+use std::sync::Barrier;
+use std::thread;
 
 on_both_nodes!(
     a_pin_needs_everything_below_it,
     a_pin_is_found_by_its_whole_name_and_has_one,
     a_pin_is_updated_beside_the_old_one_and_keeps_its_name,
     an_update_is_refused_for_its_reason,
+    a_pin_that_was_updated_twice_at_once_is_updated_again,
     what_is_not_pinned_is_unpinned_without_complaint,
 );
 
@@ -76,6 +79,42 @@ fn an_update_is_refused_for_its_reason(at: &TestNode) {
     // Nothing differs, so there is nothing to refuse.
     node.pin_update(&old, &old).unwrap();
     assert_eq!(node.pins_named("old").unwrap(), [old]);
+}
+
+/// Kubo pins a CID twice when two calls come at the same moment.
+fn a_pin_that_was_updated_twice_at_once_is_updated_again(at: &TestNode) {
+    let node = at.node();
+    let mut kept = Vec::new();
+    for round in 0..40_u8 {
+        let name = format!("name-{round}");
+        let links: Vec<_> = (0..3).map(|file| add(node, &[round, file])).collect();
+        let [first, second, third] = [1, 2, 3].map(|length| {
+            let names = ["one", "two", "three"];
+            let entries: Vec<_> = names.into_iter().zip(links.iter().copied()).collect();
+            directory(node, CidVersion::V0, &entries[..length])
+        });
+        node.pin(&first, &name, KnownBlocks::Unsure).unwrap();
+        let start = Barrier::new(2);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    start.wait();
+                    if let Err(error) = node.pin_update(&first, &second) {
+                        assert!(error.is(Refusal::AlreadyPinned), "{error:?}");
+                    }
+                });
+            }
+        });
+        node.pin_update(&second, &third).unwrap();
+        is_refused(node.pin_update(&second, &third), Refusal::AlreadyPinned);
+        for old in [first, second] {
+            node.unpin(&old).unwrap();
+        }
+        assert_eq!(node.pins_named(&name).unwrap(), [third]);
+        kept = links;
+    }
+    node.collect_garbage().unwrap();
+    assert!(kept.iter().all(|file| at.has_block(file)));
 }
 
 fn what_is_not_pinned_is_unpinned_without_complaint(at: &TestNode) {

@@ -18,12 +18,17 @@ pub enum Moment {
     After,
 }
 
-/// A node that counts its calls, and fails at one of them.
+/// A deed of another, done in the middle of a call.
+type Deed<'n> = Box<dyn FnOnce() + Send + 'n>;
+
+/// A node that counts its calls, and fails at one of them, or lets another act first.
 pub struct FaultyNode<'n> {
     node: &'n dyn Node,
     calls: Mutex<Vec<&'static str>>,
     /// The method, the number of its calls that go well before, and the moment.
     fault: Mutex<Option<(&'static str, usize, Moment)>>,
+    /// Done in place of failing.
+    deed: Mutex<Option<Deed<'n>>>,
 }
 
 impl<'n> FaultyNode<'n> {
@@ -32,7 +37,14 @@ impl<'n> FaultyNode<'n> {
             node,
             calls: Mutex::default(),
             fault: Mutex::default(),
+            deed: Mutex::default(),
         }
+    }
+
+    /// Lets another act at the first call of `method`, which goes well.
+    pub fn meanwhile(&self, method: &'static str, moment: Moment, deed: impl FnOnce() + Send + 'n) {
+        *self.deed.lock().unwrap() = Some(Box::new(deed));
+        self.fail(method, 0, moment);
     }
 
     /// The methods that were called since this was last asked.
@@ -72,6 +84,16 @@ impl<'n> FaultyNode<'n> {
         work: impl FnOnce() -> Result<T, NodeError>,
     ) -> Result<T, NodeError> {
         let moment = self.moment(method);
+        let deed = moment.and_then(|_| self.deed.lock().unwrap().take());
+        if let (Some(moment), Some(deed)) = (moment, deed) {
+            if moment == Moment::Before {
+                deed();
+                return work();
+            }
+            let done = work();
+            deed();
+            return done;
+        }
         let broken = || {
             let problem = Problem::Cut("broken on purpose".to_owned());
             Err(NodeError::new(method, problem))

@@ -6,23 +6,25 @@
 
 #[allow(dead_code, unused_macros, unused_imports)]
 #[path = "../commands/support/mod.rs"]
+#[macro_use]
 mod support;
 
 mod faulty;
 mod silent;
+mod two_writers;
 
 use faulty::{FaultyNode, Moment};
 use guix_ipfs::guix::{ConnectionLimits, UpstreamClient};
 use guix_ipfs::mirror::{
-    Closure, Failure, GraftChoice, ItemFilter, ItemSelection, MirrorRequest, Pauses, RunLimits,
-    mirror,
+    Closure, Failure, GraftChoice, ItemFilter, ItemRef, ItemSelection, MirrorRequest, Pauses,
+    RunLimits, mirror,
 };
 use guix_ipfs::node::Node;
 use guix_ipfs::publication::{Engine, PublisherOptions};
 use silent::Silent;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
-use support::{TestNode, Upstream, fixture_roots};
+use support::{Fault, Item, TestNode, Upstream, fixture_roots, item};
 
 /// The request of `sync`.
 fn request(upstream: &Upstream, locks: &Path, key: &str, closure: Closure) -> MirrorRequest {
@@ -139,4 +141,55 @@ fn a_fault_in_any_call(graft: GraftChoice, prepared: Option<Closure>) {
         .filter(|(_, name)| name.is_empty())
         .collect();
     assert_eq!(nameless, [], "staging is left");
+}
+
+/// A segment holds several nars here, so that more could be fetched before the next
+/// one is full.
+#[test]
+fn a_node_that_fails_early_in_a_batch_ends_every_download() {
+    for (moment, jobs) in [(Moment::Before, 1), (Moment::After, 1), (Moment::Before, 3)] {
+        let at = TestNode::local();
+        let upstream = Upstream::empty();
+        let items: Vec<Item> = (0..40).map(|number| item(number, "x", 600 << 10)).collect();
+        upstream.add_items(&items);
+        for item in &items {
+            let nar = format!("nar/gzip/{}-x", item.hash);
+            upstream.spoil(&nar, &[Fault::Late(Duration::from_millis(40))]);
+        }
+        let locks = tempfile::tempdir().unwrap();
+        let list = items
+            .iter()
+            .map(|item| item.hash.parse::<ItemRef>().unwrap());
+        let request = MirrorRequest {
+            selection: ItemSelection::List(list.collect()),
+            graft: GraftChoice::Only(Engine::Car),
+            limits: RunLimits {
+                max_bytes: None,
+                max_time: None,
+                checkpoint: 100,
+                max_planned: RunLimits::MAX_PLANNED,
+            },
+            jobs,
+            ..request(&upstream, locks.path(), "dies", Closure::Whole)
+        };
+        let first = MirrorRequest {
+            selection: ItemSelection::List(Vec::new()),
+            ..request.clone()
+        };
+        mirror(at.node(), &first, &Silent).unwrap();
+        let faulty = FaultyNode::new(at.node());
+        faulty.fail("import", 0, moment);
+        let failure = mirror(&faulty, &request, &Silent).unwrap_err();
+        assert!(matches!(failure, Failure::Publication(_)), "{failure:?}");
+        assert!(
+            failure.to_string().contains("broken on purpose"),
+            "{failure}"
+        );
+        let asked = upstream.asked();
+        let fetched = asked.iter().filter(|path| path.starts_with("nar/")).count();
+        // Seven fill the first segment; some are under way when it fails.
+        let most = 7 + 2 * usize::from(jobs);
+        let context = format!("{fetched} nars with {jobs} jobs, {moment:?}");
+        assert!((7..=most).contains(&fetched), "{context}");
+    }
 }

@@ -37,8 +37,10 @@ pub struct Site<'n> {
     pub now: Minute,
     seed: u64,
     day: u64,
-    /// The acts of the day, told when the test fails.
+    /// The acts of the day and the day before, told when the test fails.
     log: Vec<String>,
+    /// The number of those that were the day before.
+    acts_before: usize,
     /// The calls of a run of late.
     calls: usize,
 }
@@ -172,6 +174,7 @@ impl<'n> Site<'n> {
             seed,
             day: 0,
             log: Vec::new(),
+            acts_before: 0,
             calls: 40,
             world,
         }
@@ -179,7 +182,8 @@ impl<'n> Site<'n> {
 
     pub fn begin_day(&mut self, day: u64) {
         self.day = day;
-        self.log.clear();
+        self.log = self.log.split_off(self.acts_before);
+        self.acts_before = self.log.len();
     }
 
     pub fn log(&mut self, act: String) {
@@ -395,7 +399,7 @@ impl Drop for Site<'_> {
         if std::thread::panicking() {
             let Self { seed, day, log, .. } = self;
             let log = log.join("\n  ");
-            eprintln!("the model failed on day {day} of seed {seed}, whose acts were:\n  {log}");
+            eprintln!("the model failed on day {day} of seed {seed}. The last acts:\n  {log}");
         }
     }
 }

@@ -22,7 +22,7 @@ const LZIP_OVERHEAD_KIB: u32 = 1 << 10;
 /// window beyond [`MAX_WINDOW_BYTES`], and of any other kind if the stream is cut
 /// short, damaged, or followed by something else.
 pub(super) enum Decompressor<S: BufRead> {
-    Gzip(Gzip<S>),
+    Gzip(Box<Gzip<S>>),
     Lzip(Box<Lzip<S>>),
     Zstd(Box<Zstd<S>>),
     None(Input<S>),
@@ -32,9 +32,9 @@ impl<S: BufRead> Decompressor<S> {
     /// `None` for an unknown compression.
     pub(super) fn new(compression: &Compression, input: Input<S>) -> Option<Self> {
         Some(match compression {
-            Compression::Gzip => Self::Gzip(Gzip {
+            Compression::Gzip => Self::Gzip(Box::new(Gzip {
                 member: Some(GzDecoder::new(input)),
-            }),
+            })),
             Compression::Lzip => Self::Lzip(Box::new(Lzip {
                 input,
                 member: lzip_member(),

@@ -82,9 +82,11 @@ impl<S: BufRead> Unpacking<S> {
             return Err(self.unless_no_nar(expected, NarError::TooLong(expected.nar_size)));
         }
         self.hasher.update(&buf[..count]);
-        if self.ends_with_nar && self.is_whole(expected) {
-            let input = self.decompressor.input();
-            input.map(|input| input.is_enough = true);
+        if self.ends_with_nar
+            && self.is_whole(expected)
+            && let Some(input) = self.decompressor.input()
+        {
+            input.is_enough = true;
         }
         Ok(true)
     }

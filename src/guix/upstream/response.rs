@@ -78,8 +78,10 @@ impl Read for PacedBody {
 /// Returns true where the server marks the end of the body, so that a body that was
 /// cut is known for one.
 pub(super) fn is_end_marked(response: &Response<Body>) -> bool {
-    let headers = response.headers();
-    response.body().content_length().is_some() || headers.contains_key(header::TRANSFER_ENCODING)
+    let encoding = response.headers().get(header::TRANSFER_ENCODING);
+    let encoding = encoding.and_then(|encoding| encoding.to_str().ok());
+    let is_chunked = encoding.is_some_and(|it| it.to_ascii_lowercase().contains("chunked"));
+    is_chunked || response.body().content_length().is_some()
 }
 
 /// Reads a whole body of at most `limit` bytes.

@@ -5,7 +5,7 @@ use super::removed::RemovedItem;
 use super::state::Ledger;
 use crate::mirror::failure::Failure;
 use crate::node::Node;
-use crate::publication::{PublicationView, read_name_state};
+use crate::publication::{PublicationView, choose_base, read_name_state};
 use serde::Serialize;
 
 /// The items that are owed, and those that a person removed.
@@ -26,7 +26,13 @@ pub fn ledger_summary(node: &dyn Node, name: &str) -> Result<Option<LedgerSummar
     let Some(key) = keys.find(|key| key.id == name) else {
         return Ok(None);
     };
-    let mut files = read_name_state(&PublicationView { node, key })?.ledger(node)?;
+    let view = PublicationView { node, key };
+    let state = read_name_state(&view)?;
+    // A name that points elsewhere has no ledger of this program's.
+    let Ok(root) = choose_base(&view, &state, None) else {
+        return Ok(None);
+    };
+    let mut files = state.ledger(node, &root)?;
     let ledger = Ledger::read(node, &mut files)?;
     Ok(Some(LedgerSummary {
         owed: ledger.owed.into_values().collect(),

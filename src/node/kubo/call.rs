@@ -16,12 +16,13 @@ use ureq::{Agent, Body, SendBody};
 /// The longest JSON answer that is read, in bytes.
 const MAX_JSON_BYTES: u64 = 64 << 20;
 
-/// The longest pause of an answer, also after an upload: a node that is collecting
-/// garbage answers when it is done.
-const STALL: Duration = Duration::from_secs(300);
+/// The factor by which a call that stores or pins may take longer than one that
+/// transfers nothing, or pause for longer: a node that is collecting garbage begins
+/// when it is done.
+pub const PATIENCE: u32 = 5;
 
-/// The time by which the client waits longer than the node, so that the node's own
-/// message arrives.
+/// The longest time by which the client waits longer than the node, so that the node's
+/// own message arrives.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The characters of a query that stand for themselves; `+` would be read as a space.
@@ -147,7 +148,8 @@ impl Call<'_> {
     }
 
     fn answer(&self, most: u64) -> Result<Vec<u8>, NodeError> {
-        let answer = self.send(SendBody::none(), None, Some(self.limit + GRACE))?;
+        let wait = self.limit + self.limit.min(GRACE);
+        let answer = self.send(SendBody::none(), None, Some(wait))?;
         self.read(answer, most)
     }
 
@@ -170,11 +172,12 @@ impl Call<'_> {
             request = request.header("Content-Type", value);
         }
         // Without a limit of the whole, as for an upload or a stream, a pause has one.
-        let limit = wait.map_or(STALL, |_| self.limit);
+        let stall = self.rpc.short * PATIENCE;
+        let limit = wait.map_or(stall, |_| self.limit);
         let answer = request
             .config()
             .timeout_global(wait)
-            .timeout_per_read(Some(wait.unwrap_or(STALL)))
+            .timeout_per_read(Some(wait.unwrap_or(stall)))
             .build()
             .send(body)
             .map_err(|error| self.failed(problem(error, &self.rpc.base, limit)))?;
@@ -278,6 +281,11 @@ impl Read for UploadContent<'_> {
             shown
         })
     }
+}
+
+/// Returns true for letters and digits, at least one.
+pub fn is_alphanumeric(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// The beginning of an answer, for a message.

@@ -3,10 +3,14 @@
 use super::super::contract::{Reach, Usage};
 use super::super::error::{NodeError, Problem, Refusal};
 use super::address::Address;
-use super::call::Rpc;
+use super::call::{Rpc, is_alphanumeric};
 use super::version::Version;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use std::time::Duration;
+
+/// The longest wait for what nothing depends on.
+const ADVISORY: Duration = Duration::from_secs(5);
 
 /// The version, which must not be before `oldest`.
 pub fn version(rpc: &Rpc, oldest: Version) -> Result<Version, NodeError> {
@@ -47,7 +51,7 @@ pub fn identity(rpc: &Rpc) -> Result<(String, String), NodeError> {
     }
     let call = || rpc.call("id", "ask for the node's identity");
     let Answer { id, agent } = call().json()?;
-    match !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    match is_alphanumeric(&id) {
         true => Ok((id, agent)),
         false => Err(call().failed(Problem::Unexpected(format!("the peer ID {id:?}")))),
     }
@@ -94,7 +98,8 @@ pub fn usage(rpc: &Rpc) -> Result<Usage, NodeError> {
         storage_max: u64,
     }
     let call = rpc.call("repo/stat", "ask how full the node is");
-    let answer: Answer = call.option("size-only", true).json()?;
+    let call = call.option("size-only", true);
+    let answer: Answer = call.limit(rpc.short.min(ADVISORY)).json()?;
     Ok(Usage {
         bytes: answer.repo_size,
         // No limit, in Kubo's spelling.

@@ -2,7 +2,7 @@
 
 use super::super::contract::{Key, PublishOptions, Record};
 use super::super::error::{NodeError, Problem, Refusal};
-use super::call::Rpc;
+use super::call::{Rpc, is_alphanumeric};
 use crate::ipfs::cid::Cid;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -31,9 +31,14 @@ struct KeyAnswer {
     id: String,
 }
 
-impl From<KeyAnswer> for Key {
-    fn from(KeyAnswer { name, id }: KeyAnswer) -> Self {
-        Self { name, id }
+impl KeyAnswer {
+    /// The key. Its ID becomes a part of a file's name.
+    fn checked(self) -> Result<Key, Problem> {
+        let Self { name, id } = self;
+        match is_alphanumeric(&id) {
+            true => Ok(Key { name, id }),
+            false => Err(Problem::Unexpected(format!("the ID {id:?} of a key"))),
+        }
     }
 }
 
@@ -44,15 +49,18 @@ pub fn keys(rpc: &Rpc) -> Result<Vec<Key>, NodeError> {
     struct Answer {
         keys: Vec<KeyAnswer>,
     }
-    let answer: Answer = rpc.call("key/list", "list the node's keys").json()?;
-    Ok(answer.keys.into_iter().map(Key::from).collect())
+    let call = || rpc.call("key/list", "list the node's keys");
+    let answer: Answer = call().json()?;
+    let keys = answer.keys.into_iter().map(KeyAnswer::checked).collect();
+    let keys: Result<_, Problem> = keys;
+    keys.map_err(|problem| call().failed(problem))
 }
 
 /// Makes an Ed25519 key.
 pub fn create_key(rpc: &Rpc, name: &str) -> Result<Key, NodeError> {
-    let call = rpc.call("key/gen", format!("make the key {name:?}"));
-    let answer = call.arg(name).option("type", "ed25519").json::<KeyAnswer>();
-    Ok(answer?.into())
+    let call = || rpc.call("key/gen", format!("make the key {name:?}"));
+    let answer: KeyAnswer = call().arg(name).option("type", "ed25519").json()?;
+    answer.checked().map_err(|problem| call().failed(problem))
 }
 
 /// Gives a key another name on the node.

@@ -2,7 +2,7 @@
 
 use super::super::contract::KnownBlocks;
 use super::super::error::{NodeError, Refusal};
-use super::call::Rpc;
+use super::call::{PATIENCE, Rpc};
 use super::refusal::refusal;
 use crate::ipfs::cid::Cid;
 use serde::Deserialize;
@@ -10,11 +10,6 @@ use serde::de::IgnoredAny;
 use serde_json::Deserializer;
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// The factor by which a pin of blocks that were just stored may take longer than a
-/// call that transfers nothing: a node that is collecting garbage begins when it is
-/// done.
-const PIN_FACTOR: u32 = 5;
 
 /// The limit of a walk of the whole tree; a first pin of a million entries took 3 s,
 /// on a machine that did nothing else.
@@ -53,13 +48,47 @@ pub fn add(rpc: &Rpc, root: &Cid, name: &str, known: KnownBlocks) -> Result<(), 
 
 /// Pins `new` beside `old`, walking only what differs.
 pub fn update(rpc: &Rpc, old: &Cid, new: &Cid) -> Result<(), NodeError> {
-    rpc.call("pin/update", format!("pin {new}"))
+    let updated = rpc
+        .call("pin/update", format!("pin {new}"))
         .arg(old)
         .arg(new)
         .option("unpin", false)
         .limit(pin_limit(rpc))
-        .json::<IgnoredAny>()
-        .map(drop)
+        .json::<IgnoredAny>();
+    let error = match updated {
+        Ok(_) => return Ok(()),
+        Err(error) if error.is(Refusal::NotPinned) => error,
+        Err(error) => return Err(error),
+    };
+    // Two calls at the same moment pin a CID twice. Kubo shows such a pin and keeps
+    // what is below it, but takes it for none here, and for ever.
+    match name(rpc, old)? {
+        None => Err(error),
+        Some(_) if contain(rpc, new)? => {
+            let message = format!("{new} is pinned already");
+            Err(NodeError::refused(
+                error.action,
+                Refusal::AlreadyPinned,
+                message,
+            ))
+        }
+        Some(name) => add(rpc, new, &name, KnownBlocks::All),
+    }
+}
+
+/// The name of the recursive pin of `root`; `None` where it has none.
+fn name(rpc: &Rpc, root: &Cid) -> Result<Option<String>, NodeError> {
+    let list = rpc
+        .call("pin/ls", format!("ask for the pin of {root}"))
+        .arg(root)
+        .option("type", "recursive")
+        .option("names", true)
+        .json::<PinList>();
+    match list {
+        Ok(list) => Ok(list.keys.into_values().next().map(|pin| pin.name)),
+        Err(error) if error.is(Refusal::NotPinned) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes a recursive pin, if there is one.
@@ -73,16 +102,7 @@ pub fn remove(rpc: &Rpc, root: &Cid) -> Result<(), NodeError> {
 
 /// Returns true when `root` is pinned recursively.
 pub fn contain(rpc: &Rpc, root: &Cid) -> Result<bool, NodeError> {
-    let list = rpc
-        .call("pin/ls", format!("ask for the pin of {root}"))
-        .arg(root)
-        .option("type", "recursive")
-        .json::<PinList>();
-    match list {
-        Ok(list) => Ok(!list.keys.is_empty()),
-        Err(error) if error.is(Refusal::NotPinned) => Ok(false),
-        Err(error) => Err(error),
-    }
+    Ok(name(rpc, root)?.is_some())
 }
 
 /// The recursive pins with exactly this name. (The node matches parts of names.)
@@ -123,5 +143,5 @@ pub fn collect_garbage(rpc: &Rpc) -> Result<u64, NodeError> {
 }
 
 fn pin_limit(rpc: &Rpc) -> Duration {
-    rpc.short * PIN_FACTOR
+    rpc.short * PATIENCE
 }

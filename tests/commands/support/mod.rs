@@ -45,19 +45,19 @@ pub fn fixture_roots(cid_version: u8) -> Vec<String> {
         .collect()
 }
 
-/// Makes a test of each function for each node: `fn(&TestNode)`.
+/// Makes a test of each function for each node: `fn(&TestNode)`, or `fn(&mut TestNode)`.
 macro_rules! on_both_nodes {
     ($($name:ident),+ $(,)?) => {
         mod on_local {
             $(#[test] fn $name() {
-                super::$name(&$crate::support::TestNode::local());
+                super::$name(&mut $crate::support::TestNode::local());
             })+
         }
         mod on_kubo {
             $(#[test]
             #[ignore = "needs a real Kubo: scripts/test"]
             fn $name() {
-                super::$name(&$crate::support::TestNode::kubo());
+                super::$name(&mut $crate::support::TestNode::kubo());
             })+
         }
     };

@@ -205,6 +205,38 @@ impl TestNode {
         self.node().publish(&key, &root, &options).unwrap();
     }
 
+    /// Points the name of a key to any path.
+    pub fn point(&self, key: &str, path: &str) {
+        let id = self.key_id(key).unwrap();
+        match &self.kind {
+            Kind::Kubo { .. } => {
+                let options = "resolve=false&allow-offline=true&lifetime=48h";
+                self.json(&format!("name/publish?arg={path}&key={key}&{options}"));
+            }
+            Kind::Local { folder, .. } => {
+                let file = folder.path().join("names.json");
+                let names = std::fs::read(&file).unwrap();
+                let mut names: Value = serde_json::from_slice(&names).unwrap();
+                names[&id]["value"] = path.into();
+                std::fs::write(&file, names.to_string()).unwrap();
+            }
+        }
+        assert_ne!(self.node().resolve(&id).unwrap(), None, "{path}");
+    }
+
+    /// Takes blocks away without a word, as a bad disk does; all of them where none is
+    /// named.
+    pub fn lose(&mut self, cids: &[Cid]) {
+        match &mut self.kind {
+            Kind::Local { folder, .. } => lose(&folder.path().join("blocks"), cids),
+            Kind::Kubo { daemon, .. } => {
+                daemon.kill();
+                lose(&daemon.repo().join("blocks"), cids);
+                daemon.restart();
+            }
+        }
+    }
+
     /// Gives a key another name.
     pub fn rename_key(&self, old: &str, new: &str) {
         let mut keys = self.node().keys().unwrap().into_iter();
@@ -323,6 +355,32 @@ impl TestNode {
     pub fn get(&self, path: &str) -> Answer {
         answer(self.agent.get(format!("{}{path}", self.gateway)).call())
     }
+}
+
+/// Removes the files of these blocks from a local store or a Kubo's: all where none is
+/// named.
+fn lose(folder: &Path, cids: &[Cid]) {
+    let names: Vec<_> = cids.iter().map(file_names).collect();
+    for shelf in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let Ok(files) = std::fs::read_dir(shelf.path()) else {
+            continue;
+        };
+        for file in files.map(|file| file.unwrap().path()) {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            if cids.is_empty() || names.iter().flatten().any(|it| it == name) {
+                std::fs::remove_file(file).unwrap();
+            }
+        }
+    }
+}
+
+/// The names that the two nodes give to the file of a block.
+fn file_names(cid: &Cid) -> [String; 2] {
+    let cid: cid::Cid = cid.to_string().parse().unwrap();
+    let hash = cid.hash().to_bytes();
+    let local = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let kubo = cid::multibase::Base::Base32Upper.encode(&hash);
+    [local, format!("{kubo}.data")]
 }
 
 /// The file of a block in a local store.
