@@ -105,7 +105,11 @@ impl Site<'_> {
             }
             Ok(summary) => {
                 self.wanted.note_published(&summary.repaired);
-                End::Well
+                // With nothing to repair it leaves to the next run what a killed one left.
+                match summary.repaired.is_empty() {
+                    true => End::Failed,
+                    false => End::Well,
+                }
             }
             Err(failure) => {
                 self.note_failure(terms, &failure);
