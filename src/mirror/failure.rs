@@ -116,6 +116,9 @@ pub enum Failure {
         /// The number of others that do.
         others: usize,
     },
+    /// A directory of the published tree that must be read as a whole and cannot.
+    #[error("the published directory {0} cannot be read as a whole: {1}")]
+    Unreadable(String, String),
     /// Standard output or a port cannot be used, or a signal cannot be waited for.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -179,6 +182,9 @@ impl Diagnosis for Failure {
                 "to go on with that one use `--key self`; to begin another run `guix-ipfs init` first"
             }
             Self::InUse { .. } => "remove those too, or use --force",
+            Self::Unreadable(..) => {
+                "`guix-ipfs verify --repair` makes it again from what can be read"
+            }
             Self::Listen { .. } => "choose another with --gateway-port",
         };
         Some(text.to_owned())

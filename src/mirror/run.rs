@@ -127,7 +127,12 @@ impl Batches<'_> {
                             let upstream = &self.run.fetcher.lookup.upstreams[item.upstream];
                             self.run.refusals.remember_item(item, upstream, &reason);
                         }
-                        self.excluded.insert(path.hash());
+                        // What a repair does not get is published all the same.
+                        let published = self.run.tree.at(base.root);
+                        let narinfo = narinfo_name(&path.hash());
+                        if published.find(&[narinfo])?.is_none() {
+                            self.excluded.insert(path.hash());
+                        }
                         plan.skip(path.to_string(), reason);
                     }
                     Decision::Later => later.push(scheduled),

@@ -4,7 +4,7 @@ use super::error::PublicationError;
 use super::journal::{Journal, NewBlocks};
 use super::name_state::{NameState, read_name_state};
 use super::publisher::{KeyAge, Publisher};
-use super::tree::Tree;
+use super::tree::{CACHE_INFO_NAME, Tree};
 use super::view::PublicationView;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::dag_pb::PbNode;
@@ -14,7 +14,7 @@ use crate::node::{NodeError, Segment};
 use std::convert::Infallible;
 
 /// The one file of a first root. Nix and older Guix ask for it.
-const CACHE_INFO: &[u8] = b"StoreDir: /gnu/store\nWantMassQuery: 0\nPriority: 100\n";
+pub const CACHE_INFO: &[u8] = b"StoreDir: /gnu/store\nWantMassQuery: 0\nPriority: 100\n";
 
 /// The root that new files are grafted onto.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +106,25 @@ pub fn adopt_root(publisher: &mut Publisher, given: Option<Cid>) -> Result<Base,
     Ok(base)
 }
 
+/// Goes on from the chosen root though parts of it, or its journal, cannot be read. Where
+/// no journal holds it, none is written: it could not be pinned.
+pub fn adopt_damaged(publisher: &Publisher) -> Result<Base, PublicationError> {
+    let state = read_name_state(&publisher.view)?;
+    let root = candidate(&publisher.view.key.id, &state)?;
+    match Tree::new(publisher.node(), root).top(&root) {
+        Ok(_) => {}
+        Err(PublicationError::Node(source)) if source.is_of_block() => {
+            return Err(not_whole(root, source));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(Base {
+        root,
+        published: state.published,
+        journals: state.journals,
+    })
+}
+
 /// Makes the first root, with `nix-cache-info` alone. It is not published yet.
 pub fn create_first_root(
     publisher: &mut Publisher,
@@ -141,7 +160,7 @@ fn first_root(version: CidVersion) -> (Entry, NewBlocks) {
         cid: added.cid,
         size: added.cumulative,
     };
-    let entries = [("nix-cache-info".to_owned(), entry)].into();
+    let entries = [(CACHE_INFO_NAME.to_owned(), entry)].into();
     let (block, root) = PlainDirectory { entries }.encode(version);
     blocks.push((root.cid, block));
     (root, blocks)

@@ -1,12 +1,13 @@
 //! Pin, publish, check, and only then let go of the older journals.
 
 use super::base::Base;
+use super::common::pin_past_damage;
 use super::error::PublicationError;
 use super::journal::Journal;
 use super::publisher::Publisher;
 use super::tree::Tree;
 use crate::ipfs::cid::Cid;
-use crate::node::Refusal;
+use crate::node::{NodeError, Refusal};
 
 /// The effect of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,13 @@ pub fn commit(
 ) -> Result<Committed, PublicationError> {
     let key_id = &publisher.view.key.id;
     let pinned = journal.pin(publisher.node(), key_id, base.journals.first());
+    let pinned = match (pinned, base.journals.first()) {
+        (Err(error), Some(older)) if may_be_of_the_old(&error) => {
+            // Its own reason says more than that of a second try.
+            pin_past_damage(publisher, older, &journal).map_err(|_| error)
+        }
+        (pinned, _) => pinned,
+    };
     if let Err(error) = pinned {
         // A writer that has published unpins the journals before its own.
         if error.is(Refusal::NotPinned) {
@@ -40,6 +48,12 @@ pub fn commit(
     base.root = journal.root;
     base.journals.insert(0, journal);
     ensure_published(publisher, base)
+}
+
+/// Returns true for the failure of a pin that may be due to damage in the old root,
+/// which was replaced in the new one.
+fn may_be_of_the_old(error: &NodeError) -> bool {
+    error.is_missing() || error.is_of_block() || error.is(Refusal::Other)
 }
 
 /// Makes the name point to the base, where it does not, and lets go of older

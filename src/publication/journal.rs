@@ -33,6 +33,29 @@ struct State {
     previous: Option<String>,
 }
 
+/// The journals of a key that cannot be read, each with the reason. What they hold is
+/// not known, and their pins stop the node's collector.
+pub fn unreadable_journals(
+    view: &PublicationView,
+) -> Result<Vec<(Cid, PublicationError)>, PublicationError> {
+    let mut unreadable = Vec::new();
+    for pin in view.node.pins_named(&Journal::pin_name(&view.key.id))? {
+        match Journal::read(view, pin) {
+            Err(error) if error.is_of_block() => unreadable.push((pin, error)),
+            read => drop(read?),
+        }
+    }
+    Ok(unreadable)
+}
+
+/// Lets go of the journals of a key that cannot be read.
+pub fn drop_unreadable_journals(view: &PublicationView) -> Result<(), PublicationError> {
+    for (journal, _) in unreadable_journals(view)? {
+        view.node.unpin(&journal)?;
+    }
+    Ok(())
+}
+
 impl Journal {
     /// The name of a key's journal pins.
     pub fn pin_name(key_id: &str) -> String {
@@ -44,7 +67,11 @@ impl Journal {
     pub fn all(view: &PublicationView) -> Result<Vec<Self>, PublicationError> {
         let mut journals = Vec::new();
         for pin in view.node.pins_named(&Self::pin_name(&view.key.id))? {
-            journals.extend(Self::read(view, pin)?);
+            match Self::read(view, pin) {
+                // Nothing is known of what it held; `verify` tells of it.
+                Err(error) if error.is_of_block() => {}
+                read => journals.extend(read?),
+            }
         }
         journals.sort_by_key(|journal| std::cmp::Reverse(journal.number));
         Ok(journals)

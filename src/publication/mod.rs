@@ -9,6 +9,7 @@
 
 mod base;
 mod commit;
+mod common;
 mod error;
 mod graft;
 mod journal;
@@ -20,14 +21,15 @@ mod tree;
 mod view;
 mod writer_lock;
 
-pub use base::{Base, adopt_root, choose_base, create_first_root};
+pub use base::{Base, adopt_damaged, adopt_root, choose_base, create_first_root};
 pub use commit::{Committed, ensure_published};
 pub use error::{PublicationError, join};
-pub use graft::{Engine, NewFile, choose_engine, graft, remove, require_plain};
+pub use graft::{Damage, Engine, NewFile, choose_engine, graft, mend, remove, require_plain};
+pub use journal::{drop_unreadable_journals, unreadable_journals};
 pub use name_state::{NameState, read_name_state};
 pub use publisher::{KeyAge, Publisher, PublisherOptions};
 pub use stage::Stage;
 pub use transaction::publish_with_rebase;
-pub use tree::Tree;
+pub use tree::{CACHE_INFO_NAME, Tree};
 pub use view::{PublicationView, root_of_path};
 pub use writer_lock::WriterLockError;

@@ -24,6 +24,7 @@ mod prototype;
 mod remove;
 mod sharded;
 mod trust;
+mod unlisted;
 mod upstream_faults;
 mod upstreams;
 mod variants;
