@@ -5,14 +5,18 @@ use super::open::{open_node, publishing};
 use super::upstreams::upstreams;
 use crate::cli::{GlobalArgs, VerifyArgs};
 use crate::mirror::{
-    Check, Closure, Depth, Exit, Failure, RepairRequest, RepairSummary, VerifyReport, repair,
-    verify,
+    BrokenItem, Check, Closure, Depth, Exit, Failure, ItemFault, RepairRequest, RepairSummary,
+    VerifyReport, repair, verify,
 };
 use crate::report::{Report, Summary, VerifyResult, files, items};
 
 /// The way out where the node keeps a damaged block: a Kubo never replaces one.
 const KEPT_BLOCK: &str = "the node keeps a damaged block: `ipfs repo verify --drop` removes such \
                           blocks; then run `guix-ipfs verify --repair`";
+
+/// The way to verify a mirror that is kept without closures.
+const NO_CLOSURE: &str = "`--repair` fetches those; a mirror that is kept with `sync --no-closure` \
+                          is verified with `verify --no-closure`";
 
 /// Runs `verify`.
 pub fn run(global: &GlobalArgs, args: &VerifyArgs, report: &Report) -> Result<Exit, Failure> {
@@ -92,6 +96,13 @@ fn report_check(summary: &RepairSummary, was_repaired: bool, report: &Report) {
         let item = format!("{}: {}", broken.name, broken.reason);
         let advice = is_kept(summary, &broken.name).then_some(KEPT_BLOCK);
         report.error(&item, advice);
+    }
+    let lacks = |broken: &BrokenItem| broken.fault == ItemFault::Reference;
+    if checked.broken.iter().any(lacks) {
+        report.warn(
+            "items are published without what they refer to",
+            Some(NO_CLOSURE),
+        );
     }
     for path in &checked.unlisted {
         report.verbose(&format!("{path}: no narinfo lists it"));

@@ -48,4 +48,4 @@ pub use request::{
 pub use run::RunResult;
 pub use skipped::{SkipKind, SkipReason, Skipped};
 pub use sync::{MirrorSummary, mirror, preview};
-pub use verification::{BrokenItem, Check, VerifyReport, verify};
+pub use verification::{BrokenItem, Check, ItemFault, VerifyReport, verify};

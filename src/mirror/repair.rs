@@ -94,6 +94,10 @@ pub fn repair(
         // Another writer was here between the check and the lock.
         false => verify_root(&Tree::new(node, base.root), request.check, observer)?,
     };
+    if found.damaged.iter().any(|part| part.is_kept) {
+        // A person must act first: what is made again would be damaged again.
+        return Ok(RepairSummary::of_nothing(found));
+    }
     let mended = mend_tree(&publisher, &mut base, &found)?;
     let run = Run {
         request,
@@ -120,15 +124,14 @@ pub fn repair(
     })
 }
 
-/// Publishes the tree without what cannot be read, and returns those parts. A block that
-/// the node keeps damaged would be damaged again, so that is left alone.
+/// Publishes the tree without what cannot be read, and returns those parts.
 fn mend_tree(
     publisher: &Publisher,
     base: &mut Base,
     found: &VerifyReport,
 ) -> Result<Vec<DamagedPart>, Failure> {
     let parts = found.damaged.iter();
-    let parts = parts.filter(|part| !part.is_kept && !matches!(part.damage, Damage::Journal(_)));
+    let parts = parts.filter(|part| !matches!(part.damage, Damage::Journal(_)));
     let parts: Vec<DamagedPart> = parts.cloned().collect();
     if !parts.is_empty() {
         let work = |tree: &Tree, stage: &Stage| {

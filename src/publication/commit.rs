@@ -1,9 +1,9 @@
 //! Pin, publish, check, and only then let go of the older journals.
 
 use super::base::Base;
-use super::common::pin_past_damage;
 use super::error::PublicationError;
 use super::journal::Journal;
+use super::past_damage::pin_past_damage;
 use super::publisher::Publisher;
 use super::tree::Tree;
 use crate::ipfs::cid::Cid;

@@ -9,11 +9,11 @@
 
 mod base;
 mod commit;
-mod common;
 mod error;
 mod graft;
 mod journal;
 mod name_state;
+mod past_damage;
 mod publisher;
 mod stage;
 mod transaction;
