@@ -227,7 +227,8 @@ impl Checked {
 fn cache_info(tree: &Tree) -> Result<Option<DamagedPart>, PublicationError> {
     let entry = match tree.find(&[CACHE_INFO_NAME]) {
         Ok(Some(entry)) => entry,
-        Ok(None) => return Ok(Some(bad_cache_info("it is not there"))),
+        // A tree that this program has not begun may lack it, and works.
+        Ok(None) => return Ok(None),
         // It comes back with the part of the root that is lost.
         Err(error) if error.is_of_block() => return Ok(Some(damaged_cache_info(&error))),
         Err(error) => return Err(error),
@@ -236,7 +237,11 @@ fn cache_info(tree: &Tree) -> Result<Option<DamagedPart>, PublicationError> {
         Ok(content) => {
             let text = String::from_utf8_lossy(&content);
             let names_the_store = text.lines().any(|line| line == "StoreDir: /gnu/store");
-            Ok((!names_the_store).then(|| bad_cache_info("it names no StoreDir: /gnu/store")))
+            let error = || {
+                let reason = "it names no StoreDir: /gnu/store".to_owned();
+                PublicationError::File(CACHE_INFO_NAME.to_owned(), reason)
+            };
+            Ok((!names_the_store).then(|| damaged_cache_info(&error())))
         }
         Err(error) if error.is_of_block() => Ok(Some(damaged_cache_info(&error))),
         Err(error) => Err(error),
@@ -245,14 +250,6 @@ fn cache_info(tree: &Tree) -> Result<Option<DamagedPart>, PublicationError> {
 
 fn damaged_cache_info(error: &PublicationError) -> DamagedPart {
     DamagedPart::new(CACHE_INFO_NAME, Damage::CacheInfo, error)
-}
-
-fn bad_cache_info(reason: &str) -> DamagedPart {
-    let error = PublicationError::File(CACHE_INFO_NAME.to_owned(), reason.to_owned());
-    DamagedPart {
-        reason: reason.to_owned(),
-        ..damaged_cache_info(&error)
-    }
 }
 
 /// Finds the nars that no narinfo lists. A nar that bears the hash of an item that is

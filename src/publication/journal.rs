@@ -42,7 +42,9 @@ pub fn unreadable_journals(
     for pin in view.node.pins_named(&Journal::pin_name(&view.key.id))? {
         match Journal::read(view, pin) {
             Err(error) if error.is_of_block() => unreadable.push((pin, error)),
-            read => drop(read?),
+            read => {
+                read?;
+            }
         }
     }
     Ok(unreadable)

@@ -14,6 +14,7 @@ on_both_nodes!(
     the_nars_of_a_lost_shard_are_fetched_again,
     several_losses_at_once_are_mended_in_one_run,
     a_lost_journal_stops_nothing_and_is_let_go_of,
+    a_cache_info_that_is_another_file_is_replaced,
     a_narinfo_that_cannot_be_read_stops_no_sync,
 );
 
@@ -308,6 +309,27 @@ fn a_lost_journal_stops_nothing_and_is_let_go_of(node: &TestNode) {
         node.collect_garbage();
         node.published(&whole).judge();
         forget(node, number);
+    }
+}
+
+fn a_cache_info_that_is_another_file_is_replaced(node: &TestNode) {
+    let upstream = Upstream::empty();
+    let items = [item(1, "item", 100)];
+    upstream.add_items(&items);
+    let mirror = Mirror::new(node, &upstream);
+    for (number, content) in ["", "<html>", "StoreDir: /nix/store\n"]
+        .into_iter()
+        .enumerate()
+    {
+        let key = format!("info-{number}");
+        let mut tree = tree_of(&items);
+        tree.insert("nix-cache-info".to_owned(), content.into());
+        node.publish(&key, &node.store_tree(&tree, V0));
+        let verify = format!("verify --key {key}");
+        mirror.run(&verify).exits(3).says("nix-cache-info");
+        mirror.run(&format!("{verify} --repair")).silently();
+        let root = mirror.run(&format!("resolve --key {key}")).exits(0).out;
+        assert_eq!(root, format!("/ipfs/{}\n", root_of(&tree_of(&items), V0)));
     }
 }
 
