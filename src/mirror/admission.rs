@@ -255,16 +255,16 @@ impl<'t> Places<'t> {
         let Some(narinfo) = self.tree.find(&[narinfo_name(item)])? else {
             return Ok(true);
         };
-        let is_narinfo = path.len() == 1;
-        let listed = self.tree.read(&narinfo.cid);
-        let listed = listed.map(|bytes| Narinfo::parse(&bytes).ok());
-        Ok(!is_narinfo
-            && match listed {
-                Ok(Some(narinfo)) => nar_paths(&narinfo).all(|listed| listed != path),
-                Ok(None) => true,
-                Err(error) if error.is_of_block() => true,
-                Err(error) => return Err(error),
-            })
+        if path.len() == 1 {
+            return Ok(false);
+        }
+        match self.tree.read(&narinfo.cid) {
+            Ok(bytes) => Ok(Narinfo::parse(&bytes).map_or(true, |narinfo| {
+                nar_paths(&narinfo).all(|listed| listed != path)
+            })),
+            Err(error) if error.is_of_block() => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     fn is_directory(&self, cid: &Cid) -> Result<bool, PublicationError> {

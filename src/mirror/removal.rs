@@ -13,7 +13,7 @@ use crate::guix::{HashPart, NarPath, Narinfo};
 use crate::ipfs::cid::Cid;
 use crate::node::Node;
 use crate::publication::{
-    Committed, Engine, PublicationView, Publisher, PublisherOptions, Stage, Tree, adopt_root,
+    Committed, Engine, PublicationView, Publisher, PublisherOptions, Stage, Tree, adopt_damaged,
     publish_with_rebase, remove as remove_files,
 };
 use serde::Serialize;
@@ -80,8 +80,8 @@ pub fn remove(
     if PublicationView::of_key(node, &request.key)?.is_none() {
         return Err(Failure::NoKey(request.key.clone()));
     }
-    let mut publisher = Publisher::open(node, &request.key, &request.publishing)?;
-    let mut base = adopt_root(&mut publisher, None)?;
+    let publisher = Publisher::open(node, &request.key, &request.publishing)?;
+    let mut base = adopt_damaged(&publisher)?;
     let mut removal = Removal::default();
     let before = base.root;
     let tree = Tree::new(node, before);

@@ -111,12 +111,19 @@ pub fn adopt_root(publisher: &mut Publisher, given: Option<Cid>) -> Result<Base,
 pub fn adopt_damaged(publisher: &Publisher) -> Result<Base, PublicationError> {
     let state = read_name_state(&publisher.view)?;
     let root = candidate(&publisher.view.key.id, &state)?;
-    match Tree::new(publisher.node(), root).top(&root) {
-        Ok(_) => {}
-        Err(PublicationError::Node(source)) if source.is_of_block() => {
+    let tree = Tree::new(publisher.node(), root);
+    match (tree.is_mirror(), tree.top(&root)) {
+        (Ok(false), _) => {
+            return Err(PublicationError::NotAMirror {
+                root: Box::new(root),
+            });
+        }
+        // Nothing of it can be known.
+        (_, Err(PublicationError::Node(source))) if source.is_of_block() => {
             return Err(not_whole(root, source));
         }
-        Err(error) => return Err(error),
+        (Err(error), _) if !error.is_of_block() => return Err(error),
+        _ => {}
     }
     Ok(Base {
         root,

@@ -15,6 +15,7 @@ on_both_nodes!(
     several_losses_at_once_are_mended_in_one_run,
     a_lost_journal_stops_nothing_and_is_let_go_of,
     a_cache_info_that_is_another_file_is_replaced,
+    without_a_journal_what_cannot_be_had_can_be_removed,
     a_narinfo_that_cannot_be_read_stops_no_sync,
 );
 
@@ -310,6 +311,26 @@ fn a_lost_journal_stops_nothing_and_is_let_go_of(node: &TestNode) {
         node.published(&whole).judge();
         forget(node, number);
     }
+}
+
+fn without_a_journal_what_cannot_be_had_can_be_removed(node: &TestNode) {
+    if !node.can_lose_blocks() {
+        return;
+    }
+    let upstream = Upstream::empty();
+    let (mirror, items) = mirrored(node, &upstream, 0..3);
+    let root = mirror.root();
+    node.lose(&node.cid_at(&root, &items[0].nar()));
+    node.lose(&journal(node));
+    upstream.remove_item(&items[0]);
+    mirror.run("verify --repair").exits(3).says("the journal ");
+    assert_eq!(mirror.root(), root);
+    mirror.run(&format!("remove {}", items[0].hash)).silently();
+    mirror.run("verify --repair").silently();
+    assert_eq!(mirror.root(), root_of(&tree_of(&items[1..]), V0));
+    journal(node);
+    node.collect_garbage();
+    node.published(&mirror.root()).judge();
 }
 
 fn a_cache_info_that_is_another_file_is_replaced(node: &TestNode) {
