@@ -196,6 +196,7 @@ fn a_node_that_fails_early_in_a_batch_ends_every_download() {
                 max_bytes: None,
                 max_time: None,
                 checkpoint: 100,
+                max_planned: RunLimits::MAX_PLANNED,
             },
             jobs,
             ..request(&upstream, locks.path(), "dies", Closure::Whole)
