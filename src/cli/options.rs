@@ -319,9 +319,20 @@ pub struct VerifyArgs {
     /// Read every nar and compare it with its NarHash, NarSize and FileSize
     #[arg(long, env = "GUIX_IPFS_DEEP", value_parser = FalseyValueParser::new())]
     pub deep: bool,
-    /// Fetch broken items again, and publish
+    /// Mend what is broken, and publish
+    ///
+    /// Broken items are fetched again, and what published items refer to and is not
+    /// published comes with them. Directories that cannot be read are made again from
+    /// what can be read, and nars that no narinfo lists are removed. What no upstream has
+    /// any more is named, and stays as it is.
     #[arg(long, env = "GUIX_IPFS_REPAIR", value_parser = FalseyValueParser::new())]
     pub repair: bool,
+    /// Do not look at the items that published ones refer to
+    ///
+    /// For a mirror that is kept with `sync --no-closure`. Without it an item that refers
+    /// to one that is not published counts as broken, and --repair fetches that.
+    #[arg(long, env = "GUIX_IPFS_NO_CLOSURE", value_parser = FalseyValueParser::new())]
+    pub no_closure: bool,
     /// Options about variants.
     #[command(flatten)]
     pub variants: VariantArgs,

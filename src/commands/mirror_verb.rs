@@ -70,7 +70,8 @@ impl MirrorVerb<'_> {
             let plan = preview(&DryRun(&*node), &request, report)?;
             return Ok(self.report_preview(&plan, report));
         }
-        let summary = mirror(&*node, &request, report)?;
+        let mirrored = mirror(&*node, &request, report);
+        let summary = mirrored.map_err(Failure::of_own_tree)?;
         let exit = self.report_summary(&summary, report);
         Ok(summary.interrupted.unwrap_or(exit))
     }

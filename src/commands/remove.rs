@@ -20,7 +20,8 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
         jobs: global.jobs,
     };
     let node = open_node(global)?;
-    let summary = remove(&*node, &request, report)?;
+    let removed = remove(&*node, &request, report);
+    let summary = removed.map_err(Failure::of_own_tree)?;
     for skipped in &summary.skipped {
         report.error(&format!("{}: {}", skipped.item, skipped.reason), None);
     }

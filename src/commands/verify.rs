@@ -1,59 +1,147 @@
-//! `verify`: checks the published root, and repairs it.
+//! `verify`: checks the publication, and repairs it.
 
 use super::mirror_verb::filter;
 use super::open::{open_node, publishing};
 use super::upstreams::upstreams;
 use crate::cli::{GlobalArgs, VerifyArgs};
-use crate::mirror::{Depth, Exit, Failure, RepairRequest, repair, verify};
-use crate::report::{Report, Summary, VerifyResult};
+use crate::mirror::{
+    BrokenItem, Check, Closure, Depth, Exit, Failure, ItemFault, RepairRequest, RepairSummary,
+    VerifyReport, repair, verify,
+};
+use crate::report::{Report, Summary, VerifyResult, files, items};
+use std::time::SystemTime;
+
+/// The way out where the node keeps a damaged block: a Kubo never replaces one.
+const KEPT_BLOCK: &str = "the node keeps a damaged block: `ipfs repo verify --drop` removes such \
+                          blocks; then run `guix-ipfs verify --repair`";
+
+/// The way to verify a mirror that is kept without closures.
+const NO_CLOSURE: &str = "`--repair` fetches those; a mirror that is kept with `sync --no-closure` \
+                          is verified with `verify --no-closure`";
 
 /// Runs `verify`.
 pub fn run(global: &GlobalArgs, args: &VerifyArgs, report: &Report) -> Result<Exit, Failure> {
-    let depth = match args.deep {
-        true => Depth::Hashes,
-        false => Depth::Sizes,
+    let check = Check {
+        depth: match args.deep {
+            true => Depth::Hashes,
+            false => Depth::Sizes,
+        },
+        closure: match args.no_closure {
+            true => Closure::ItemOnly,
+            false => Closure::Whole,
+        },
+        jobs: global.jobs,
     };
     let node = open_node(global)?;
-    let mut checked = verify(&*node, &global.key, depth, global.jobs, report)?;
-    let mut repaired = Vec::new();
-    if args.repair && !checked.broken.is_empty() {
-        let request = RepairRequest {
-            key: global.key.clone(),
-            upstreams: upstreams(global)?,
-            filter: filter(&args.variants),
-            depth,
-            publishing: publishing(&args.publish)?,
-            jobs: global.jobs,
-        };
-        let summary = repair(&*node, &request, &checked.broken, report)?;
-        for skipped in &summary.skipped {
-            let text = format!("{}: not repaired: {}", skipped.item, skipped.reason);
-            report.error(&text, None);
+    let found = verify(&*node, &global.key, check, report)?;
+    let must_repair = args.repair && !(found.is_whole() && found.unlisted.is_empty());
+    let summary = match must_repair {
+        false => RepairSummary::of_nothing(found),
+        true => {
+            let request = RepairRequest {
+                key: global.key.clone(),
+                upstreams: upstreams(global)?,
+                filter: filter(&args.variants),
+                check,
+                publishing: publishing(&args.publish)?,
+                now: SystemTime::now(),
+                jobs: global.jobs,
+            };
+            repair(&*node, &request, found, report)?
         }
-        (checked, repaired) = (summary.report, summary.repaired);
-    }
-    for broken in &checked.broken {
-        report.error(&format!("{}: {}", broken.name, broken.reason), None);
-    }
-    let condition = match checked.broken.len() {
-        0 => "all whole".to_owned(),
-        broken => format!("{broken} broken"),
     };
-    let (root, narinfos) = (checked.root, checked.narinfos);
-    report.status(&format!("/ipfs/{root}: {narinfos} narinfos, {condition}"));
-    if !checked.broken.is_empty() && !args.repair {
-        report.status("`guix-ipfs verify --repair` fetches broken items again");
-    }
+    report_repair(&summary, report);
+    report_check(&summary, args.repair, report);
     report.summary_json(&Summary {
         command: "verify",
         result: &VerifyResult {
-            report: &checked,
+            report: &summary.report,
             deep: args.deep,
-            repaired: &repaired,
+            repaired: &summary.repaired,
+            mended: &summary.mended,
+            removed: &summary.removed,
         },
     });
-    Ok(match checked.broken.is_empty() {
-        true => Exit::Done,
-        false => Exit::Partly,
-    })
+    Ok(
+        match summary.report.is_whole() && summary.skipped.is_empty() {
+            true => Exit::Done,
+            false => Exit::Partly,
+        },
+    )
+}
+
+/// Says what was done, and what was not.
+fn report_repair(summary: &RepairSummary, report: &Report) {
+    for part in &summary.mended {
+        report.status(&format!("{}: made again ({})", part.path, part.reason));
+    }
+    for path in &summary.removed {
+        report.verbose(&format!("{path}: removed, no narinfo lists it"));
+    }
+    if !summary.repaired.is_empty() {
+        report.status(&format!("repaired {}", items(summary.repaired.len())));
+    }
+    for skipped in &summary.skipped {
+        let text = format!("{}: not repaired: {}", skipped.item, skipped.reason);
+        report.error(&text, None);
+    }
+}
+
+/// Says what is broken.
+fn report_check(summary: &RepairSummary, was_repaired: bool, report: &Report) {
+    let checked = &summary.report;
+    for part in &checked.damaged {
+        let advice = (part.is_kept || was_repaired).then_some(KEPT_BLOCK);
+        report.error(&format!("{}: {}", part.path, part.reason), advice);
+    }
+    for broken in &checked.broken {
+        let item = format!("{}: {}", broken.name, broken.reason);
+        let advice = is_kept(summary, &broken.name).then_some(KEPT_BLOCK);
+        report.error(&item, advice);
+    }
+    let lacks = |broken: &BrokenItem| broken.fault == ItemFault::Reference;
+    if checked.broken.iter().any(lacks) {
+        report.warn(
+            "items are published without what they refer to",
+            Some(NO_CLOSURE),
+        );
+    }
+    for path in &checked.unlisted {
+        report.verbose(&format!("{path}: no narinfo lists it"));
+    }
+    report.status(&format!(
+        "/ipfs/{}: {} narinfos, {}",
+        checked.root,
+        checked.narinfos,
+        condition(checked)
+    ));
+    if !checked.is_whole() && !was_repaired {
+        report.status("`guix-ipfs verify --repair` mends what is broken");
+    }
+}
+
+/// Returns true for an item that was fetched and stored again, and is broken all the
+/// same.
+fn is_kept(summary: &RepairSummary, narinfo: &str) -> bool {
+    let hash = narinfo.trim_end_matches(".narinfo");
+    let mut repaired = summary.repaired.iter();
+    repaired.any(|path| path.contains(hash))
+}
+
+fn condition(checked: &VerifyReport) -> String {
+    let mut parts = Vec::new();
+    match checked.broken.len() {
+        0 if checked.is_whole() => parts.push("all whole".to_owned()),
+        0 => {}
+        broken => parts.push(format!("{broken} broken")),
+    }
+    match checked.damaged.len() {
+        0 => {}
+        damaged => parts.push(format!("{damaged} unreadable parts")),
+    }
+    match checked.unlisted.len() {
+        0 => {}
+        unlisted => parts.push(format!("{} that no narinfo lists", files(unlisted))),
+    }
+    parts.join(", ")
 }

@@ -27,6 +27,13 @@ impl HashPart {
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.0).unwrap_or_default()
     }
+
+    /// The 20 bytes that the characters stand for.
+    #[must_use]
+    pub fn bytes(&self) -> [u8; 20] {
+        // All are digits, and 32 of them leave no bit over.
+        base32::decode(self.as_str()).unwrap_or_default()
+    }
 }
 
 impl From<HashPart> for String {

@@ -8,10 +8,12 @@
 
 use super::failure::Failure;
 use super::fetch::FetchOutcome;
+use super::narinfos::nar_paths;
+use super::plan::narinfo_name;
 use super::request::Closure;
 use super::schedule::Scheduled;
 use super::skipped::SkipReason;
-use crate::guix::HashPart;
+use crate::guix::{HashPart, NarPath, Narinfo};
 use crate::ipfs::cid::Cid;
 use crate::ipfs::directory::{DirectoryError, DirectoryNode, Entry, TreeError, name_hash};
 use crate::publication::{NewFile, PublicationError, Tree, join};
@@ -72,22 +74,29 @@ pub fn decide(
         });
     }
     if policy.closure == Closure::Whole {
-        hold_back(policy.excluded, batch, &mut decisions);
+        hold_back(policy.excluded, tree, batch, &mut decisions)?;
     }
     Ok(decisions)
 }
 
 /// Holds back items that refer to one that is left out or comes later, and in turn
-/// those that refer to them.
-fn hold_back(excluded: &HashSet<HashPart>, batch: &[Scheduled], decisions: &mut [Decision]) {
+/// those that refer to them. One that is published already, as in a repair, is there
+/// for others.
+fn hold_back(
+    excluded: &HashSet<HashPart>,
+    tree: &Tree,
+    batch: &[Scheduled],
+    decisions: &mut [Decision],
+) -> Result<(), Failure> {
     let mut excluded = excluded.clone();
+    let is_published = |hash: &HashPart| tree.find(&[narinfo_name(hash)]).map(|it| it.is_some());
     let mut later = HashSet::new();
     loop {
         for (scheduled, decision) in batch.iter().zip(decisions.iter()) {
             let hash = scheduled.item.narinfo.store_path.hash();
             match decision {
                 Decision::Link => false,
-                Decision::Skip(_) => excluded.insert(hash),
+                Decision::Skip(_) => !is_published(&hash)? && excluded.insert(hash),
                 Decision::Later => later.insert(hash),
             };
         }
@@ -109,7 +118,7 @@ fn hold_back(excluded: &HashSet<HashPart>, batch: &[Scheduled], decisions: &mut 
             }
         }
         if !is_changed {
-            return;
+            return Ok(());
         }
     }
 }
@@ -189,10 +198,7 @@ impl<'t> Places<'t> {
         };
         match slot {
             Some((other, entry)) if other == *name => {
-                let may_replace = self.taken_place == TakenPlace::IsReplaced
-                    && name.starts_with(item.as_str())
-                    && !self.is_directory(&entry.cid)?;
-                match entry.cid == file.entry.cid || may_replace {
+                match entry.cid == file.entry.cid || self.gives_way(item, path, &entry.cid)? {
                     true => Ok(None),
                     false => occupied(),
                 }
@@ -230,12 +236,42 @@ impl<'t> Places<'t> {
         Ok(top.slot(self.tree, name)?)
     }
 
+    /// Returns true where the file that stands in a place may be replaced: the place is
+    /// the item's own by its name, and either that is asked for, or the item's narinfo
+    /// is not published or does not list it. Nobody else may list it.
+    fn gives_way(
+        &self,
+        item: &HashPart,
+        path: &[String],
+        there: &Cid,
+    ) -> Result<bool, PublicationError> {
+        let owner = path.last().and_then(|name| NarPath::owner_of(name));
+        if owner != Some(*item) || self.is_directory(there)? {
+            return Ok(false);
+        }
+        if self.taken_place == TakenPlace::IsReplaced {
+            return Ok(true);
+        }
+        let Some(narinfo) = self.tree.find(&[narinfo_name(item)])? else {
+            return Ok(true);
+        };
+        if path.len() == 1 {
+            return Ok(false);
+        }
+        match self.tree.read(&narinfo.cid) {
+            Ok(bytes) => Ok(Narinfo::parse(&bytes).map_or(true, |narinfo| {
+                nar_paths(&narinfo).all(|listed| listed != path)
+            })),
+            Err(error) if error.is_of_block() => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     fn is_directory(&self, cid: &Cid) -> Result<bool, PublicationError> {
         match self.tree.top(cid) {
             Ok(_) => Ok(true),
-            Err(PublicationError::Tree(TreeError::Malformed { .. })) => Ok(false),
             // A damaged or missing block is what a repair is for.
-            Err(PublicationError::Node(_)) => Ok(false),
+            Err(error) if error.is_of_block() => Ok(false),
             Err(error) => Err(error),
         }
     }

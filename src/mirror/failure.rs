@@ -121,6 +121,12 @@ pub enum Failure {
         /// The number of others that do.
         others: usize,
     },
+    /// A part of the tree that this node publishes cannot be read.
+    #[error("{0}")]
+    DamagedTree(PublicationError),
+    /// A directory of the published tree that must be read as a whole and cannot.
+    #[error("the published directory {0} cannot be read as a whole: {1}")]
+    Unreadable(String, String),
     /// Standard output or a port cannot be used, or a signal cannot be waited for.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -141,6 +147,18 @@ impl Failure {
             Retry::Never if matches!(self, Self::NoItems(_)) => Exit::Usage,
             Retry::Never => Exit::Failed,
             Retry::Soon | Retry::After(_) => Exit::TryLater,
+        }
+    }
+
+    /// The same failure, where it is due to a block of the tree that this node publishes,
+    /// with the way out.
+    #[must_use]
+    pub fn of_own_tree(self) -> Self {
+        match self {
+            Self::Publication(error) if error.is_of_block() && error.advice().is_none() => {
+                Self::DamagedTree(error)
+            }
+            other => other,
         }
     }
 
@@ -195,6 +213,9 @@ impl Diagnosis for Failure {
                 "to go on with that one use `--key self`; to begin another run `guix-ipfs init` first"
             }
             Self::InUse { .. } => "remove those too, or use --force",
+            Self::DamagedTree(_) | Self::Unreadable(..) => {
+                "`guix-ipfs verify --repair` makes it again from what can be read"
+            }
             Self::Listen { .. } => "choose another with --gateway-port",
         };
         Some(text.to_owned())

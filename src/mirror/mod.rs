@@ -5,17 +5,21 @@
 
 mod admission;
 mod counts;
+mod damage;
 mod failure;
 mod farm;
 mod fetch;
 mod init;
 mod inspect;
+mod item_set;
 mod items;
 mod json;
 mod ledger;
 mod listing;
 mod lookup;
+mod nar_check;
 mod narinfos;
+mod nars;
 mod observer;
 mod plan;
 mod record;
@@ -30,12 +34,14 @@ mod sync;
 mod verification;
 
 pub use counts::Count;
+pub use damage::DamagedPart;
 pub use failure::{Exit, Failure};
 pub use init::{Beginning, InitRequest, InitSummary, initialize};
 pub use inspect::{MirrorDescription, Target, describe, list};
 pub use items::{ItemRef, ItemSpec, Package};
 pub use ledger::{LedgerSummary, OwedItem, OwedKind, RemovedItem, ledger_summary};
 pub use lookup::PlannedItem;
+pub use nar_check::Depth;
 pub use observer::{DownloadProgress, Event, Observer, RunProgress};
 pub use plan::Plan;
 pub use removal::{ReferencedItems, RemovalRequest, RemovalSummary, remove};
@@ -46,4 +52,4 @@ pub use request::{
 pub use run::RunResult;
 pub use skipped::{SkipKind, SkipReason, Skipped};
 pub use sync::{MirrorSummary, mirror, preview};
-pub use verification::{BrokenItem, Depth, VerifyReport, verify};
+pub use verification::{BrokenItem, Check, ItemFault, VerifyReport, verify};

@@ -180,7 +180,7 @@ impl Planner<'_> {
 
     /// Takes items out of the plan that refer to something neither published nor in
     /// the plan, and in turn those that refer to them.
-    fn hold_back(&self, plan: &mut Plan) -> Result<(), Failure> {
+    pub fn hold_back(&self, plan: &mut Plan) -> Result<(), Failure> {
         let mut left: HashSet<HashPart> = plan.left.iter().copied().collect();
         loop {
             let hashes = plan.items.iter().map(|item| item.narinfo.store_path.hash());
@@ -245,7 +245,10 @@ impl Planner<'_> {
     /// The references of a published item. An unreadable narinfo of the root is
     /// for `verify` to report, not a reason to stop mirroring others.
     fn references_of(&self, item: &ItemRef, narinfo: &Cid) -> Result<Vec<ItemRef>, Failure> {
-        let bytes = self.tree.read(narinfo)?;
+        let bytes = match self.tree.read(narinfo) {
+            Err(error) if error.is_of_block() => return Ok(Vec::new()),
+            read => read?,
+        };
         let references = Narinfo::parse(&bytes)
             .ok()
             .filter(|narinfo| narinfo.matches(&item.hash))

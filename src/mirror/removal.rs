@@ -5,20 +5,21 @@ use super::items::ItemRef;
 use super::json;
 use super::ledger::{Ledger, LedgerChanges, RemovedItem};
 use super::narinfos::{self, PublishedNarinfo, nar_paths};
+use super::nars;
 use super::observer::Observer;
 use super::plan::narinfo_name;
 use super::skipped::{SkipReason, Skipped};
 use super::sync::announce;
-use crate::guix::{HashPart, Narinfo};
+use crate::guix::{HashPart, NarPath, Narinfo};
 use crate::ipfs::cid::Cid;
 use crate::node::Node;
 use crate::publication::{
     Committed, Engine, LedgerFiles, PublicationView, Publisher, PublisherOptions, Stage, Tree,
-    adopt_root, publish_with_rebase, remove as remove_files,
+    adopt_damaged, publish_with_rebase, remove as remove_files,
 };
 use crate::util::timestamp::Timestamp;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::SystemTime;
 
 /// A request to remove items.
@@ -84,8 +85,8 @@ pub fn remove(
     if PublicationView::of_key(node, &request.key)?.is_none() {
         return Err(Failure::NoKey(request.key.clone()));
     }
-    let mut publisher = Publisher::open(node, &request.key, &request.publishing)?;
-    let mut base = adopt_root(&mut publisher, None)?;
+    let publisher = Publisher::open(node, &request.key, &request.publishing)?;
+    let mut base = adopt_damaged(&publisher)?;
     let mut removal = Removal::default();
     let before = base.root;
     let tree = Tree::new(node, before);
@@ -127,41 +128,64 @@ struct Removal {
 
 impl Removal {
     /// Reads the narinfos of the items, and then every other one: one that refers to
-    /// an item keeps it, and one that lists a nar keeps that.
+    /// an item keeps it, and one that lists a nar keeps that. An item's nars are those
+    /// that it lists, and those that bear its hash.
     fn plan(tree: &Tree, request: &RemovalRequest) -> Result<Self, Failure> {
         let mut removal = Self::default();
-        let mut wanted: HashSet<HashPart> = HashSet::new();
+        let mut wanted: HashMap<HashPart, &ItemRef> = HashMap::new();
+        let mut published: HashSet<HashPart> = HashSet::new();
         let mut nars: BTreeSet<Vec<String>> = BTreeSet::new();
         for item in &request.items {
+            if wanted.insert(item.hash, item).is_some() {
+                continue;
+            }
             let name = narinfo_name(&item.hash);
             let Some(entry) = tree.find(&[&name])? else {
+                continue;
+            };
+            published.insert(item.hash);
+            let narinfo = PublishedNarinfo::read(tree, name, &entry.cid)?;
+            removal.paths.push(vec![narinfo.name.clone()]);
+            // One that cannot be read names no nars.
+            nars.extend(narinfo.narinfo.iter().flat_map(nar_paths));
+            removal.hashes.push(item.hash);
+            removal.removed.push(match narinfo.narinfo {
+                Ok(narinfo) => narinfo.store_path.to_string(),
+                Err(_) => narinfo.name,
+            });
+        }
+        let lost = nars::for_each_readable(tree, |path| {
+            let owner = path.last().and_then(|name| NarPath::owner_of(name));
+            if let Some(item) = owner.filter(|hash| wanted.contains_key(hash)) {
+                nars.insert(path.iter().map(|&name| name.to_owned()).collect());
+                // A nar without a narinfo is all that is left of it.
+                if published.insert(item) {
+                    removal.hashes.push(item);
+                    removal.removed.push(wanted[&item].label.clone());
+                }
+            }
+        })?;
+        if let Some(lost) = lost.into_iter().next() {
+            return Err(Failure::Unreadable(lost.path, lost.reason));
+        }
+        for (hash, item) in &wanted {
+            if !published.contains(hash) {
                 removal.skipped.push(Skipped {
                     item: item.label.clone(),
                     hash: Some(item.hash),
                     reason: SkipReason::NotPublished,
                 });
-                continue;
-            };
-            if !wanted.insert(item.hash) {
-                continue;
             }
-            let published = PublishedNarinfo::read(tree, name, &entry.cid);
-            removal.paths.push(vec![published.name.clone()]);
-            // A narinfo that cannot be read names no nars.
-            removal.hashes.push(item.hash);
-            removal.removed.push(match &published.narinfo {
-                Ok(narinfo) => narinfo.store_path.to_string(),
-                Err(_) => published.name,
-            });
-            nars.extend(published.narinfo.iter().flat_map(nar_paths));
         }
-        if wanted.is_empty() {
+        if published.is_empty() {
             return Ok(removal);
         }
         let mut referrers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let work = |published: PublishedNarinfo| {
-            let is_wanted = published.hash().is_some_and(|hash| wanted.contains(&hash));
-            published.narinfo.ok().filter(|_| !is_wanted)
+        let work = |narinfo: PublishedNarinfo| {
+            let is_wanted = narinfo
+                .hash()
+                .is_some_and(|hash| wanted.contains_key(&hash));
+            narinfo.narinfo.ok().filter(|_| !is_wanted)
         };
         narinfos::for_each(tree, request.jobs, work, |remaining| {
             let Some(narinfo) = remaining else { return };
@@ -225,8 +249,8 @@ impl Removal {
 }
 
 /// The wanted items that a narinfo refers to.
-fn references_to(narinfo: &Narinfo, wanted: &HashSet<HashPart>) -> Vec<String> {
+fn references_to(narinfo: &Narinfo, wanted: &HashMap<HashPart, &ItemRef>) -> Vec<String> {
     let references = narinfo.references.iter();
-    let references = references.filter(|path| wanted.contains(&path.hash()));
+    let references = references.filter(|path| wanted.contains_key(&path.hash()));
     references.map(ToString::to_string).collect()
 }

@@ -1,24 +1,36 @@
-//! The repair of a published root: broken items are fetched again, under the same
-//! rule of admission as new ones.
+//! The repair of a publication: what cannot be read is left out or made again, broken
+//! items and those that are missing are fetched under the same rule of admission as new
+//! ones, and nars that no narinfo lists are removed.
 
 use super::admission::TakenPlace;
+use super::damage::DamagedPart;
 use super::failure::Failure;
 use super::fetch::{FailedNars, Fetcher};
 use super::items::ItemRef;
+use super::ledger::Ledger;
 use super::lookup::NarinfoLookup;
 use super::observer::Observer;
-use super::plan::Plan;
-use super::request::{Closure, GraftChoice, ItemFilter, RunLimits};
-use super::run::{MirrorRun, RunTerms};
+use super::plan::{Plan, Planner, WantedItems};
+use super::request::{Closure, GraftChoice, ItemFilter, Pauses, RunLimits};
+use super::run::{MirrorRun, RunResult, RunTerms};
 use super::schedule::Budget;
 use super::skipped::Skipped;
 use super::sync::{announce, stop_on_signals};
-use super::verification::{BrokenItem, Depth, VerifyReport, verify_root};
-use crate::guix::UpstreamClient;
+use super::verification::{
+    BrokenItem, Check, ItemFault, VerifyReport, damaged_journals, verify_root,
+};
+use crate::guix::{HashPart, UpstreamClient};
 use crate::node::Node;
-use crate::publication::{Engine, Publisher, PublisherOptions, Tree, adopt_root};
+use crate::publication::{
+    Base, Committed, Damage, Engine, LedgerFiles, Publisher, PublisherOptions, Stage, Tree,
+    adopt_damaged, adopt_root, drop_unreadable_journals, ensure_published, mend,
+    publish_with_rebase, remove as remove_files,
+};
+use crate::util::stop::Stop;
+use std::collections::HashSet;
+use std::time::SystemTime;
 
-/// A request to repair items.
+/// A request to repair a publication.
 #[derive(Clone, Debug)]
 pub struct RepairRequest {
     /// The node's name of the key.
@@ -27,10 +39,12 @@ pub struct RepairRequest {
     pub upstreams: Vec<UpstreamClient>,
     /// The variants that the mirror is kept with.
     pub filter: ItemFilter,
-    /// The depth of the check afterwards.
-    pub depth: Depth,
+    /// The terms of the check.
+    pub check: Check,
     /// The terms of publishing.
     pub publishing: PublisherOptions,
+    /// The time of the repair.
+    pub now: SystemTime,
     /// Downloads at once.
     pub jobs: u16,
 }
@@ -42,71 +56,253 @@ pub struct RepairSummary {
     pub report: VerifyReport,
     /// The store paths that were repaired.
     pub repaired: Vec<String>,
+    /// The parts that were left out or made again.
+    pub mended: Vec<DamagedPart>,
+    /// The nars that no narinfo listed, and that are removed.
+    pub removed: Vec<String>,
     /// The items that could not be fetched.
     pub skipped: Vec<Skipped>,
 }
 
-/// Fetches broken items again, publishes the root in which they are whole, and
-/// checks that root.
+impl RepairSummary {
+    /// That of a check after which nothing was repaired.
+    pub fn of_nothing(report: VerifyReport) -> Self {
+        Self {
+            report,
+            repaired: Vec::new(),
+            mended: Vec::new(),
+            removed: Vec::new(),
+            skipped: Vec::new(),
+        }
+    }
+}
+
+/// Repairs what a check has found, publishes, and checks the root that is published
+/// then.
 ///
 /// # Errors
-/// The reason why the run stops.
+/// The reason why the run stops; what was repaired before stays published.
 pub fn repair(
     node: &dyn Node,
     request: &RepairRequest,
-    broken: &[BrokenItem],
+    found: VerifyReport,
     observer: &dyn Observer,
 ) -> Result<RepairSummary, Failure> {
     let stop = stop_on_signals(&request.upstreams)?;
     let mut publisher = Publisher::open(node, &request.key, &request.publishing)?;
-    let mut base = adopt_root(&mut publisher, None)?;
-    let lookup = NarinfoLookup::new(&request.upstreams, &request.filter, &stop);
-    let wanted = broken.iter().filter_map(|broken| {
-        let label = broken.name.clone();
-        let hash = broken.hash?;
-        Some(ItemRef { hash, label })
-    });
-    let limits = RunLimits {
-        max_bytes: None,
-        max_time: None,
-        checkpoint: usize::MAX,
-        max_planned: usize::MAX,
+    let mut base = adopt_damaged(&publisher)?;
+    let before = base.published;
+    let found = match found.root == base.root {
+        true => found,
+        // Another writer was here between the check and the lock.
+        false => verify_root(&Tree::new(node, base.root), request.check, observer)?,
     };
-    let budget = Budget::new(&stop, &limits);
-    let mut plan = Plan::default();
-    plan.add(&lookup, request.jobs, wanted.collect(), &budget);
-    if let Some(failure) = plan.failure {
-        return Err(failure);
+    if found.damaged.iter().any(|part| part.is_kept) {
+        // A person must act first: what is made again would be damaged again.
+        return Ok(RepairSummary::of_nothing(found));
     }
-    let tree = Tree::new(node, base.root);
-    let run = MirrorRun {
+    let mended = mend_tree(&publisher, &mut base, &found)?;
+    let run = Run {
+        request,
         publisher: &publisher,
-        tree: &tree,
-        fetcher: Fetcher {
-            lookup: &lookup,
-            jobs: request.jobs,
-            observer,
-            stop: &stop,
-            failed_nars: &FailedNars::default(),
-        },
-        budget: &budget,
-        record: None,
-        terms: RunTerms {
-            graft: GraftChoice::Only(Engine::Car),
-            closure: Closure::ItemOnly,
-            taken_place: TakenPlace::IsReplaced,
-            batch_items: limits.checkpoint,
-        },
+        observer,
+        stop: &stop,
     };
-    let result = run.run(&mut base, &mut plan)?;
-    if result.published {
-        announce(&publisher, &base.root, observer);
-    }
+    let (plan, result) = run.fetch(&mut base, &found)?;
     // With a cache of its own: blocks may have been replaced.
     let tree = Tree::new(node, base.root);
+    let mut report = verify_root(&tree, request.check, observer)?;
+    let removed = remove_unlisted(&publisher, &mut base, &mut report)?;
+    ensure_published(&publisher, &mut base)?;
+    settle_journal(&mut publisher, &mut base, &mut report)?;
+    if base.published != before {
+        announce(&publisher, &base.root, observer);
+    }
     Ok(RepairSummary {
-        report: verify_root(&tree, request.depth, request.jobs, observer)?,
+        report,
         repaired: result.mirrored,
+        mended,
+        removed,
         skipped: plan.skipped,
     })
+}
+
+/// Publishes the tree without what cannot be read, and returns those parts.
+fn mend_tree(
+    publisher: &Publisher,
+    base: &mut Base,
+    found: &VerifyReport,
+) -> Result<Vec<DamagedPart>, Failure> {
+    let parts = found.damaged.iter();
+    let parts = parts.filter(|part| !matches!(part.damage, Damage::Journal(_)));
+    let parts: Vec<DamagedPart> = parts.cloned().collect();
+    if !parts.is_empty() {
+        let work = |tree: &Tree, stage: &Stage, _: &mut LedgerFiles| {
+            if tree.root != found.root {
+                return Ok(None);
+            }
+            let damages = parts.iter().map(|part| part.damage.clone());
+            Ok::<_, Failure>(Some(mend(tree, stage, damages)?))
+        };
+        let tree = Tree::new(publisher.node(), base.root);
+        publish_with_rebase(publisher, base, &tree, Engine::Car, work)?;
+    }
+    Ok(parts)
+}
+
+/// The part of a repair that asks the upstreams.
+struct Run<'r> {
+    request: &'r RepairRequest,
+    publisher: &'r Publisher<'r>,
+    observer: &'r dyn Observer,
+    stop: &'r Stop,
+}
+
+impl Run<'_> {
+    /// Fetches the items that are broken, lost or missing.
+    fn fetch(&self, base: &mut Base, found: &VerifyReport) -> Result<(Plan, RunResult), Failure> {
+        if found.broken.is_empty() && found.missing.is_empty() {
+            return Ok((Plan::default(), RunResult::default()));
+        }
+        let request = self.request;
+        let lookup = NarinfoLookup::new(&request.upstreams, &request.filter, self.stop);
+        let tree = Tree::new(self.publisher.node(), base.root);
+        let limits = RunLimits {
+            max_bytes: None,
+            max_time: None,
+            checkpoint: usize::MAX,
+            max_planned: usize::MAX,
+        };
+        let budget = Budget::new(self.stop, &limits);
+        let ledger = Ledger::read(self.publisher.node(), &mut base.ledger)?;
+        let mut plan = self.plan(&tree, &lookup, found, &ledger, &budget)?;
+        if let Some(failure) = plan.failure {
+            return Err(failure);
+        }
+        let run = MirrorRun {
+            publisher: self.publisher,
+            tree: &tree,
+            fetcher: Fetcher {
+                lookup: &lookup,
+                jobs: request.jobs,
+                observer: self.observer,
+                stop: self.stop,
+                failed_nars: &FailedNars::default(),
+            },
+            budget: &budget,
+            record: None,
+            terms: RunTerms {
+                graft: GraftChoice::Only(Engine::Car),
+                closure: request.check.closure,
+                taken_place: TakenPlace::IsReplaced,
+                batch_items: limits.checkpoint,
+            },
+        };
+        let result = run.run(base, &mut plan)?;
+        Ok((plan, result))
+    }
+
+    /// Plans for the broken items, though they are published, and for all that they and
+    /// others refer to and that is not.
+    fn plan(
+        &self,
+        tree: &Tree,
+        lookup: &NarinfoLookup,
+        found: &VerifyReport,
+        ledger: &Ledger,
+        budget: &Budget,
+    ) -> Result<Plan, Failure> {
+        let request = self.request;
+        let items = |fault: ItemFault| {
+            let broken = found.broken.iter();
+            let broken = broken.filter(move |broken: &&BrokenItem| broken.fault == fault);
+            broken.filter_map(|broken| broken.item.clone())
+        };
+        let planner = Planner {
+            tree,
+            lookup,
+            jobs: request.jobs,
+            closure: request.check.closure,
+            ledger,
+            pauses: Pauses::Ignored,
+            now: request.now.into(),
+            budget,
+        };
+        let mut plan = Plan::default();
+        let broken = items(ItemFault::Content).collect();
+        plan.add(lookup, request.jobs, broken, budget);
+        let mut wanted: Vec<ItemRef> = items(ItemFault::Lost).collect();
+        wanted.extend(found.missing.iter().map(ItemRef::from));
+        let again: HashSet<HashPart> = items(ItemFault::Content).map(|item| item.hash).collect();
+        if request.check.closure == Closure::Whole {
+            let new = plan.items.iter();
+            let references = new.flat_map(|item| &item.narinfo.references);
+            wanted.extend(references.map(ItemRef::from));
+        }
+        // An item that a person removed stays out, also where others refer to it.
+        let is_removed = |item: &ItemRef| ledger.removed.contains_key(&item.hash);
+        wanted.retain(|item| !again.contains(&item.hash) && !is_removed(item));
+        let unknown = Vec::new();
+        let items = wanted;
+        let others = planner.plan(WantedItems { items, unknown })?;
+        let others_items = others.items.into_iter();
+        let new = others_items.filter(|item| !again.contains(&item.narinfo.store_path.hash()));
+        plan.items.extend(new);
+        plan.skipped.extend(others.skipped);
+        plan.failure = plan.failure.or(others.failure);
+        if request.check.closure == Closure::Whole {
+            planner.hold_back(&mut plan)?;
+        }
+        Ok(plan)
+    }
+}
+
+/// Removes the nars that the report finds unlisted, unless another writer has published
+/// meanwhile, and returns them.
+fn remove_unlisted(
+    publisher: &Publisher,
+    base: &mut Base,
+    report: &mut VerifyReport,
+) -> Result<Vec<String>, Failure> {
+    if report.unlisted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let components = |path: &String| path.split('/').map(str::to_owned).collect();
+    let paths: Vec<Vec<String>> = report.unlisted.iter().map(components).collect();
+    let work = |tree: &Tree, stage: &Stage, _: &mut LedgerFiles| match tree.root == report.root {
+        true => Ok::<_, Failure>(Some(remove_files(tree, stage, &paths)?)),
+        false => Ok(None),
+    };
+    let tree = Tree::new(publisher.node(), base.root);
+    let committed = publish_with_rebase(publisher, base, &tree, Engine::Car, work)?;
+    if committed == Committed::Unchanged {
+        return Ok(Vec::new());
+    }
+    report.root = base.root;
+    Ok(std::mem::take(&mut report.unlisted))
+}
+
+/// Sees to it that a journal holds the root, and lets go of those that cannot be read.
+/// Where something is still broken the root cannot be pinned anew, which is then no
+/// failure of its own.
+fn settle_journal(
+    publisher: &mut Publisher,
+    base: &mut Base,
+    report: &mut VerifyReport,
+) -> Result<(), Failure> {
+    let is_held = base.journals.first().map(|journal| journal.root) == Some(base.root);
+    let settled = match is_held {
+        true => Ok(()),
+        false => adopt_root(publisher, None).and_then(|adopted| {
+            *base = adopted;
+            ensure_published(publisher, base).map(drop)
+        }),
+    };
+    match settled {
+        Ok(()) => drop_unreadable_journals(&publisher.view)?,
+        Err(_) if !report.is_whole() => {}
+        Err(error) => return Err(error.into()),
+    }
+    report.damaged.extend(damaged_journals(&publisher.view)?);
+    Ok(())
 }

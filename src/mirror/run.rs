@@ -136,7 +136,12 @@ impl Batches<'_> {
                         self.result.hashes.push(path.hash());
                     }
                     Decision::Skip(reason) => {
-                        self.excluded.insert(path.hash());
+                        // An item that a repair does not get is published all the same.
+                        let published = self.run.tree.at(base.root);
+                        let narinfo = narinfo_name(&path.hash());
+                        if published.find(&[narinfo])?.is_none() {
+                            self.excluded.insert(path.hash());
+                        }
                         plan.skip(path.to_string(), path.hash(), reason);
                     }
                     Decision::Later => later.push(scheduled),

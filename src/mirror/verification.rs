@@ -1,25 +1,36 @@
-//! The check of a published root: every narinfo must be readable, be about the item
-//! of its name, and list only nars that are there.
+//! The check of a publication: every narinfo must be readable, be about the item of its
+//! name, list only nars that are there, and refer only to items that are published;
+//! every directory must be readable, and the journal.
 
+use super::damage::DamagedPart;
 use super::failure::Failure;
+use super::item_set::{ItemSet, PathSet};
+use super::items::ItemRef;
 use super::json;
-use super::narinfos::{self, PublishedNarinfo};
+use super::nar_check::{Depth, check_nars};
+use super::narinfos::{self, PublishedNarinfo, nar_paths};
+use super::nars;
 use super::observer::{Event, Observer};
-use crate::guix::{ExpectedNar, HashPart, NarError, NarVerifier, Narinfo, Variant};
+use super::request::Closure;
+use crate::guix::{HashPart, NarPath, StorePath};
 use crate::ipfs::cid::Cid;
 use crate::node::Node;
-use crate::publication::{PublicationView, Tree, choose_base, read_name_state};
+use crate::publication::{
+    CACHE_INFO_NAME, Damage, PublicationError, PublicationView, Tree, choose_base, join,
+    read_name_state, unreadable_journals,
+};
 use serde::Serialize;
-use std::fmt::Display;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// The depth of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
-    /// The size of each nar, as its first block tells it.
-    Sizes,
-    /// The content of each nar.
-    Hashes,
+/// The terms of a check.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// Its depth.
+    pub depth: Depth,
+    /// The items that must be published with one.
+    pub closure: Closure,
+    /// Narinfos that are read at once.
+    pub jobs: u16,
 }
 
 /// The result of a check.
@@ -34,6 +45,20 @@ pub struct VerifyReport {
     pub nars: u64,
     /// The items with a fault.
     pub broken: Vec<BrokenItem>,
+    /// Directories and other parts that cannot be read.
+    pub damaged: Vec<DamagedPart>,
+    /// The nars that no narinfo lists. They harm nobody.
+    pub unlisted: Vec<String>,
+    /// The items that published ones refer to, and that are not published.
+    #[serde(skip)]
+    pub missing: BTreeSet<StorePath>,
+}
+
+impl VerifyReport {
+    /// Returns true where nothing has a fault.
+    pub fn is_whole(&self) -> bool {
+        self.broken.is_empty() && self.damaged.is_empty()
+    }
 }
 
 /// A published item with a fault.
@@ -42,22 +67,36 @@ pub struct BrokenItem {
     /// The name of its narinfo.
     #[serde(rename = "item")]
     pub name: String,
-    /// Its store hash, if the name has one.
+    /// The item, if the name has a store hash.
     #[serde(skip)]
-    pub hash: Option<HashPart>,
+    pub item: Option<ItemRef>,
     /// The fault.
     pub reason: String,
+    /// The kind of fault.
+    #[serde(skip)]
+    pub fault: ItemFault,
 }
 
-/// Checks the root that a key's name points to, or else the one to go on from.
+/// The kinds of faults of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemFault {
+    /// Its narinfo or a nar is not as it should be.
+    Content,
+    /// It refers to an item that is not published.
+    Reference,
+    /// Its narinfo was lost with a part of the root; its nars are there.
+    Lost,
+}
+
+/// Checks the root that a key's name points to, or else the one to go on from, and
+/// the key's journals.
 ///
 /// # Errors
-/// [`Failure::NoKey`]; the reason why the root cannot be read.
+/// [`Failure::NoKey`]; the reason why the root cannot be read at all.
 pub fn verify(
     node: &dyn Node,
     key: &str,
-    depth: Depth,
-    jobs: u16,
+    check: Check,
     observer: &dyn Observer,
 ) -> Result<VerifyReport, Failure> {
     let Some(view) = PublicationView::of_key(node, key)? else {
@@ -68,14 +107,24 @@ pub fn verify(
         Some(root) => root,
         None => choose_base(&view, &state, None)?,
     };
-    verify_root(&Tree::new(node, root), depth, jobs, observer)
+    let mut report = verify_root(&Tree::new(node, root), check, observer)?;
+    report.damaged.extend(damaged_journals(&view)?);
+    Ok(report)
+}
+
+/// The journals that cannot be read.
+pub fn damaged_journals(view: &PublicationView) -> Result<Vec<DamagedPart>, Failure> {
+    let part = |(journal, error)| {
+        let path = format!("the journal {journal}");
+        DamagedPart::new(path, Damage::Journal(journal), &error)
+    };
+    Ok(unreadable_journals(view)?.into_iter().map(part).collect())
 }
 
 /// Checks a root.
 pub fn verify_root(
     tree: &Tree,
-    depth: Depth,
-    jobs: u16,
+    check: Check,
     observer: &dyn Observer,
 ) -> Result<VerifyReport, Failure> {
     let mut report = VerifyReport {
@@ -83,67 +132,168 @@ pub fn verify_root(
         narinfos: 0,
         nars: 0,
         broken: Vec::new(),
+        damaged: cache_info(tree)?.into_iter().collect(),
+        unlisted: Vec::new(),
+        missing: BTreeSet::new(),
     };
-    let work = |published: PublishedNarinfo| {
-        let hash = published.hash();
-        let nars = published.narinfo.as_ref().map_or(0, |it| it.variants.len());
-        let checked = published.narinfo;
-        let checked = checked.and_then(|narinfo| check_nars(tree, &narinfo, depth));
-        (published.name, hash, nars, checked)
-    };
-    narinfos::for_each(tree, jobs, work, |(name, hash, nars, checked)| {
+    let published = published(tree)?;
+    let mut listed = PathSet::default();
+    let work = |narinfo: PublishedNarinfo| Checked::new(tree, check, &published, narinfo);
+    let lost = narinfos::for_each_readable(tree, check.jobs, work, |checked: Checked| {
         report.narinfos += 1;
-        report.nars += nars as u64;
-        match checked {
-            Ok(()) => observer.notify(Event::Whole(&name)),
-            Err(reason) => report.broken.push(BrokenItem { name, hash, reason }),
+        report.nars += checked.nars.len() as u64;
+        checked.nars.iter().for_each(|path| listed.insert(path));
+        report.missing.extend(checked.missing);
+        match checked.broken {
+            None => observer.notify(Event::Whole(&checked.name)),
+            Some(broken) => report.broken.push(broken),
         }
     })?;
+    let root_is_whole = lost.is_empty();
+    report.damaged.extend(DamagedPart::of_shards(&[], lost));
+    find_unlisted(tree, &mut report, root_is_whole, &published, &mut listed)?;
     Ok(report)
 }
 
-/// Fails with the fault of the first nar that has one.
-fn check_nars(tree: &Tree, narinfo: &Narinfo, depth: Depth) -> Result<(), String> {
-    for variant in &narinfo.variants {
-        let about = |error: &dyn Display| format!("{}: {error}", variant.url);
-        let path = variant.path().map_err(|error| about(&error))?;
-        let entry = tree
-            .find(path.components())
-            .map_err(|error| about(&error))?;
-        let entry = entry.ok_or_else(|| about(&"it is not there"))?;
-        let checked = match depth {
-            Depth::Hashes => check_content(tree.node(), &entry.cid, narinfo, variant),
-            Depth::Sizes => check_size(tree, &entry.cid, variant),
+/// The items whose narinfos can be found.
+fn published(tree: &Tree) -> Result<ItemSet, Failure> {
+    let mut items: Vec<HashPart> = Vec::new();
+    tree.for_each_readable(&tree.root, |name, _| {
+        items.extend(item_of(name).map(|item| item.hash));
+        Ok(())
+    })?;
+    Ok(items.into_iter().collect())
+}
+
+/// The item that a narinfo's name stands for.
+fn item_of(name: &str) -> Option<ItemRef> {
+    let hash = name.strip_suffix(".narinfo")?.parse().ok()?;
+    let label = name.to_owned();
+    Some(ItemRef { hash, label })
+}
+
+/// A narinfo that was looked at.
+struct Checked {
+    name: String,
+    /// The places of the nars that it lists.
+    nars: Vec<Vec<String>>,
+    /// The items that it refers to and that are not published.
+    missing: Vec<StorePath>,
+    broken: Option<BrokenItem>,
+}
+
+impl Checked {
+    fn new(tree: &Tree, check: Check, published: &ItemSet, narinfo: PublishedNarinfo) -> Self {
+        let PublishedNarinfo { name, narinfo } = narinfo;
+        let mut missing = Vec::new();
+        let mut nars = Vec::new();
+        let checked = narinfo.and_then(|narinfo| {
+            nars.extend(nar_paths(&narinfo));
+            check_nars(tree, &narinfo, check.depth)?;
+            if check.closure == Closure::Whole {
+                missing.extend(narinfo.references);
+                missing.retain(|path| !published.contains(&path.hash()));
+            }
+            Ok(())
+        });
+        let fault = match (checked, missing.as_slice()) {
+            (Err(reason), _) => Some((ItemFault::Content, reason)),
+            (Ok(()), []) => None,
+            (Ok(()), [path, others @ ..]) => {
+                let others = match others.len() {
+                    0 => String::new(),
+                    others => format!(" (nor are {others} more)"),
+                };
+                let reason = format!("it refers to {path}, which is not published{others}");
+                Some((ItemFault::Reference, reason))
+            }
         };
-        checked.map_err(|reason| about(&reason))?;
-    }
-    Ok(())
-}
-
-fn check_size(tree: &Tree, file: &Cid, variant: &Variant) -> Result<(), String> {
-    let size = tree.file_size(file).map_err(|error| error.to_string())?;
-    match variant.file_size {
-        Some(listed) if listed != size => {
-            Err(format!("it has {size} bytes, where FileSize says {listed}"))
+        let broken = fault.map(|(fault, reason)| BrokenItem {
+            item: item_of(&name),
+            name: name.clone(),
+            reason,
+            fault,
+        });
+        Self {
+            name,
+            nars,
+            missing,
+            broken,
         }
-        _ => Ok(()),
     }
 }
 
-fn check_content(
-    node: &dyn Node,
-    file: &Cid,
-    narinfo: &Narinfo,
-    variant: &Variant,
-) -> Result<(), String> {
-    let content = node.read_file(file).map_err(|error| error.to_string())?;
-    let expected = ExpectedNar::of(narinfo, variant);
-    let mut nar = NarVerifier::new(content, expected).map_err(|error| error.to_string())?;
-    match io::copy(&mut nar, &mut io::sink()) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(match NarError::from_io(&error) {
-            Some(error) => error.to_string(),
-            None => format!("the node broke off: a block is missing or damaged ({error})"),
-        }),
+/// The fault of `nix-cache-info`.
+fn cache_info(tree: &Tree) -> Result<Option<DamagedPart>, PublicationError> {
+    let entry = match tree.find(&[CACHE_INFO_NAME]) {
+        Ok(Some(entry)) => entry,
+        // A tree that this program has not begun may lack it, and works.
+        Ok(None) => return Ok(None),
+        // It comes back with the part of the root that is lost.
+        Err(error) if error.is_of_block() => return Ok(Some(damaged_cache_info(&error))),
+        Err(error) => return Err(error),
+    };
+    match tree.read(&entry.cid) {
+        Ok(content) => {
+            let text = String::from_utf8_lossy(&content);
+            let names_the_store = text.lines().any(|line| line == "StoreDir: /gnu/store");
+            let error = || {
+                let reason = "it names no StoreDir: /gnu/store".to_owned();
+                PublicationError::File(CACHE_INFO_NAME.to_owned(), reason)
+            };
+            Ok((!names_the_store).then(|| damaged_cache_info(&error())))
+        }
+        Err(error) if error.is_of_block() => Ok(Some(damaged_cache_info(&error))),
+        Err(error) => Err(error),
     }
+}
+
+fn damaged_cache_info(error: &PublicationError) -> DamagedPart {
+    DamagedPart::new(CACHE_INFO_NAME, Damage::CacheInfo, error)
+}
+
+/// Finds the nars that no narinfo lists. A nar that bears the hash of an item that is
+/// published, or whose narinfo cannot have been lost, is listed by that item or by none;
+/// any other may be listed by a narinfo that cannot be read.
+fn find_unlisted(
+    tree: &Tree,
+    report: &mut VerifyReport,
+    root_is_whole: bool,
+    published: &ItemSet,
+    listed: &mut PathSet,
+) -> Result<(), Failure> {
+    let broken = report.broken.iter();
+    let unread = broken.filter(|broken| broken.fault == ItemFault::Content);
+    let unread: HashSet<HashPart> = unread
+        .filter_map(|broken| Some(broken.item.as_ref()?.hash))
+        .collect();
+    let all_are_read = root_is_whole && unread.is_empty();
+    // By item, since one may have several nars.
+    let mut lost: BTreeMap<HashPart, String> = BTreeMap::new();
+    let damaged = nars::for_each_readable(tree, |path| {
+        if listed.contains(path) {
+            return;
+        }
+        let name = path.last().copied().unwrap_or_default();
+        match NarPath::owner_of(name) {
+            Some(item) if unread.contains(&item) => {}
+            Some(item) if !root_is_whole && !published.contains(&item) => {
+                lost.entry(item).or_insert_with(|| name.to_owned());
+            }
+            None if !all_are_read => {}
+            _ => report.unlisted.push(join(path)),
+        }
+    })?;
+    report.damaged.extend(damaged);
+    report.broken.extend(lost.into_iter().map(|(hash, label)| {
+        let reason =
+            format!("its narinfo is lost with a part of the root; its nar {label} is there");
+        BrokenItem {
+            name: format!("{hash}.narinfo"),
+            item: Some(ItemRef { hash, label }),
+            reason,
+            fault: ItemFault::Lost,
+        }
+    }));
+    Ok(())
 }

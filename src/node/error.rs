@@ -65,6 +65,15 @@ pub enum Problem {
     /// The connection broke, or the answer ended before it was whole.
     #[error("the answer was cut short ({0})")]
     Cut(String),
+    /// The bytes of a block do not hash to its CID.
+    #[error(
+        "the answer was cut short, or the node keeps the block damaged: {bytes} bytes that are not \
+         this block"
+    )]
+    WrongBlock {
+        /// The number of bytes.
+        bytes: usize,
+    },
     /// The answer is whole but not what the call gives.
     #[error("the node gave an answer that makes no sense here: {0}")]
     Unexpected(String),
@@ -164,6 +173,19 @@ impl NodeError {
             || self.is(Refusal::SearchedInVain)
     }
 
+    /// Returns true for a damaged block that the node keeps and would not replace.
+    pub fn is_of_kept_block(&self) -> bool {
+        matches!(self.problem, Problem::WrongBlock { .. })
+    }
+
+    /// Returns true for the fault of one block, which the node lacks or keeps damaged.
+    pub fn is_of_block(&self) -> bool {
+        matches!(
+            self.problem,
+            Problem::WrongBlock { .. } | Problem::Damaged { .. }
+        ) || self.is(Refusal::Missing)
+    }
+
     /// Returns true when the node cannot be used now and a later run may.
     pub fn is_unavailable(&self) -> bool {
         let problem = &self.problem;
@@ -202,6 +224,10 @@ impl Diagnosis for NodeError {
                 _ => return None,
             },
             Problem::Damaged { advice, .. } => return Some(advice.clone()),
+            Problem::WrongBlock { .. } => {
+                "`ipfs repo verify --drop` removes damaged blocks; then `guix-ipfs verify --repair` \
+                 makes them again"
+            }
             _ => return None,
         };
         Some(text.to_owned())

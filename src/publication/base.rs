@@ -6,7 +6,7 @@ use super::journal::{Journal, NewBlocks};
 use super::ledger::LedgerFiles;
 use super::name_state::{NameState, read_name_state};
 use super::publisher::{KeyAge, Publisher};
-use super::tree::Tree;
+use super::tree::{CACHE_INFO_NAME, Tree};
 use super::view::PublicationView;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::dag_pb::PbNode;
@@ -16,7 +16,7 @@ use crate::node::{Node, NodeError, Segment};
 use std::convert::Infallible;
 
 /// The one file of a first root. Nix and older Guix ask for it.
-const CACHE_INFO: &[u8] = b"StoreDir: /gnu/store\nWantMassQuery: 0\nPriority: 100\n";
+pub const CACHE_INFO: &[u8] = b"StoreDir: /gnu/store\nWantMassQuery: 0\nPriority: 100\n";
 
 /// The root that new files are grafted onto.
 #[derive(Clone, Debug)]
@@ -123,6 +123,34 @@ pub fn adopt_root(publisher: &mut Publisher, given: Option<Cid>) -> Result<Base,
     Ok(base)
 }
 
+/// Goes on from the chosen root though parts of it, or its journal, cannot be read. Where
+/// no journal holds it, none is written: it could not be pinned.
+pub fn adopt_damaged(publisher: &Publisher) -> Result<Base, PublicationError> {
+    let state = read_name_state(&publisher.view)?;
+    let root = candidate(&publisher.view.key.id, &state)?;
+    let tree = Tree::new(publisher.node(), root);
+    match (tree.is_mirror(), tree.top(&root)) {
+        (Ok(false), _) => {
+            return Err(PublicationError::NotAMirror {
+                root: Box::new(root),
+            });
+        }
+        // Nothing of it can be known.
+        (_, Err(PublicationError::Node(source))) if source.is_of_block() => {
+            return Err(not_whole(root, source));
+        }
+        (Err(error), _) if !error.is_of_block() => return Err(error),
+        _ => {}
+    }
+    let mut base = Base::from_state(root, state);
+    base.lead_with_root();
+    match base.load_ledger(publisher.node()) {
+        // One that is lost with its journal begins anew.
+        Err(error) if !error.is_of_block() => Err(error),
+        _ => Ok(base),
+    }
+}
+
 /// Makes the first root, with `nix-cache-info` alone. It is not published yet.
 pub fn create_first_root(
     publisher: &mut Publisher,
@@ -171,7 +199,7 @@ fn first_root(version: CidVersion) -> (Entry, NewBlocks) {
         cid: added.cid,
         size: added.cumulative,
     };
-    let entries = [("nix-cache-info".to_owned(), entry)].into();
+    let entries = [(CACHE_INFO_NAME.to_owned(), entry)].into();
     let (block, root) = PlainDirectory { entries }.encode(version);
     blocks.push((root.cid, block));
     (root, blocks)

@@ -5,8 +5,9 @@ use super::error::PublicationError;
 use super::journal::Journal;
 use super::ledger::LedgerFiles;
 use super::other_writer::{moved_to, rebase_onto, refuse_if_moved, refuse_if_overwritten, resolve};
+use super::past_damage::pin_past_damage;
 use super::publisher::Publisher;
-use crate::node::Refusal;
+use crate::node::{NodeError, Refusal};
 
 /// The number of times that other writers may be quicker, plus one. Of three at the
 /// same moment, one was beaten more than three times in a run out of ten.
@@ -35,6 +36,13 @@ pub fn commit(
 ) -> Result<Committed, PublicationError> {
     let key_id = &publisher.view.key.id;
     let pinned = journal.pin(publisher.node(), key_id, base.journals.first());
+    let pinned = match (pinned, base.journals.first()) {
+        (Err(error), Some(older)) if may_be_of_the_old(&error) => {
+            // Its own reason says more than that of a second try.
+            pin_past_damage(publisher, older, &journal).map_err(|_| error)
+        }
+        (pinned, _) => pinned,
+    };
     if let Err(error) = pinned {
         // A writer that has published unpins the journals before its own, and the
         // collector then takes what only they held.
@@ -53,6 +61,12 @@ pub fn commit(
         refuse_if_overwritten(publisher, base)?;
     }
     Ok(committed)
+}
+
+/// Returns true for the failure of a pin that may be due to damage in the old root,
+/// which was replaced in the new one.
+fn may_be_of_the_old(error: &NodeError) -> bool {
+    error.is_missing() || error.is_of_block() || error.is(Refusal::Other)
 }
 
 /// Makes the name point to the base, where it does not, and lets go of older

@@ -31,9 +31,6 @@ pub enum PublicationError {
          changed"
     )]
     Sharded(String),
-    /// A file or link stands in the place of a directory, or the other way round.
-    #[error("{0:?} is already there with other content; nothing was changed")]
-    Occupied(String),
     /// The node built another root than this program did.
     #[error("the node grafted {node}, but the same files make {ours}; nothing was published")]
     Disagreement {
@@ -171,12 +168,24 @@ pub enum PublicationError {
     },
 }
 
+impl PublicationError {
+    /// Returns true for the fault of one block, which the node lacks or keeps damaged, or
+    /// which is not what it should be: others may be well.
+    pub fn is_of_block(&self) -> bool {
+        match self {
+            Self::Node(error) => error.is_of_block(),
+            Self::Tree(_) | Self::File(..) => true,
+            _ => false,
+        }
+    }
+}
+
 impl Diagnosis for PublicationError {
     fn advice(&self) -> Option<String> {
         let text = match self {
             Self::Node(error) => return error.advice(),
             Self::Lock(error) => return error.advice(),
-            Self::Tree(_) | Self::File(..) | Self::Ledger(..) | Self::Occupied(_) => return None,
+            Self::Tree(_) | Self::File(..) | Self::Ledger(..) => return None,
             Self::Sharded(_) => "leave --graft away, or use `--graft car`",
             Self::Disagreement { .. } => "use `--graft car`",
             Self::Unknown { .. } => {

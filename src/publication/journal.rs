@@ -44,6 +44,31 @@ struct State {
     previous: Option<String>,
 }
 
+/// The journals of a key that cannot be read, each with the reason. What they hold is
+/// not known, and their pins stop the node's collector.
+pub fn unreadable_journals(
+    view: &PublicationView,
+) -> Result<Vec<(Cid, PublicationError)>, PublicationError> {
+    let mut unreadable = Vec::new();
+    for pin in view.node.pins_named(&Journal::pin_name(&view.key.id))? {
+        match Journal::read(view, pin) {
+            Err(error) if error.is_of_block() => unreadable.push((pin, error.into())),
+            read => {
+                read?;
+            }
+        }
+    }
+    Ok(unreadable)
+}
+
+/// Lets go of the journals of a key that cannot be read.
+pub fn drop_unreadable_journals(view: &PublicationView) -> Result<(), PublicationError> {
+    for (journal, _) in unreadable_journals(view)? {
+        view.node.unpin(&journal)?;
+    }
+    Ok(())
+}
+
 impl Journal {
     /// The name of a key's journal pins.
     pub fn pin_name(key_id: &str) -> String {
@@ -58,7 +83,7 @@ impl Journal {
             match Self::read(view, pin) {
                 _ if known.contains(&pin) => {}
                 Ok(journal) => journals.readable.extend(journal),
-                Err(error) if error.is(Refusal::Missing) => journals.lost.push(pin),
+                Err(error) if error.is_of_block() => journals.lost.push(pin),
                 Err(error) => return Err(error.into()),
             }
         }

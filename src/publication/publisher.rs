@@ -111,14 +111,18 @@ impl<'n> Publisher<'n> {
     /// Sends a segment, and returns its pinned staging directory, to be unpinned
     /// when something better keeps the blocks.
     pub(super) fn import(&self, segment: &SealedSegment) -> Result<Cid, NodeError> {
-        // Listed first, so that it is found again even when this run is killed.
-        if let Err(source) = self.lock.list(&segment.staging) {
-            let path = self.lock.path.clone();
-            let problem = Problem::File { path, source };
-            return Err(NodeError::new("list a staging directory", problem));
-        }
+        self.list_staging(&segment.staging)?;
         self.node().import(segment)?;
         Ok(segment.staging)
+    }
+
+    /// Lists a directory that is about to be pinned for a while, so that it is found again
+    /// even when this run is killed.
+    pub(super) fn list_staging(&self, directory: &Cid) -> Result<(), NodeError> {
+        self.lock.list(directory).map_err(|source| {
+            let path = self.lock.path.clone();
+            NodeError::new("list a staging directory", Problem::File { path, source })
+        })
     }
 
     /// Unpins staging directories, when something better keeps what they kept, or

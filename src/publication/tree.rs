@@ -4,13 +4,16 @@ use super::error::PublicationError;
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::{Cid, CidVersion, DAG_PB};
 use crate::ipfs::dag_pb::PbNode;
-use crate::ipfs::directory::{self, DirectoryNode, Entry, TreeError};
+use crate::ipfs::directory::{self, DirectoryNode, Entry, LostShard, Step, TreeError};
 use crate::ipfs::unixfs::UnixFs;
 use crate::node::{Node, NodeError};
 use std::collections::HashMap;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The name of the file that tells of the store.
+pub const CACHE_INFO_NAME: &str = "nix-cache-info";
 
 /// The longest file that [`Tree::read`] reads, in bytes: a narinfo's limit.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -129,6 +132,36 @@ impl<'n> Tree<'n> {
         }
     }
 
+    /// The same for everything in a directory that can be read. Returns the shards that
+    /// cannot, each with the reason.
+    ///
+    /// # Errors
+    /// The directory's first block cannot be read, or the node fails.
+    pub fn for_each_readable(
+        &self,
+        directory: &Cid,
+        mut visit: impl FnMut(&str, &Entry) -> Result<(), PublicationError>,
+    ) -> Result<Vec<(LostShard, PublicationError)>, PublicationError> {
+        let mut lost = Vec::new();
+        let walked = directory::walk(self, directory, &mut |step| {
+            let taken = match step {
+                Step::Entry(name, entry) => visit(name, entry),
+                Step::Lost(shard, error) => match PublicationError::from(error) {
+                    error if error.is_of_block() => {
+                        lost.push((shard, error));
+                        Ok(())
+                    }
+                    error => Err(error),
+                },
+            };
+            taken.map_or_else(ControlFlow::Break, ControlFlow::Continue)
+        })?;
+        match walked {
+            ControlFlow::Break(error) => Err(error),
+            ControlFlow::Continue(()) => Ok(lost),
+        }
+    }
+
     /// The content of a small file, at most 1 MiB long.
     pub fn read(&self, file: &Cid) -> Result<Vec<u8>, PublicationError> {
         let block = self.node.block(file)?;
@@ -186,7 +219,7 @@ impl<'n> Tree<'n> {
             Err(PublicationError::Tree(TreeError::Malformed { .. })) => return Ok(false),
             other => other?,
         };
-        if self.find(&["nix-cache-info"])?.is_some() {
+        if self.find(&[CACHE_INFO_NAME])?.is_some() {
             return Ok(true);
         }
         Ok(match &*top {

@@ -15,4 +15,4 @@ pub use description::{print_description, print_ledger};
 pub use skipped::{Loudness, report_given_up, report_skipped};
 pub use summary::{DryRunResult, ResolveResult, Summary, VerifyResult};
 pub use terminal::Report;
-pub use text::{bytes, items};
+pub use text::{bytes, files, items};

@@ -1,7 +1,7 @@
 //! The JSON summaries: the engine's own, with the verb and what only a command knows.
 //! Fields may be added, never renamed.
 
-use crate::mirror::{LedgerSummary, MirrorDescription, Plan, VerifyReport};
+use crate::mirror::{DamagedPart, LedgerSummary, MirrorDescription, Plan, VerifyReport};
 use serde::Serialize;
 
 /// A summary of a verb.
@@ -34,6 +34,10 @@ pub struct VerifyResult<'s> {
     pub deep: bool,
     /// The store paths that were repaired.
     pub repaired: &'s [String],
+    /// The parts that were left out or made again.
+    pub mended: &'s [DamagedPart],
+    /// The nars that no narinfo listed, and that were removed.
+    pub removed: &'s [String],
 }
 
 /// The result of `resolve`.

@@ -8,6 +8,14 @@ pub fn items(count: usize) -> String {
     }
 }
 
+/// A number of files.
+pub fn files(count: usize) -> String {
+    match count {
+        1 => "1 file".to_owned(),
+        count => format!("{count} files"),
+    }
+}
+
 /// A number of bytes.
 pub fn bytes(count: u64) -> String {
     indicatif::BinaryBytes(count).to_string()

@@ -84,16 +84,19 @@ fn published_without_a_nar(node: &TestNode, items: [&Item; 2]) -> String {
 }
 
 fn a_repair_replaces_no_nar_of_another_item(node: &TestNode) {
-    let (upstream, victim, thief) = two_items("nar/gzip/VICTIM-victim");
-    let thief = Item {
-        files: item(2, "thief", 2000).files,
-        ..thief
-    };
-    let root = published_without_a_nar(node, [&victim, &thief]);
-    let mirror = Mirror::new(node, &upstream);
-    let run = mirror.run("verify --repair").exits(3);
-    run.says(&thief.hash).says("the nar of another item");
-    assert_eq!(mirror.root(), root);
+    let (victim, whole) = (item(1, "victim", 2000), item(2, "thief", 2000));
+    let root = published_without_a_nar(node, [&victim, &whole]);
+    for url in [
+        "nar/gzip/VICTIM-victim",
+        "nar/gzip/VICTIM-victim.nar.gz",
+        "nar/VICTIM-victim",
+    ] {
+        let (upstream, ..) = two_items(url);
+        let mirror = Mirror::new(node, &upstream);
+        let run = mirror.run("verify --repair").exits(3);
+        run.says(&whole.hash).says("the nar of another item");
+        assert_eq!(mirror.root(), root, "{url}");
+    }
 }
 
 fn a_repair_turns_no_directory_into_a_file(node: &TestNode) {

@@ -148,7 +148,7 @@ fn a_journal_that_was_lost_is_named_with_its_way_out(node: &mut TestNode) {
     let (upstream, hashes, trees) = trees(2);
     node.create_key("guix-ipfs");
     let journal = leave(node, (1, &trees[0], None));
-    node.lose(&[journal]);
+    node.lose_blocks(&[journal]);
     let mirror = Mirror::new(node, &upstream);
     let add = format!("add {}", hashes[1]);
     let run = mirror.run(&add).exits(1).says(&journal.to_string());

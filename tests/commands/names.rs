@@ -104,7 +104,7 @@ fn a_mirror_whose_blocks_are_lost_is_begun_anew(node: &mut TestNode) {
         mirror.run(begin).exits(0);
         mirror.run(go_on).exits(0);
         let lost = mirror.root();
-        node.lose(&[]);
+        node.lose_blocks(&[]);
         mirror.run("sync").exits(1).says("init --anew");
         mirror.run("init").exits(1).says("--anew");
         let run = mirror.run("init --anew").exits(0);

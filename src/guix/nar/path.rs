@@ -47,9 +47,21 @@ impl NarPath {
     /// end: the item that the nar belongs to.
     #[must_use]
     pub fn owner(&self) -> Option<HashPart> {
-        let (hash, rest) = self.0.last()?.split_at_checked(HashPart::LEN)?;
+        Self::owner_of(self.0.last()?)
+    }
+
+    /// The same for the file name of a nar.
+    #[must_use]
+    pub fn owner_of(file_name: &str) -> Option<HashPart> {
+        let (hash, rest) = file_name.split_at_checked(HashPart::LEN)?;
         let is_whole = rest.is_empty() || rest.starts_with(['-', '.']);
         hash.parse().ok().filter(|_| is_whole)
+    }
+
+    /// Returns true for a name in `nar/` that is a compression's directory.
+    #[must_use]
+    pub fn is_directory(name: &str) -> bool {
+        COMPRESSION_DIRS.contains(&name)
     }
 }
 
@@ -119,7 +131,7 @@ fn components(url: &str) -> Result<Vec<String>, Reason> {
         return Err(Reason::Fragment);
     }
     let components: Vec<String> = url.split('/').map(component).collect::<Result<_, _>>()?;
-    let is_compression = |name: &String| COMPRESSION_DIRS.contains(&name.as_str());
+    let is_compression = |name: &String| NarPath::is_directory(name);
     match components.as_slice() {
         [first, ..] if first != NAR_DIR => Err(Reason::NotInNar),
         [_, name] if is_compression(name) => Err(Reason::Directory(name.clone())),

@@ -10,7 +10,7 @@ use super::entry::{Changes, Entry};
 use super::error::{DirectoryError, TreeError, malformed};
 use super::plain::{PlainDirectory, SHARDING_BYTES, entry_bytes};
 use super::shard::{Child, Shard, name_hash};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 /// The entry that stands where the hash of `name` leads, in the directory whose
@@ -33,35 +33,92 @@ pub fn entry_in_slot<B: Blocks>(
     Err(malformed(&deepest, DirectoryError::TooDeep))
 }
 
-/// Calls `visit` with every entry until it breaks.
-pub fn for_each<B: Blocks, T>(
+/// A step of a walk through shards.
+pub enum Step<'s, E> {
+    /// An entry and its name.
+    Entry(&'s str, &'s Entry),
+    /// A shard that cannot be read, and the reason. Nothing is known of what is
+    /// below it.
+    Lost(LostShard, TreeError<E>),
+}
+
+/// The place of a shard that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostShard {
+    /// The shard.
+    pub cid: Cid,
+    /// The slots that lead to it, one of each level above.
+    pub slots: Vec<u8>,
+}
+
+/// Takes each step of the walk through everything below a root shard, until `take`
+/// breaks.
+///
+/// # Errors
+/// An entry of the root shard itself stands in the wrong slot.
+pub fn walk<B: Blocks, T>(
     blocks: &B,
     root: &Cid,
     shard: &Shard,
-    visit: &mut impl FnMut(&str, &Entry) -> ControlFlow<T>,
+    take: &mut impl FnMut(Step<'_, B::Error>) -> ControlFlow<T>,
 ) -> Result<ControlFlow<T>, TreeError<B::Error>> {
-    walk(blocks, root, shard, &mut Vec::new(), visit)
+    check(root, shard, &[])?;
+    Ok(below(blocks, shard, &mut Vec::new(), take))
 }
 
 /// Applies `changes` to a root shard. Shards below it go to `sink`; the root
-/// itself goes there with [`finish`].
+/// itself goes there with [`finish`]. The shards of `lost` are not read, and are gone
+/// from the result with all below them.
 pub fn patch<B: Blocks>(
     blocks: &B,
     version: CidVersion,
     shard: Shard,
+    lost: &[LostShard],
     changes: &Changes,
     sink: &mut impl BlockSink<Error = B::Error>,
 ) -> Result<Shard, TreeError<B::Error>> {
     let changes = changes
         .iter()
-        .map(|(name, entry)| (name_hash(name), name.as_str(), *entry))
-        .collect();
-    let mut patcher = Patcher {
+        .map(|(name, entry)| (name_hash(name), name.as_str(), *entry));
+    // They are taken for empty, and a name that leads there is removed, so that the
+    // walk comes by.
+    let visits = lost.iter().map(|lost| {
+        let mut hash = [0; 8];
+        for (byte, slot) in hash.iter_mut().zip(&lost.slots) {
+            *byte = *slot;
+        }
+        (hash, "", None)
+    });
+    let changes = changes.chain(visits).collect();
+    let blocks = Emptied {
+        lost: lost.iter().map(|lost| lost.cid).collect(),
+        empty: Shard::default().encode(version).0,
         blocks,
+    };
+    let mut patcher = Patcher {
+        blocks: &blocks,
         version,
         sink,
     };
     patcher.shard(shard, 0, changes)
+}
+
+/// Blocks of which some are taken for empty shards.
+struct Emptied<'a, B> {
+    lost: HashSet<Cid>,
+    empty: Vec<u8>,
+    blocks: &'a B,
+}
+
+impl<B: Blocks> Blocks for Emptied<'_, B> {
+    type Error = B::Error;
+
+    fn get(&self, cid: &Cid) -> Result<Vec<u8>, B::Error> {
+        match self.lost.contains(cid) {
+            true => Ok(self.empty.clone()),
+            false => self.blocks.get(cid),
+        }
+    }
 }
 
 /// Hands out the root shard's block.
@@ -83,21 +140,22 @@ pub fn small<B: Blocks>(
 ) -> Result<Option<PlainDirectory>, TreeError<B::Error>> {
     let mut plain = PlainDirectory::default();
     let mut bytes = 0;
-    let walked = walk(
-        blocks,
-        &Cid::default(),
-        shard,
-        &mut Vec::new(),
-        &mut |name, entry| {
+    let walked = below(blocks, shard, &mut Vec::new(), &mut |step| match step {
+        Step::Lost(_, error) => ControlFlow::Break(Some(error)),
+        Step::Entry(name, entry) => {
             bytes += entry_bytes(name, &entry.cid);
             plain.entries.insert(name.to_owned(), *entry);
             match bytes > SHARDING_BYTES {
-                true => ControlFlow::Break(()),
+                true => ControlFlow::Break(None),
                 false => ControlFlow::Continue(()),
             }
-        },
-    )?;
-    Ok(walked.is_continue().then_some(plain))
+        }
+    });
+    match walked {
+        ControlFlow::Continue(()) => Ok(Some(plain)),
+        ControlFlow::Break(None) => Ok(None),
+        ControlFlow::Break(Some(error)) => Err(error),
+    }
 }
 
 fn read<B: Blocks>(blocks: &B, cid: &Cid) -> Result<Shard, TreeError<B::Error>> {
@@ -105,35 +163,52 @@ fn read<B: Blocks>(blocks: &B, cid: &Cid) -> Result<Shard, TreeError<B::Error>> 
     Shard::decode(cid, &block).map_err(|reason| malformed(cid, reason))
 }
 
-/// `above` are the slots that led to `shard`: every entry's hash must begin so.
-fn walk<B: Blocks, T>(
-    blocks: &B,
-    cid: &Cid,
-    shard: &Shard,
-    above: &mut Vec<u8>,
-    visit: &mut impl FnMut(&str, &Entry) -> ControlFlow<T>,
-) -> Result<ControlFlow<T>, TreeError<B::Error>> {
+/// Fails unless the hash of every entry of a shard begins with the slots that lead to
+/// it, and shards are below it only where a hash has bytes left.
+fn check<E>(cid: &Cid, shard: &Shard, above: &[u8]) -> Result<(), TreeError<E>> {
     for (slot, child) in &shard.children {
-        above.push(*slot);
-        let walked = match child {
-            Child::Entry(name, _) if !name_hash(name).starts_with(above) => {
+        let is_placed = |hash: [u8; 8]| hash.starts_with(above) && hash[above.len()] == *slot;
+        match child {
+            Child::Entry(name, _) if !is_placed(name_hash(name)) => {
                 return Err(malformed(cid, DirectoryError::Misplaced(name.clone())));
             }
-            Child::Entry(name, entry) => visit(name, entry),
-            Child::Shard(_) if above.len() == 8 => {
+            Child::Shard(_) if above.len() == 7 => {
                 return Err(malformed(cid, DirectoryError::TooDeep));
             }
-            Child::Shard(below) => {
-                let shard = read(blocks, &below.cid)?;
-                walk(blocks, &below.cid, &shard, above, visit)?
-            }
-        };
-        above.pop();
-        if walked.is_break() {
-            return Ok(walked);
+            _ => {}
         }
     }
-    Ok(ControlFlow::Continue(()))
+    Ok(())
+}
+
+/// Walks through a shard that was checked, to which the slots `above` lead.
+fn below<B: Blocks, T>(
+    blocks: &B,
+    shard: &Shard,
+    above: &mut Vec<u8>,
+    take: &mut impl FnMut(Step<'_, B::Error>) -> ControlFlow<T>,
+) -> ControlFlow<T> {
+    for (slot, child) in &shard.children {
+        above.push(*slot);
+        match child {
+            Child::Entry(name, entry) => take(Step::Entry(name, entry))?,
+            Child::Shard(Entry { cid, .. }) => {
+                let checked = read(blocks, cid).and_then(|shard| {
+                    check(cid, &shard, above)?;
+                    Ok(shard)
+                });
+                match checked {
+                    Ok(shard) => below(blocks, &shard, above, take)?,
+                    Err(error) => {
+                        let (cid, slots) = (*cid, above.clone());
+                        take(Step::Lost(LostShard { cid, slots }, error))?;
+                    }
+                }
+            }
+        }
+        above.pop();
+    }
+    ControlFlow::Continue(())
 }
 
 /// A change with the hash of its name.

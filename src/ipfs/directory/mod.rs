@@ -17,7 +17,8 @@ mod tests;
 
 pub use entry::{Changes, Entry};
 pub use error::{DirectoryError, TreeError};
-pub use node::{DirectoryNode, for_each, lookup};
-pub use patch::patch;
+pub use hamt::{LostShard, Step};
+pub use node::{DirectoryNode, for_each, lookup, walk};
+pub use patch::{patch, patch_around};
 pub use plain::{PlainDirectory, SHARDING_BYTES, empty, entry_bytes};
 pub use shard::{Child, Shard, name_hash};

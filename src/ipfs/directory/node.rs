@@ -6,7 +6,7 @@ use super::super::dag_pb::PbNode;
 use super::super::unixfs::Kind;
 use super::entry::Entry;
 use super::error::{DirectoryError, TreeError, malformed};
-use super::hamt;
+use super::hamt::{self, Step};
 use super::plain::{PlainDirectory, kind};
 use super::shard::Shard;
 use std::ops::ControlFlow;
@@ -82,15 +82,34 @@ pub fn for_each<B: Blocks, T>(
     directory: &Cid,
     visit: &mut impl FnMut(&str, &Entry) -> ControlFlow<T>,
 ) -> Result<ControlFlow<T>, TreeError<B::Error>> {
+    let walked = walk(blocks, directory, &mut |step| match step {
+        Step::Entry(name, entry) => visit(name, entry).map_break(Ok),
+        Step::Lost(_, error) => ControlFlow::Break(Err(error)),
+    })?;
+    match walked {
+        ControlFlow::Continue(()) => Ok(ControlFlow::Continue(())),
+        ControlFlow::Break(broken) => broken.map(ControlFlow::Break),
+    }
+}
+
+/// The same, and goes past shards that cannot be read.
+///
+/// # Errors
+/// The directory's first block cannot be read.
+pub fn walk<B: Blocks, T>(
+    blocks: &B,
+    directory: &Cid,
+    take: &mut impl FnMut(Step<'_, B::Error>) -> ControlFlow<T>,
+) -> Result<ControlFlow<T>, TreeError<B::Error>> {
     match DirectoryNode::read(blocks, directory)? {
         DirectoryNode::Plain(plain) => {
             for (name, entry) in &plain.entries {
-                if let stop @ ControlFlow::Break(_) = visit(name, entry) {
+                if let stop @ ControlFlow::Break(_) = take(Step::Entry(name, entry)) {
                     return Ok(stop);
                 }
             }
             Ok(ControlFlow::Continue(()))
         }
-        DirectoryNode::Sharded(shard) => hamt::for_each(blocks, directory, &shard, visit),
+        DirectoryNode::Sharded(shard) => hamt::walk(blocks, directory, &shard, take),
     }
 }

@@ -4,7 +4,7 @@ use super::super::blocks::{BlockSink, Blocks};
 use super::super::cid::{Cid, CidVersion};
 use super::entry::{Changes, Entry};
 use super::error::TreeError;
-use super::hamt;
+use super::hamt::{self, LostShard};
 use super::node::DirectoryNode;
 use super::plain::PlainDirectory;
 use super::shard::Shard;
@@ -19,34 +19,49 @@ pub fn patch<B: Blocks>(
     version: CidVersion,
     sink: &mut impl BlockSink<Error = B::Error>,
 ) -> Result<Entry, TreeError<B::Error>> {
+    patch_around(blocks, directory, &[], changes, version, sink)
+}
+
+/// The same without the shards of `lost`, which are not read, and all below them.
+pub fn patch_around<B: Blocks>(
+    blocks: &B,
+    directory: Option<&Cid>,
+    lost: &[LostShard],
+    changes: Changes,
+    version: CidVersion,
+    sink: &mut impl BlockSink<Error = B::Error>,
+) -> Result<Entry, TreeError<B::Error>> {
     let top = match directory {
         Some(cid) => DirectoryNode::read(blocks, cid)?,
         None => DirectoryNode::Plain(PlainDirectory::default()),
     };
-    let plain = match top {
-        DirectoryNode::Plain(mut plain) => {
-            plain.apply(changes);
-            plain
-        }
+    let mut plain = match top {
+        DirectoryNode::Plain(plain) => plain,
         // Only less can become plain again.
-        DirectoryNode::Sharded(shard) if changes.values().any(Option::is_none) => {
-            match shrink(blocks, version, shard, &changes, sink)? {
-                Shrunk::Plain(plain) => plain,
-                Shrunk::Sharded(entry) => return Ok(entry),
-            }
+        DirectoryNode::Sharded(shard)
+            if !lost.is_empty() || changes.values().any(Option::is_none) =>
+        {
+            let mut new = NewBlocks::new();
+            let mut hold = |cid, block| {
+                new.push((cid, block));
+                Ok(())
+            };
+            let shard = hamt::patch(blocks, version, shard, lost, &changes, &mut hold)?;
+            return finish_smaller(blocks, version, &shard, new, sink);
         }
         DirectoryNode::Sharded(shard) => {
-            let shard = hamt::patch(blocks, version, shard, &changes, sink)?;
+            let shard = hamt::patch(blocks, version, shard, &[], &changes, sink)?;
             return hamt::finish(version, &shard, sink).map_err(TreeError::Blocks);
         }
     };
+    plain.apply(changes);
     if plain.must_be_sharded() {
         let changes = plain
             .entries
             .into_iter()
             .map(|(name, entry)| (name, Some(entry)))
             .collect();
-        let shard = hamt::patch(blocks, version, Shard::default(), &changes, sink)?;
+        let shard = hamt::patch(blocks, version, Shard::default(), &[], &changes, sink)?;
         return hamt::finish(version, &shard, sink).map_err(TreeError::Blocks);
     }
     let (block, entry) = plain.encode(version);
@@ -54,25 +69,18 @@ pub fn patch<B: Blocks>(
     Ok(entry)
 }
 
-enum Shrunk {
-    Plain(PlainDirectory),
-    Sharded(Entry),
-}
+/// Blocks that are held back.
+type NewBlocks = Vec<(Cid, Vec<u8>)>;
 
-/// Patches a sharded directory that may become plain. Its new shards are held
-/// back until that is known, because finding out reads them.
-fn shrink<B: Blocks>(
+/// Hands out a sharded directory that has lost entries, and so may become plain. Its
+/// new shards are held back until that is known, because finding out reads them.
+fn finish_smaller<B: Blocks>(
     blocks: &B,
     version: CidVersion,
-    shard: Shard,
-    changes: &Changes,
+    shard: &Shard,
+    new: NewBlocks,
     sink: &mut impl BlockSink<Error = B::Error>,
-) -> Result<Shrunk, TreeError<B::Error>> {
-    let mut new = Vec::new();
-    let patched = hamt::patch(blocks, version, shard, changes, &mut |cid, block| {
-        new.push((cid, block));
-        Ok(())
-    })?;
+) -> Result<Entry, TreeError<B::Error>> {
     let overlay = Overlay {
         new: new
             .iter()
@@ -80,14 +88,15 @@ fn shrink<B: Blocks>(
             .collect(),
         blocks,
     };
-    if let Some(plain) = hamt::small(&overlay, &patched)? {
-        return Ok(Shrunk::Plain(plain));
+    if let Some(plain) = hamt::small(&overlay, shard)? {
+        let (block, entry) = plain.encode(version);
+        sink.put(entry.cid, block).map_err(TreeError::Blocks)?;
+        return Ok(entry);
     }
     for (cid, block) in new {
         sink.put(cid, block).map_err(TreeError::Blocks)?;
     }
-    let entry = hamt::finish(version, &patched, sink).map_err(TreeError::Blocks)?;
-    Ok(Shrunk::Sharded(entry))
+    hamt::finish(version, shard, sink).map_err(TreeError::Blocks)
 }
 
 /// Blocks that were just made, before those that were there.

@@ -192,3 +192,75 @@ fn a_shard_written_otherwise_is_read_all_the_same() {
     let patched = patch(&blocks, Some(&written), again, CidVersion::V0, &mut put).unwrap();
     assert_eq!(patched.cid, root);
 }
+
+/// The directory without a lost shard is that of the remaining entries, made anew: in
+/// one that stays sharded, in one that becomes plain, and with a shard two levels down.
+#[test]
+fn what_is_left_beside_lost_shards_makes_a_whole_directory() {
+    for (count, take) in [(4000, 1), (2800, 40), (12_000, 3)] {
+        let (blocks, root, _) = sharded(count);
+        let whole = shards(&blocks, &root);
+        let deepest = whole.iter().max_by_key(|(slots, _)| slots.len()).unwrap();
+        let others = whole.iter().filter(|(slots, _)| slots.len() == 1);
+        let lost: Vec<LostShard> = others
+            .take(take)
+            .chain([deepest])
+            .map(|(slots, cid)| LostShard {
+                cid: *cid,
+                slots: slots.clone(),
+            })
+            .collect();
+        for shard in &lost {
+            blocks.0.borrow_mut().remove(&shard.cid);
+        }
+        let (mut left, mut found) = (Changes::new(), Vec::new());
+        let walked = walk(&blocks, &root, &mut |step| {
+            match step {
+                Step::Entry(name, entry) => drop(left.insert(name.to_owned(), Some(*entry))),
+                Step::Lost(shard, _) => found.push(shard),
+            }
+            ControlFlow::<()>::Continue(())
+        });
+        assert!(walked.unwrap().is_continue());
+        // The deepest one may lie below another.
+        assert!(found.len() >= take && left.len() < count);
+        let mut put = |cid, block| {
+            blocks.0.borrow_mut().insert(cid, block);
+            Ok(())
+        };
+        // One of the names that were lost comes back at the same time.
+        let mut names = (0..count).map(|i| format!("{i:060}"));
+        let lost_name = names.find(|name| !left.contains_key(name));
+        let again = Changes::from([(lost_name.unwrap(), Some(entry()))]);
+        left.extend(again.clone());
+        let version = CidVersion::V0;
+        let patched = patch_around(&blocks, Some(&root), &found, again, version, &mut put);
+        let pruned = patched.unwrap();
+        let mut drop_block = |_, _| Ok(());
+        let anew = patch(&blocks, None, left, CidVersion::V0, &mut drop_block).unwrap();
+        assert_eq!(pruned, anew, "{count}");
+        let mut count = |_: &str, _: &Entry| ControlFlow::<()>::Continue(());
+        let walked = for_each(&blocks, &pruned.cid, &mut count).unwrap();
+        assert!(walked.is_continue());
+    }
+}
+
+/// Every shard below a root shard, with the slots that lead to it.
+fn shards(blocks: &Memory, root: &Cid) -> Vec<(Vec<u8>, Cid)> {
+    let mut open = vec![(Vec::new(), *root)];
+    let mut all = Vec::new();
+    while let Some((slots, cid)) = open.pop() {
+        let block = blocks.get(&cid).unwrap();
+        let DirectoryNode::Sharded(shard) = DirectoryNode::decode(&cid, &block).unwrap() else {
+            panic!("{cid} is plain");
+        };
+        for (slot, child) in shard.children {
+            if let Child::Shard(link) = child {
+                let below = [slots.clone(), vec![slot]].concat();
+                all.push((below.clone(), link.cid));
+                open.push((below, link.cid));
+            }
+        }
+    }
+    all
+}

@@ -49,6 +49,13 @@ pub struct OwedItem {
     pub since: Timestamp,
     /// The time from which it is tried again.
     pub next: Timestamp,
+    /// The time of the last try.
+    #[serde(default)]
+    pub last: Timestamp,
+    /// The seconds for which it was waited for. From one try to the next at most a
+    /// day counts, so a clock that is wrong for a while gives nothing up.
+    #[serde(default)]
+    pub waited: u64,
     /// Tries that ended for a reason of this kind, without another in between.
     #[serde(default)]
     pub tries: u32,
@@ -114,14 +121,16 @@ impl OwedItem {
         let tries = same.map_or(0, |known| known.tries) + u32::from(is_try);
         let attempts = known.map_or(0, |known| known.attempts);
         let attempts = attempts.saturating_add(u32::from(is_try));
-        // The time of this run may be wrong; that at which it was due is not.
-        let due = known.map_or(now, |known| known.next.min(now));
-        let age = since.age(due).unwrap_or_default();
+        let passed = known.and_then(|known| known.last.age(now));
+        let passed = passed.unwrap_or_default().min(DAY).as_secs();
+        let waited = known.map_or(0, |known| known.waited).saturating_add(passed);
         Self {
             hash,
             item: item.to_owned(),
             since,
             next: now.after(pause(attempt.kind, tries)),
+            last: now,
+            waited,
             tries,
             attempts,
             kind: attempt.kind,
@@ -131,7 +140,7 @@ impl OwedItem {
             reported: known
                 .map(|known| known.reported.clone())
                 .unwrap_or_default(),
-            given_up: is_try && age >= GIVEN_UP_AFTER && attempts >= GIVEN_UP_TRIES,
+            given_up: is_try && waited >= GIVEN_UP_AFTER.as_secs() && attempts >= GIVEN_UP_TRIES,
         }
     }
 
@@ -247,7 +256,11 @@ mod tests {
         assert!(!after(Some(&owed), OwedKind::Absent, later(4000)).given_up);
         let mut owed = owed;
         for day in 1..14 {
-            assert!(!after(Some(&owed), OwedKind::Absent, later(day + 4000)).given_up);
+            if day < 10 {
+                let mut wrong = after(Some(&owed), OwedKind::Absent, later(day + 20));
+                wrong = after(Some(&wrong), OwedKind::Absent, later(day + 4000));
+                assert!(!wrong.given_up);
+            }
             owed = after(Some(&owed), OwedKind::Absent, later(day));
             assert!(!owed.given_up, "{day}");
         }

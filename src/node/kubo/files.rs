@@ -102,10 +102,7 @@ pub fn block(rpc: &Rpc, cid: &Cid) -> Result<Vec<u8>, NodeError> {
         .bytes(MAX_BLOCK_BYTES)?;
     match matches(cid, &block) {
         true => Ok(block),
-        false => Err(call().failed(Problem::Cut(format!(
-            "{} bytes that are not this block",
-            block.len()
-        )))),
+        false => Err(call().failed(Problem::WrongBlock { bytes: block.len() })),
     }
 }
 

@@ -17,8 +17,7 @@ use std::collections::BTreeMap;
 /// root's CID version; add-link's own `create` knows only CIDv0.
 ///
 /// # Errors
-/// [`PublicationError::Sharded`] or [`PublicationError::Occupied`] before
-/// anything is changed.
+/// [`PublicationError::Sharded`] before anything is changed.
 pub fn graft(tree: &Tree, changes: &FolderChanges) -> Result<Entry, PublicationError> {
     let version = CidVersion::of(&tree.root);
     let planned = plan(tree, Some(tree.root), &mut Vec::new(), changes, version)?;
@@ -69,13 +68,8 @@ fn plan(
     for (name, entry) in &new.files {
         match directory.entries.insert(name.clone(), *entry) {
             Some(old) if old.cid == entry.cid => {}
-            Some(_) => {
-                path.push(name.clone());
-                return Err(PublicationError::Occupied(join(path)));
-            }
-            None => {
-                files.insert(name.clone(), *entry);
-            }
+            // What may be replaced was decided before.
+            _ => drop(files.insert(name.clone(), *entry)),
         }
     }
     if directory.must_be_sharded() {

@@ -11,8 +11,7 @@ use crate::publication::tree::Tree;
 /// The root of `tree` with `files` in it; new directory blocks go to `stage`.
 ///
 /// # Errors
-/// [`PublicationError::Sharded`] or [`PublicationError::Occupied`] with add-link,
-/// before anything is changed.
+/// [`PublicationError::Sharded`] with add-link, before anything is changed.
 pub fn graft(
     engine: Engine,
     tree: &Tree,

@@ -3,7 +3,7 @@
 
 use super::changes::FolderChanges;
 use crate::ipfs::cid::{Cid, CidVersion};
-use crate::ipfs::directory::{Changes, Entry, empty, patch};
+use crate::ipfs::directory::{Changes, Entry, empty, patch_around};
 use crate::publication::error::PublicationError;
 use crate::publication::stage::Stage;
 use crate::publication::tree::Tree;
@@ -40,5 +40,12 @@ fn directory(
         changes.insert(name.clone(), Some(*entry));
     }
     let mut sink = |cid, block| stage.block(cid, block);
-    Ok(patch(tree, before.as_ref(), changes, version, &mut sink)?)
+    Ok(patch_around(
+        tree,
+        before.as_ref(),
+        &folder.lost,
+        changes,
+        version,
+        &mut sink,
+    )?)
 }

@@ -1,6 +1,6 @@
 //! Changes to a tree, sorted by directory.
 
-use crate::ipfs::directory::Entry;
+use crate::ipfs::directory::{Entry, LostShard};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A file that was staged, and its place.
@@ -21,6 +21,8 @@ pub struct FolderChanges {
     pub removed: BTreeSet<String>,
     /// Directories with changes.
     pub folders: BTreeMap<String, FolderChanges>,
+    /// Shards that are not read, and are gone with all below them.
+    pub lost: Vec<LostShard>,
 }
 
 impl FolderChanges {
@@ -38,21 +40,29 @@ impl FolderChanges {
     /// The removal of the files at these paths.
     pub fn removing(paths: &[Vec<String>]) -> Self {
         let mut top = Self::default();
-        for path in paths {
-            if let Some((folder, name)) = top.folder_of(path) {
-                folder.removed.insert(name.clone());
-            }
-        }
+        paths.iter().for_each(|path| top.remove(path));
         top
+    }
+
+    /// Removes what is at `path`.
+    pub fn remove(&mut self, path: &[String]) {
+        if let Some((folder, name)) = self.folder_of(path) {
+            folder.removed.insert(name.clone());
+        }
+    }
+
+    /// The changes of the directory at `path`.
+    pub fn folder(&mut self, path: &[String]) -> &mut Self {
+        let mut folder = self;
+        for name in path {
+            folder = folder.folders.entry(name.clone()).or_default();
+        }
+        folder
     }
 
     /// The folder of the file at `path`, and its name there.
     fn folder_of<'p>(&mut self, path: &'p [String]) -> Option<(&mut Self, &'p String)> {
         let (name, above) = path.split_last()?;
-        let mut folder = self;
-        for name in above {
-            folder = folder.folders.entry(name.clone()).or_default();
-        }
-        Some((folder, name))
+        Some((self.folder(above), name))
     }
 }

@@ -5,7 +5,9 @@ mod apply;
 mod car;
 mod changes;
 mod engine;
+mod mend;
 
 pub use apply::{graft, remove};
 pub use changes::NewFile;
 pub use engine::{Engine, choose_engine, require_plain};
+pub use mend::{Damage, mend};

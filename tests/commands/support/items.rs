@@ -51,7 +51,38 @@ pub fn item(number: u64, name: &str, nar_bytes: usize) -> Item {
     }
 }
 
+impl Item {
+    /// The same, with references to other items.
+    pub fn referring_to<'i>(mut self, others: impl IntoIterator<Item = &'i Item>) -> Self {
+        let others = others.into_iter().map(|other| format!("{}-x", other.hash));
+        let references: Vec<String> = others.collect();
+        let line = format!("References: {}", references.join(" "));
+        self.edit_narinfo("References: ", &line);
+        self
+    }
+
+    /// Replaces a part of its narinfo.
+    pub fn edit_narinfo(&mut self, from: &str, to: &str) {
+        let narinfo = self.files.get_mut(&format!("{}.narinfo", self.hash));
+        let narinfo = narinfo.unwrap();
+        let text = String::from_utf8(std::mem::take(narinfo)).unwrap();
+        assert!(text.contains(from), "{text}");
+        *narinfo = text.replace(from, to).into_bytes();
+    }
+
+    /// The path of its nar.
+    pub fn nar(&self) -> String {
+        let nar = self.files.keys().find(|path| path.starts_with("nar/"));
+        nar.unwrap().clone()
+    }
+}
+
 impl Upstream {
+    /// Stops to serve an item.
+    pub fn remove_item(&self, item: &Item) {
+        item.files.keys().for_each(|path| self.remove(path));
+    }
+
     /// Serves these items from now on.
     pub fn add_items<'i>(&self, items: impl IntoIterator<Item = &'i Item>) {
         for (path, content) in items.into_iter().flat_map(|item| &item.files) {

@@ -7,6 +7,7 @@ use guix_ipfs::ipfs::cid::{Cid, CidVersion};
 use guix_ipfs::node::kubo::{KuboNode, TimeLimits};
 use guix_ipfs::node::local::LocalNode;
 use guix_ipfs::node::{KnownBlocks, Node, PublishOptions, Segment};
+use guix_ipfs::publication::Tree;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -226,7 +227,7 @@ impl TestNode {
 
     /// Takes blocks away without a word, as a bad disk does; all of them where none is
     /// named.
-    pub fn lose(&mut self, cids: &[Cid]) {
+    pub fn lose_blocks(&mut self, cids: &[Cid]) {
         match &mut self.kind {
             Kind::Local { folder, .. } => lose(&folder.path().join("blocks"), cids),
             Kind::Kubo { daemon, .. } => {
@@ -322,6 +323,44 @@ impl TestNode {
         self.node().block_size(cid).unwrap().is_some()
     }
 
+    /// Returns true for a node whose blocks can be lost behind its back: not an old
+    /// Kubo, which has no way to forget one that is pinned.
+    pub fn can_lose_blocks(&self) -> bool {
+        !self.is_old_kubo()
+    }
+
+    /// Takes a block away, pinned or not.
+    pub fn lose(&self, cid: &Cid) {
+        match &self.kind {
+            Kind::Local { folder, .. } => {
+                std::fs::remove_file(block_file(folder.path(), cid)).unwrap();
+            }
+            Kind::Kubo { .. } => {
+                self.damage(cid);
+                // Its cache is told, which would go on counting on the file.
+                let dropped = self.rpc("repo/verify?drop=true");
+                assert!(dropped.text().contains("1 removed"), "{}", dropped.text());
+            }
+        }
+    }
+
+    /// Cuts the file of a block in half, as a power cut may.
+    pub fn damage(&self, cid: &Cid) {
+        let file = match &self.kind {
+            Kind::Local { folder, .. } => block_file(folder.path(), cid),
+            Kind::Kubo { daemon, .. } => flatfs_file(daemon.repo(), cid),
+        };
+        let content = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &content[..content.len() / 2]).unwrap();
+    }
+
+    /// The CID of what is published at a path below a root.
+    pub fn cid_at(&self, root: &str, path: &str) -> Cid {
+        let tree = Tree::new(self.node(), root.parse().unwrap());
+        let names: Vec<&str> = path.split('/').collect();
+        tree.find(&names).unwrap().unwrap().cid
+    }
+
     /// The bytes of a block as the node keeps it: the file of a local store, or the
     /// answer of Kubo's RPC.
     pub fn raw_block(&self, cid: &str) -> Option<Vec<u8>> {
@@ -389,6 +428,27 @@ fn block_file(folder: &Path, cid: &cid::Cid) -> PathBuf {
     let name: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     let shelf = name[name.len() - 2..].to_owned();
     folder.join("blocks").join(shelf).join(name)
+}
+
+/// The file of a block in the repository of a Kubo: the base 32 of its multihash, in a
+/// folder named by the two characters before the last.
+fn flatfs_file(repo: &Path, cid: &cid::Cid) -> PathBuf {
+    let mut name = String::new();
+    let (mut bits, mut value) = (0, 0u32);
+    for byte in cid.hash().to_bytes().iter().chain(&[0; 4]) {
+        value = value << 8 | u32::from(*byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            let digit = (value >> bits & 31) as usize;
+            name.push(char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[digit]));
+        }
+    }
+    name.truncate((cid.hash().to_bytes().len() * 8).div_ceil(5));
+    let folder = &name[name.len() - 3..name.len() - 1];
+    repo.join("blocks")
+        .join(folder)
+        .join(format!("{name}.data"))
 }
 
 pub fn agent() -> ureq::Agent {

@@ -1,0 +1,60 @@
+//! The tree without the parts of it that cannot be read.
+
+use super::car;
+use super::changes::FolderChanges;
+use crate::ipfs::cid::Cid;
+use crate::ipfs::directory::{Entry, LostShard};
+use crate::ipfs::file::AddError;
+use crate::publication::base::CACHE_INFO;
+use crate::publication::error::PublicationError;
+use crate::publication::stage::Stage;
+use crate::publication::tree::{CACHE_INFO_NAME, Tree};
+use std::io;
+
+/// A part of a publication that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// Shards of the directory at this path.
+    Shards(Vec<String>, Vec<LostShard>),
+    /// The directory at this path, below the root.
+    Directory(Vec<String>),
+    /// `nix-cache-info`.
+    CacheInfo,
+    /// A journal, which is no part of the tree.
+    Journal(Cid),
+}
+
+/// The root of `tree` without what is damaged, and with a new `nix-cache-info`; new
+/// blocks go to `stage`. The names that stood in a lost directory or shard are gone.
+pub fn mend(
+    tree: &Tree,
+    stage: &Stage,
+    damages: impl IntoIterator<Item = Damage>,
+) -> Result<Entry, PublicationError> {
+    let mut changes = FolderChanges::default();
+    for damage in damages {
+        match damage {
+            Damage::Shards(directory, lost) => changes.folder(&directory).lost.extend(lost),
+            Damage::Directory(path) => changes.remove(&path),
+            Damage::CacheInfo => {
+                let added = stage.file(&mut &CACHE_INFO[..]);
+                let added = added.map_err(|error| match error {
+                    AddError::Sink(error) => PublicationError::Node(error),
+                    AddError::Content(error) => unreadable(&error),
+                })?;
+                let entry = Entry {
+                    cid: added.cid,
+                    size: added.cumulative,
+                };
+                changes.files.insert(CACHE_INFO_NAME.to_owned(), entry);
+            }
+            Damage::Journal(_) => {}
+        }
+    }
+    car::graft(tree, &changes, stage)
+}
+
+/// The error of content that is read from memory, which does not fail.
+fn unreadable(error: &io::Error) -> PublicationError {
+    PublicationError::File(CACHE_INFO_NAME.to_owned(), error.to_string())
+}
