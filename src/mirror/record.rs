@@ -164,6 +164,8 @@ impl RunRecord<'_> {
         let known = self.ledger.owed.get(&hash);
         let was_given_up = known.is_some_and(|known| known.given_up);
         let patience = match attempt.kind {
+            // A nar that its narinfo lists should be there.
+            _ if attempt.nar.is_some() => Duration::ZERO,
             OwedKind::Broken | OwedKind::Refused | OwedKind::Left => Duration::ZERO,
             OwedKind::Absent => self.absence_patience,
             OwedKind::Waiting => WAITING_PATIENCE,

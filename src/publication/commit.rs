@@ -100,7 +100,9 @@ pub fn publish_base(publisher: &Publisher, base: &mut Base) -> Result<Committed,
             node.unpin(&oldest.cid)?;
         }
     }
-    while let Some(lost) = base.lost.pop() {
+    // Until a journal holds the root, the pin of a lost one keeps the collector away.
+    let is_held = base.journals.first().map(|journal| journal.root) == Some(base.root);
+    while let (true, Some(lost)) = (is_held, base.lost.pop()) {
         node.unpin(&lost)?;
     }
     Ok(committed)

@@ -303,8 +303,10 @@ fn a_lost_journal_stops_nothing_and_is_let_go_of(node: &TestNode) {
         }
         let whole = root_of(&tree_of(&items), V0);
         assert_eq!(mirror.root(), whole);
-        mirror.run("verify").exits(3).says("the journal ");
-        mirror.run("verify --repair").silently();
+        if verb == "verify" {
+            mirror.run("verify").exits(3).says("the journal ");
+            mirror.run("verify --repair").silently();
+        }
         mirror.run("verify").silently();
         assert_ne!(journal(node), journal_before);
         node.collect_garbage();

@@ -9,10 +9,15 @@
 #[macro_use]
 mod support;
 
+mod endless;
+mod farm;
 mod faulty;
+mod listing;
+mod owed;
 mod silent;
 mod two_writers;
 
+use endless::Endless;
 use faulty::{FaultyNode, Moment};
 use guix_ipfs::guix::{ConnectionLimits, UpstreamClient};
 use guix_ipfs::mirror::{
@@ -21,18 +26,22 @@ use guix_ipfs::mirror::{
 };
 use guix_ipfs::node::Node;
 use guix_ipfs::publication::{Engine, PublisherOptions};
-use silent::Silent;
+use silent::{Noted, Silent};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 use support::{Fault, Item, TestNode, Upstream, fixture_roots, item};
 
-/// The request of `sync`.
-fn request(upstream: &Upstream, locks: &Path, key: &str, closure: Closure) -> MirrorRequest {
-    let limits = ConnectionLimits {
+fn limits() -> ConnectionLimits {
+    ConnectionLimits {
         connect: Duration::from_secs(20),
         read: Duration::from_secs(60),
         low_speed: Duration::from_secs(30),
-    };
+    }
+}
+
+/// The request of `sync`.
+fn request(upstream: &Upstream, locks: &Path, key: &str, closure: Closure) -> MirrorRequest {
+    let limits = limits();
     MirrorRequest {
         key: key.to_owned(),
         selection: ItemSelection::LatestBuilds {
@@ -178,7 +187,8 @@ fn a_node_that_fails_early_in_a_batch_ends_every_download() {
         };
         mirror(at.node(), &first, &Silent).unwrap();
         let faulty = FaultyNode::new(at.node());
-        faulty.fail("import", 0, moment);
+        // The first one takes note of the list.
+        faulty.fail("import", 1, moment);
         let failure = mirror(&faulty, &request, &Silent).unwrap_err();
         assert!(matches!(failure, Failure::Publication(_)), "{failure:?}");
         assert!(

@@ -1,6 +1,7 @@
 //! An observer for runs that nobody watches.
 
 use guix_ipfs::mirror::{DownloadProgress, Event, Observer, RunProgress};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// An observer that takes no note of anything.
 pub struct Silent;
@@ -31,4 +32,30 @@ impl DownloadProgress for Silent {
     fn advance(&self, _: u64) {}
 
     fn finish(&mut self) {}
+}
+
+/// An observer that counts the gaps in lists that are reported.
+#[derive(Default)]
+pub struct Noted(AtomicUsize);
+
+impl Noted {
+    pub fn gaps(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Observer for Noted {
+    fn notify(&self, event: Event<'_>) {
+        if let Event::ListGap { .. } = event {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn waiting(&self, text: &'static str) -> Box<dyn Send> {
+        Silent.waiting(text)
+    }
+
+    fn progress(&self, items: usize, bytes: u64) -> Box<dyn RunProgress> {
+        Silent.progress(items, bytes)
+    }
 }
