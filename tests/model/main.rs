@@ -89,8 +89,8 @@ fn live_all(node: fn() -> TestNode, seeds: RangeInclusive<u64>, size: Size) {
 fn on_local_everything_wanted_comes_or_is_owed() {
     let size = Size {
         days: 60,
-        builds_a_day: 60,
-        runs_a_day: 8..=16,
+        builds_a_day: 40,
+        runs_a_day: 6..=10,
     };
     live_all(local, 1..=2, size);
 }
