@@ -15,6 +15,7 @@ mod silent;
 
 mod days;
 mod farm;
+mod fate;
 mod item;
 mod judge;
 mod killed;
@@ -23,6 +24,7 @@ mod random;
 mod removals;
 mod served;
 mod site;
+mod terms;
 mod wanted;
 
 use days::{Size, live};

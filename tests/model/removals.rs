@@ -3,7 +3,8 @@
 use crate::item::ItemId;
 use crate::random::Random;
 use crate::silent::Silent;
-use crate::site::{End, KEY, Site, Terms, killable};
+use crate::site::{KEY, Site};
+use crate::terms::{End, Terms, killable};
 use guix_ipfs::mirror::{
     Check, Closure, Depth, Failure, ItemFilter, ReferencedItems, RemovalRequest, RepairRequest,
     remove, repair, verify,
