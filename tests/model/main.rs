@@ -15,6 +15,7 @@ mod silent;
 
 mod days;
 mod farm;
+mod fate;
 mod item;
 mod judge;
 mod killed;
@@ -23,6 +24,7 @@ mod random;
 mod removals;
 mod served;
 mod site;
+mod terms;
 mod wanted;
 
 use days::{Size, live};
@@ -89,8 +91,8 @@ fn live_all(node: fn() -> TestNode, seeds: RangeInclusive<u64>, size: Size) {
 fn on_local_everything_wanted_comes_or_is_owed() {
     let size = Size {
         days: 60,
-        builds_a_day: 60,
-        runs_a_day: 8..=16,
+        builds_a_day: 40,
+        runs_a_day: 6..=10,
     };
     live_all(local, 1..=2, size);
 }

@@ -3,10 +3,11 @@
 use crate::item::ItemId;
 use crate::random::Random;
 use crate::silent::Silent;
-use crate::site::{End, KEY, Site, Terms, killable};
+use crate::site::{KEY, Site};
+use crate::terms::{End, Terms, killable};
 use guix_ipfs::mirror::{
-    Depth, Failure, ItemFilter, ReferencedItems, RemovalRequest, RepairRequest, remove, repair,
-    verify,
+    Check, Closure, Depth, Failure, ItemFilter, ReferencedItems, RemovalRequest, RepairRequest,
+    remove, repair, verify,
 };
 use std::collections::BTreeSet;
 
@@ -79,19 +80,25 @@ impl Site<'_> {
         self.counts.runs += 1;
         self.counts.repairs += 1;
         let node = killable(self.node.node(), terms);
-        let done = verify(&node, KEY, Depth::Hashes, terms.jobs, &Silent).and_then(|report| {
+        let check = Check {
+            depth: Depth::Hashes,
+            closure: Closure::Whole,
+            jobs: terms.jobs,
+        };
+        let done = verify(&node, KEY, check, &Silent).and_then(|report| {
             let request = RepairRequest {
                 key: KEY.to_owned(),
                 upstreams: self.farms.iter().map(|farm| farm.client.clone()).collect(),
                 filter: ItemFilter::default(),
-                depth: Depth::Sizes,
+                check,
                 publishing: self.publishing(terms.user),
+                now: self.clock(terms),
                 jobs: terms.jobs,
             };
-            if !node.is_dead() && self.wanted.forced.is_empty() {
-                assert!(report.broken.is_empty(), "{:?}", report.broken);
-            }
-            repair(&node, &request, &report.broken, &Silent)
+            let may_lack = !self.wanted.forced.is_empty() || !self.wanted.uncertain.is_empty();
+            let is_sound = report.is_whole() && report.unlisted.is_empty();
+            assert!(node.is_dead() || may_lack || is_sound, "{report:?}");
+            repair(&node, &request, report, &Silent)
         });
         let is_dead = node.is_dead();
         self.log(format!(
@@ -105,11 +112,7 @@ impl Site<'_> {
             }
             Ok(summary) => {
                 self.wanted.note_published(&summary.repaired);
-                // With nothing to repair it leaves to the next run what a killed one left.
-                match summary.repaired.is_empty() {
-                    true => End::Failed,
-                    false => End::Well,
-                }
+                End::Well
             }
             Err(failure) => {
                 self.note_failure(terms, &failure);
