@@ -4,7 +4,8 @@ use crate::farm::{DAY, HOUR, MINUTE, Scene, built, made};
 use crate::faulty::{FaultyNode, Moment};
 use crate::support::{Fault, TestNode, Upstream};
 use crate::{Endless, Silent, mirror_when_free};
-use guix_ipfs::mirror::{GraftChoice, ItemSelection, MirrorRequest, OwedKind};
+use guix_ipfs::mirror::{GraftChoice, ItemSelection, MirrorRequest, OwedKind, preview};
+use guix_ipfs::node::DryRun;
 use std::time::Duration;
 
 on_both_nodes!(
@@ -18,6 +19,7 @@ on_both_nodes!(
     a_spent_budget_hides_no_failure_of_add_link,
     what_a_person_removed_stays_out,
     an_upstream_that_goes_away_leaves_what_was_named_owed,
+    a_preview_leaves_out_what_a_run_would,
 );
 
 const NONE: Vec<u64> = Vec::new();
@@ -319,4 +321,33 @@ fn an_upstream_that_goes_away_leaves_what_was_named_owed(node: &TestNode) {
     scene.serve_list(&[]);
     scene.sync(5 * MINUTE);
     assert_eq!(scene.lacks([1]), NONE);
+}
+
+fn a_preview_leaves_out_what_a_run_would(node: &TestNode) {
+    let scene = Scene::new(node, "preview");
+    let other = made(5);
+    scene.serve(&[built(3), built(2), built(1), built(0)]);
+    scene
+        .upstream
+        .set(&made(1).nar(), other.files[&other.nar()].clone());
+    scene.upstream.remove(&format!("{}.narinfo", made(2).hash));
+    scene.sync(0);
+    scene.remove(0, &[made(0)]);
+    // Refused, absent and removed; in the end with one that is new.
+    let hashes: Vec<_> = (0..5)
+        .map(|item| made(item).hash.parse().unwrap())
+        .collect();
+    let planned = |seconds| {
+        let request = MirrorRequest {
+            selection: ItemSelection::List(hashes.clone()),
+            ..scene.request(seconds)
+        };
+        let plan = preview(&DryRun(node.node()), &request, &Silent).unwrap();
+        (plan.items.len(), plan.paused, plan.removed)
+    };
+    assert_eq!(planned(MINUTE), (0, 2, 1));
+    scene.upstream.add_items([&made(2), &made(4)]);
+    assert_eq!(planned(MINUTE), (1, 2, 1));
+    assert_eq!(planned(HOUR), (2, 1, 1));
+    assert_eq!(planned(5 * HOUR), (3, 0, 1));
 }
