@@ -1,10 +1,10 @@
 //! A mirror of a build farm, run by run at times that a test chooses.
 
 use crate::support::{Item, TestNode, Upstream, item};
-use crate::{Silent, request};
+use crate::{Silent, mirror_when_free, request};
 use guix_ipfs::mirror::{
     Closure, Failure, ItemSelection, LedgerSummary, MirrorRequest, MirrorSummary, OwedItem, Pauses,
-    ReferencedItems, RemovalRequest, ledger_summary, mirror, remove,
+    ReferencedItems, RemovalRequest, ledger_summary, remove,
 };
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
@@ -99,7 +99,7 @@ impl<'n> Scene<'n> {
     }
 
     pub fn run(&self, request: &MirrorRequest) -> Result<MirrorSummary, Failure> {
-        mirror(self.node.node(), request, &Silent)
+        mirror_when_free(self.node.node(), request, &Silent)
     }
 
     /// `sync`, so long after the start.

@@ -3,9 +3,9 @@
 use crate::farm::{Build, HOUR, MINUTE, SUCCEEDED, Scene, built, list, made};
 use crate::faulty::{FaultyNode, Moment};
 use crate::support::{TestNode, Upstream};
-use crate::{Noted, Silent};
+use crate::{Noted, Silent, mirror_when_free};
 use guix_ipfs::ipfs::cid::CidVersion;
-use guix_ipfs::mirror::{GraftChoice, ItemSelection, MirrorRequest, mirror};
+use guix_ipfs::mirror::{GraftChoice, ItemSelection, MirrorRequest};
 use guix_ipfs::publication::Engine;
 
 on_both_nodes!(
@@ -101,7 +101,7 @@ fn what_a_run_left_comes_with_the_next(node: &TestNode) {
     let faulty = FaultyNode::new(node.node());
     let graft = GraftChoice::Only(Engine::Car);
     let scene = begun("killed");
-    let run = |request: &MirrorRequest| mirror(&faulty, request, &Silent).map(|_| ());
+    let run = |request: &MirrorRequest| mirror_when_free(&faulty, request, &Silent).map(|_| ());
     faulty.fail("import", 0, Moment::Before);
     run(&MirrorRequest {
         graft,
@@ -190,7 +190,7 @@ fn a_list_that_does_not_reach_back_is_said_once(node: &TestNode) {
         // Items are not needed to see the gap.
         let mut request = scene.request(seconds);
         request.limits.max_time = Some(std::time::Duration::ZERO);
-        mirror(node.node(), &request, &noted).unwrap();
+        mirror_when_free(node.node(), &request, &noted).unwrap();
         noted.gaps()
     };
     // A short list is the whole of it.

@@ -3,8 +3,8 @@
 use crate::farm::{DAY, HOUR, MINUTE, Scene, built, made};
 use crate::faulty::{FaultyNode, Moment};
 use crate::support::{Fault, TestNode, Upstream};
-use crate::{Endless, Silent};
-use guix_ipfs::mirror::{GraftChoice, ItemSelection, MirrorRequest, OwedKind, mirror};
+use crate::{Endless, Silent, mirror_when_free};
+use guix_ipfs::mirror::{GraftChoice, ItemSelection, MirrorRequest, OwedKind};
 use std::time::Duration;
 
 on_both_nodes!(
@@ -254,7 +254,7 @@ fn a_spent_budget_hides_no_failure_of_add_link(node: &TestNode) {
         request.graft = GraftChoice::Auto;
         request.limits.max_bytes = Some(1);
         faulty.fail(method, 0, Moment::Before);
-        let run = mirror(&faulty, &request, &Silent);
+        let run = mirror_when_free(&faulty, &request, &Silent);
         assert!(!faulty.is_waiting(), "{method}");
         // Published by the other way, or told.
         assert!(run.is_err() || scene.has(&made(1)), "{method}");

@@ -4,10 +4,10 @@
 
 use crate::faulty::{FaultyNode, Moment};
 use crate::support::{Item, TestNode, Upstream, item, root_of, tree_of};
-use crate::{Silent, request};
+use crate::{Silent, mirror_when_free, request};
 use guix_ipfs::ipfs::cid::CidVersion;
 use guix_ipfs::mirror::{
-    Closure, Failure, GraftChoice, ItemSelection, MirrorRequest, MirrorSummary, mirror,
+    Closure, Failure, GraftChoice, ItemSelection, MirrorRequest, MirrorSummary,
 };
 use guix_ipfs::node::Node;
 use guix_ipfs::publication::Engine;
@@ -59,7 +59,7 @@ impl<'n> Scene<'n> {
             graft: GraftChoice::Only(engines[(who + key.len()) % 2]),
             ..request(&self.upstream, self.locks[who].path(), key, Closure::Whole)
         };
-        mirror(node, &request, &Silent)
+        mirror_when_free(node, &request, &Silent)
     }
 
     /// Fails the test unless just these items are published, pinned by one journal, and

@@ -80,7 +80,7 @@ fn each_fault_of_a_tree_is_named() {
     fails("\"nix-cache-info\"] is not there", || no_info.judge());
     let open = edited(&|files| files.retain(|path, _| !path.contains(&two)));
     open.judge();
-    fails("refers to", || open.judge_closures());
+    fails("not there, as item and reference", || open.judge_closures());
 }
 
 #[test]
