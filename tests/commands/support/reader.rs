@@ -95,9 +95,12 @@ impl PublishedTree {
     /// Fails the test unless all that a published item refers to is published.
     #[track_caller]
     pub fn judge_closures(&self) {
-        if let Some((item, reference)) = self.open_references().first() {
-            panic!("{item} refers to {reference}, which is not there");
-        }
+        let open = self.open_references();
+        let shown = open.first();
+        assert!(
+            shown.is_none(),
+            "not there, as item and reference: {shown:?}"
+        );
     }
 
     /// The hashes of published items, each with one that it refers to and that is not
