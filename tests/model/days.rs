@@ -44,6 +44,11 @@ pub fn live(node: &TestNode, seed: u64, size: &Size) -> Counts {
             let mut of_act = random.fork();
             let _running = STARTING.read().unwrap();
             act(&mut site, &mut of_act);
+            if site.node.key_id(KEY).is_some() {
+                // It forgets them in the end.
+                let ledger = Ledger::of(site.node);
+                site.wanted.note_given_up(&ledger);
+            }
         }
         site.set_now((day + 1) * DAY - 1);
         if site.node.key_id(KEY).is_some() {
@@ -154,7 +159,6 @@ fn beside_the_collector(site: &mut Site, random: &mut Random) {
 fn after_a_good_run(site: &mut Site, user: usize) {
     let ledger = Ledger::of(site.node);
     site.wanted.settle(&ledger);
-    site.wanted.note_given_up(&ledger);
     let name = format!("guix-ipfs/{}", site.node.key_id(KEY).unwrap());
     let pins = site.node.pins();
     let journals = pins.values().filter(|pin| **pin == name).count();

@@ -10,6 +10,7 @@
 #[path = "../commands/support/mod.rs"]
 mod support;
 
+#[allow(dead_code)]
 #[path = "../engine/silent.rs"]
 mod silent;
 
