@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Owed items that are kept: some 20 MB. Beyond it those that are owed for the
 /// shortest time are not.
 const MOST_OWED: usize = 100_000;
+/// Items given up that are kept. Beyond it those are forgotten that were tried least
+/// lately; a list that names one has it tried for two weeks more.
+const MOST_GIVEN_UP: usize = 20_000;
 /// Removed items that are kept. Beyond it the oldest removals are forgotten.
 const MOST_REMOVED: usize = 100_000;
 /// Lists of builds that are kept. Beyond it those are forgotten that nobody has read
@@ -54,11 +57,15 @@ impl LedgerChanges {
     ) -> Result<DroppedEntries, Failure> {
         let mut dropped = DroppedEntries::default();
         let mut owed = owed::read(files.read(node, OWED)?);
-        let forgotten = owed.values().any(|item| item.is_forgotten(now));
-        if forgotten || !self.owed.is_empty() {
-            owed.retain(|_, item| !item.is_forgotten(now));
+        if !self.owed.is_empty() {
             change(&mut owed, &self.owed);
+            let is_given_up = |_: &HashPart, item: &mut OwedItem| item.given_up;
+            let mut given_up: BTreeMap<HashPart, OwedItem> =
+                owed.extract_if(.., is_given_up).collect();
+            let newest_first = |item: &OwedItem| std::cmp::Reverse(item.last);
+            keep_oldest(&mut given_up, MOST_GIVEN_UP, newest_first);
             dropped.owed = keep_oldest(&mut owed, MOST_OWED, |item| item.since);
+            owed.append(&mut given_up);
             files.write(OWED, lines::write(owed.values()));
         }
         if !self.removed.is_empty() {

@@ -122,7 +122,7 @@ impl OwedItem {
         let attempts = known.map_or(0, |known| known.attempts);
         let attempts = attempts.saturating_add(u32::from(is_try));
         let passed = known.and_then(|known| known.last.age(now));
-        let passed = passed.unwrap_or_default().min(DAY).as_secs();
+        let passed = passed.unwrap_or_default().min(LONGEST_PAUSE).as_secs();
         let waited = known.map_or(0, |known| known.waited).saturating_add(passed);
         Self {
             hash,
@@ -163,12 +163,6 @@ impl OwedItem {
         }
         self.reported.insert(self.kind, now);
         true
-    }
-
-    /// Returns true when nobody has wanted an item for long that was given up.
-    pub(super) fn is_forgotten(&self, now: Timestamp) -> bool {
-        let passed = self.next.age(now);
-        self.given_up && passed.is_some_and(|passed| passed >= GIVEN_UP_AFTER)
     }
 }
 
