@@ -9,6 +9,9 @@
 #[macro_use]
 mod support;
 
+#[macro_use]
+mod through_call;
+
 mod endless;
 mod farm;
 mod faulty;

@@ -14,6 +14,10 @@ mod support;
 #[path = "../engine/silent.rs"]
 mod silent;
 
+#[path = "../engine/through_call.rs"]
+#[macro_use]
+mod through_call;
+
 mod days;
 mod farm;
 mod fate;

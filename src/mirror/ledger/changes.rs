@@ -59,14 +59,13 @@ impl LedgerChanges {
         let mut owed = owed::read(files.read(node, OWED)?);
         if !self.owed.is_empty() {
             change(&mut owed, &self.owed);
-            let is_given_up = |_: &HashPart, item: &mut OwedItem| item.given_up;
-            let mut given_up: BTreeMap<HashPart, OwedItem> =
-                owed.extract_if(.., is_given_up).collect();
+            let (mut given_up, mut tried): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                owed.into_iter().partition(|(_, item)| item.given_up);
             let newest_first = |item: &OwedItem| std::cmp::Reverse(item.last);
             keep_oldest(&mut given_up, MOST_GIVEN_UP, newest_first);
-            dropped.owed = keep_oldest(&mut owed, MOST_OWED, |item| item.since);
-            owed.append(&mut given_up);
-            files.write(OWED, lines::write(owed.values()));
+            dropped.owed = keep_oldest(&mut tried, MOST_OWED, |item| item.since);
+            tried.append(&mut given_up);
+            files.write(OWED, lines::write(tried.values()));
         }
         if !self.removed.is_empty() {
             let mut removed = removed::read(files.read(node, REMOVED)?);
