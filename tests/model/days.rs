@@ -8,7 +8,7 @@ use crate::ledger::Ledger;
 use crate::random::Random;
 use crate::site::{KEY, Site};
 use crate::support::TestNode;
-use crate::terms::{Counts, End, Terms, Wish};
+use crate::terms::{Counts, End, RunKind, Terms};
 use guix_ipfs::mirror::ReferencedItems;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,7 +45,6 @@ pub fn live(node: &TestNode, seed: u64, size: &Size) -> Counts {
             let _running = STARTING.read().unwrap();
             act(&mut site, &mut of_act);
             if site.node.key_id(KEY).is_some() {
-                // It forgets them in the end.
                 let ledger = Ledger::of(site.node);
                 site.wanted.note_given_up(&ledger);
             }
@@ -70,16 +69,16 @@ fn act(site: &mut Site, random: &mut Random) {
     }
     let terms = Terms::random(random, site);
     let end = match random.between(0, 1000) {
-        _ if site.node.key_id(KEY).is_none() => site.run(&Wish::Sync, &Terms::plain(0)),
+        _ if site.node.key_id(KEY).is_none() => site.run(&RunKind::Sync, &Terms::plain(0)),
         0..40 => return both(site, random),
         40..80 => return beside_the_collector(site, random),
         80..140 => {
-            let wish = Wish::Add(some_items(site, random));
-            site.run(&wish, &terms)
+            let kind = RunKind::Add(some_items(site, random));
+            site.run(&kind, &terms)
         }
         140..180 => {
-            let wish = Wish::From(some_items(site, random));
-            site.run(&wish, &terms)
+            let kind = RunKind::From(some_items(site, random));
+            site.run(&kind, &terms)
         }
         180..220 => {
             let items = site.any_published(random);
@@ -94,7 +93,7 @@ fn act(site: &mut Site, random: &mut Random) {
             site.remove(&items, ReferencedItems::Kept, &terms)
         }
         226..240 => site.repair(&terms),
-        _ => site.run(&Wish::Sync, &terms),
+        _ => site.run(&RunKind::Sync, &terms),
     };
     if let End::Well = end {
         after_a_good_run(site, terms.user);
@@ -117,18 +116,18 @@ fn some_items(site: &Site, random: &mut Random) -> Vec<ItemId> {
 /// Two users write at once. None is killed: the moment between its publication and its
 /// look at what the other published is not made good by the next run.
 fn both(site: &mut Site, random: &mut Random) {
-    let mut wish = || match random.chance(600) {
-        true => Wish::Sync,
-        false => Wish::Add(some_items(site, random)),
+    let mut kind = || match random.chance(600) {
+        true => RunKind::Sync,
+        false => RunKind::Add(some_items(site, random)),
     };
-    let wishes = [wish(), wish()];
+    let kinds = [kind(), kind()];
     let terms = [0, 1].map(|user| Terms {
         user,
         is_alone: false,
         killed: None,
         ..Terms::random(random, site)
     });
-    site.run_both([&wishes[0], &wishes[1]], [&terms[0], &terms[1]]);
+    site.run_both([&kinds[0], &kinds[1]], [&terms[0], &terms[1]]);
 }
 
 /// The collector runs again and again while a run writes.
@@ -149,7 +148,7 @@ fn beside_the_collector(site: &mut Site, random: &mut Random) {
             }
             collections
         });
-        site.run(&Wish::Sync, &terms);
+        site.run(&RunKind::Sync, &terms);
         is_over.store(true, Ordering::SeqCst);
         site.counts.collections += collector.join().unwrap();
     });

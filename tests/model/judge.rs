@@ -145,7 +145,7 @@ fn everything_is_accounted_for(site: &Site, published: &BTreeSet<ItemId>, ledger
             continue;
         }
         let owed = ledger.owed.get(&item.hash);
-        let told = || {
+        let description = || {
             let settled = item.settled;
             format!(
                 "{}, due since {since}, to be had since {settled}: {owed:?}",
@@ -165,9 +165,9 @@ fn everything_is_accounted_for(site: &Site, published: &BTreeSet<ItemId>, ledger
         let is_given_up = site.wanted.given_up.contains(id);
         match owed {
             None if is_given_up => {}
-            None => drop(lost.insert(id, told())),
+            None => drop(lost.insert(id, description())),
             Some(owed) if owed.given_up || needs_removed => {}
-            Some(_) if site.wanted.last_full > expected => drop(late.insert(id, told())),
+            Some(_) if site.wanted.last_full > expected => drop(late.insert(id, description())),
             Some(_) => {}
         }
     }
@@ -201,8 +201,8 @@ fn nothing_else_is_owed(
         let is_settled = site.now > site.wanted.last_pair + PATIENCE;
         let is_published = is_settled && published.contains(&id);
         assert!(!is_published, "owed and published: {owed:?}");
-        let is_told = !owed.reason.is_empty() || owed.kind == OwedKind::Left;
-        assert!(is_told, "owed without a reason: {owed:?}");
+        let has_reason = !owed.reason.is_empty() || owed.kind == OwedKind::Left;
+        assert!(has_reason, "owed without a reason: {owed:?}");
         let since = wanted_since.get(&id);
         let since = since.unwrap_or_else(|| panic!("owed, and never wanted: {owed:?}"));
         // A clock that is wrong for one run adds no more than the longest pause.

@@ -10,6 +10,8 @@ pub struct Ledger {
     pub owed: BTreeMap<String, OwedItem>,
     /// The store hashes of items that a person removed.
     pub removed: BTreeSet<String>,
+    /// The bytes of its files.
+    pub bytes: u64,
 }
 
 impl Ledger {
@@ -19,6 +21,7 @@ impl Ledger {
         let owed = summary.owed.into_iter();
         let removed = summary.removed.into_iter();
         Self {
+            bytes: summary.ledger_bytes,
             owed: owed.map(|owed| (owed.hash.to_string(), owed)).collect(),
             removed: removed.map(|item| item.hash.to_string()).collect(),
         }

@@ -6,7 +6,7 @@ use crate::ledger::Ledger;
 use crate::served::ServedFarm;
 use crate::silent::Silent;
 use crate::support::TestNode;
-use crate::terms::{Counts, End, Terms, Wish, killable};
+use crate::terms::{Counts, End, RunKind, Terms, killable};
 use crate::wanted::Wanted;
 use guix_ipfs::mirror::{
     Closure, Failure, ItemFilter, ItemRef, ItemSelection, ItemSpec, MirrorRequest, MirrorSummary,
@@ -35,7 +35,7 @@ pub struct Site<'n> {
     pub now: Minute,
     seed: u64,
     day: u64,
-    /// The acts of the day and the day before, told when the test fails.
+    /// The acts of the day and the day before, printed when the test fails.
     log: Vec<String>,
     /// The number of those that were the day before.
     acts_before: usize,
@@ -91,7 +91,9 @@ impl<'n> Site<'n> {
         self.counts.wanted = self.wanted.possible.len();
         self.counts.published = self.wanted.published.len();
         self.counts.removed = self.wanted.removed.len();
-        let owed = Ledger::of(self.node).owed.into_values();
+        let ledger = Ledger::of(self.node);
+        self.counts.ledger_bytes = ledger.bytes;
+        let owed = ledger.owed.into_values();
         self.counts.owed = owed.filter(|owed| !owed.given_up).count();
         self.counts.given_up = self.wanted.given_up.len();
         std::mem::take(&mut self.counts)
@@ -116,7 +118,7 @@ impl<'n> Site<'n> {
         self.world.items[id].basename[..32].parse().unwrap()
     }
 
-    pub fn request(&self, wish: &Wish, terms: &Terms) -> MirrorRequest {
+    pub fn request(&self, kind: &RunKind, terms: &Terms) -> MirrorRequest {
         let refs = |items: &[ItemId]| {
             items
                 .iter()
@@ -125,13 +127,13 @@ impl<'n> Site<'n> {
         };
         MirrorRequest {
             key: KEY.to_owned(),
-            selection: match wish {
-                Wish::Sync => ItemSelection::LatestBuilds {
+            selection: match kind {
+                RunKind::Sync => ItemSelection::LatestBuilds {
                     count: terms.count,
                     jobset: None,
                 },
-                Wish::From(items) => ItemSelection::List(refs(items)),
-                Wish::Add(items) => {
+                RunKind::From(items) => ItemSelection::List(refs(items)),
+                RunKind::Add(items) => {
                     let specs = refs(items).into_iter().map(ItemSpec::Item);
                     ItemSelection::Named(specs.collect())
                 }
@@ -147,9 +149,9 @@ impl<'n> Site<'n> {
                 checkpoint: terms.checkpoint,
                 max_planned: terms.max_planned,
             },
-            pauses: match wish {
-                Wish::Add(_) => Pauses::Ignored,
-                Wish::Sync | Wish::From(_) => Pauses::Obeyed,
+            pauses: match kind {
+                RunKind::Add(_) => Pauses::Ignored,
+                RunKind::Sync | RunKind::From(_) => Pauses::Obeyed,
             },
             now: self.clock(terms),
             base: None,
@@ -158,23 +160,23 @@ impl<'n> Site<'n> {
         }
     }
 
-    /// Runs one wish, and takes note of its end.
-    pub fn run(&mut self, wish: &Wish, terms: &Terms) -> End {
-        let request = self.request(wish, terms);
+    /// Runs one kind, and takes note of its end.
+    pub fn run(&mut self, kind: &RunKind, terms: &Terms) -> End {
+        let request = self.request(kind, terms);
         let node = killable(self.node.node(), terms);
         let done = mirror(&node, &request, &Silent);
-        if !node.is_dead() && matches!(wish, Wish::Sync) {
+        if !node.is_dead() && matches!(kind, RunKind::Sync) {
             self.calls = node.calls();
         }
         let is_dead = node.is_dead();
-        self.note(wish, terms, done, is_dead)
+        self.note(kind, terms, done, is_dead)
     }
 
-    /// Runs two wishes at once, each of a user of its own.
-    pub fn run_both(&mut self, wishes: [&Wish; 2], terms: [&Terms; 2]) -> [End; 2] {
+    /// Runs two kinds at once, each of a user of its own.
+    pub fn run_both(&mut self, kinds: [&RunKind; 2], terms: [&Terms; 2]) -> [End; 2] {
         self.counts.pairs += 1;
         self.wanted.last_pair = self.now;
-        let requests = [0, 1].map(|at| self.request(wishes[at], terms[at]));
+        let requests = [0, 1].map(|at| self.request(kinds[at], terms[at]));
         let nodes = [0, 1].map(|at| killable(self.node.node(), terms[at]));
         let [first, second] = std::thread::scope(|scope| {
             let threads = [0, 1].map(|at| {
@@ -185,19 +187,19 @@ impl<'n> Site<'n> {
         });
         let dead = [nodes[0].is_dead(), nodes[1].is_dead()];
         [
-            self.note(wishes[0], terms[0], first, dead[0]),
-            self.note(wishes[1], terms[1], second, dead[1]),
+            self.note(kinds[0], terms[0], first, dead[0]),
+            self.note(kinds[1], terms[1], second, dead[1]),
         ]
     }
 
     fn note(
         &mut self,
-        wish: &Wish,
+        kind: &RunKind,
         terms: &Terms,
         done: Result<MirrorSummary, Failure>,
         is_dead: bool,
     ) -> End {
-        let told = match &done {
+        let outcome = match &done {
             Ok(summary) => format!(
                 "{} of {}, {:?}",
                 summary.root,
@@ -206,7 +208,7 @@ impl<'n> Site<'n> {
             ),
             Err(failure) => failure.to_string(),
         };
-        self.log(format!("{wish:?} {terms:?}: {told}, killed: {is_dead}"));
+        self.log(format!("{kind:?} {terms:?}: {outcome}, killed: {is_dead}"));
         self.counts.runs += 1;
         if terms.jump > 0 {
             self.counts.jumps += 1;
@@ -215,15 +217,17 @@ impl<'n> Site<'n> {
         let answering: Vec<usize> = (0..self.farms.len())
             .filter(|farm| self.is_answering(*farm))
             .collect();
-        match wish {
-            Wish::Sync => answering
+        match kind {
+            RunKind::Sync => answering
                 .iter()
                 .for_each(|farm| self.wanted.note_tried(*farm, self.now)),
-            Wish::Add(items) | Wish::From(items) => self.wanted.note_possible(items, self.now),
+            RunKind::Add(items) | RunKind::From(items) => {
+                self.wanted.note_possible(items, self.now)
+            }
         }
         if is_dead {
             self.counts.kills += 1;
-            if let Wish::Add(items) = wish {
+            if let RunKind::Add(items) = kind {
                 self.note_unsure_addition(items);
             }
             return End::Killed;
@@ -234,15 +238,15 @@ impl<'n> Site<'n> {
                 if terms.is_unlimited() && answering.len() == self.farms.len() {
                     self.wanted.last_full = self.now;
                 }
-                match wish {
-                    Wish::Sync => answering
+                match kind {
+                    RunKind::Sync => answering
                         .iter()
                         .for_each(|farm| self.wanted.note_synced(*farm, self.now)),
-                    Wish::Add(items) => {
+                    RunKind::Add(items) => {
                         self.wanted.note_added(items, self.now);
                         self.wanted.note_back(&summary.result.mirrored);
                     }
-                    Wish::From(items) => {
+                    RunKind::From(items) => {
                         let is_kept = |id: &&ItemId| !self.wanted.is_removed(**id);
                         let kept: Vec<ItemId> = items.iter().filter(is_kept).copied().collect();
                         self.wanted.note_added(&kept, self.now);
@@ -252,7 +256,7 @@ impl<'n> Site<'n> {
                 End::Well
             }
             Err(failure) => {
-                if let Wish::Add(items) = wish {
+                if let RunKind::Add(items) = kind {
                     self.note_unsure_addition(items);
                 }
                 self.note_failure(terms, &failure);

@@ -1,4 +1,4 @@
-//! The wishes and the circumstances of runs, and their ends.
+//! The kinds and the circumstances of runs, and their ends.
 
 use crate::item::ItemId;
 use crate::killed::KilledNode;
@@ -19,6 +19,7 @@ pub struct Counts {
     pub owed: usize,
     pub given_up: usize,
     pub removed: usize,
+    pub ledger_bytes: u64,
     pub runs: usize,
     pub kills: usize,
     pub collections: usize,
@@ -32,9 +33,9 @@ pub struct Counts {
     pub beaten: usize,
 }
 
-/// The wish of a run.
+/// The items that a run is asked for.
 #[derive(Clone, Debug)]
-pub enum Wish {
+pub enum RunKind {
     /// The latest builds.
     Sync,
     /// Items that a person named.

@@ -15,6 +15,8 @@ pub struct LedgerSummary {
     pub owed: Vec<OwedItem>,
     /// The removed items, in the order of their hashes.
     pub removed: Vec<RemovedItem>,
+    /// The bytes of all its files.
+    pub ledger_bytes: u64,
 }
 
 /// Reads the ledger of a name; `None` where the node has no key of it.
@@ -37,5 +39,6 @@ pub fn ledger_summary(node: &dyn Node, name: &str) -> Result<Option<LedgerSummar
     Ok(Some(LedgerSummary {
         owed: ledger.owed.into_values().collect(),
         removed: ledger.removed.into_values().collect(),
+        ledger_bytes: files.bytes(),
     }))
 }
