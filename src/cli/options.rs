@@ -206,7 +206,8 @@ pub struct GlobalArgs {
 pub struct SyncArgs {
     /// Latest builds to ask for
     ///
-    /// More, up to 1000, until one is already mirrored, so that no gap opens.
+    /// A new mirror begins with these. Where they do not reach what was seen before,
+    /// and once an hour, all 1000 that the farm lists are looked through.
     #[arg(
         long,
         value_name = "N",
@@ -267,7 +268,7 @@ pub struct ResolveArgs {
     /// Without it, the key of --key.
     #[arg(value_name = "NAME|KEY|/ipfs/CID")]
     pub target: Option<String>,
-    /// Add counts, sizes, the record, the node, and the way to use it
+    /// Add counts, sizes, the record, the node, the way to use it, and what is owed
     #[arg(long)]
     pub long: bool,
     /// Print the published store paths instead, one a line
@@ -377,19 +378,20 @@ pub struct MirrorArgs {
         value_parser = graft
     )]
     pub graft: GraftChoice,
-    /// Refuse items whose unpacked nar is larger
+    /// Leave out items whose unpacked nar is larger
     ///
     /// In bytes, or with K, M, G (powers of 1024).
     #[arg(long, value_name = "SIZE", env = "GUIX_IPFS_MAX_NAR_SIZE", value_parser = size)]
     pub max_nar_size: Option<u64>,
     /// Begin no other item after so many bytes of nars
     ///
-    /// K, M, G are powers of 1024. Items that are whole are published.
+    /// K, M, G are powers of 1024. Items that are whole are published; the next run
+    /// goes on with the others.
     #[arg(long, value_name = "SIZE", env = "GUIX_IPFS_MAX_BYTES", value_parser = size)]
     pub max_bytes: Option<u64>,
     /// Begin no other item after so long, such as 50m
     ///
-    /// Items that are whole are published.
+    /// Items that are whole are published; the next run goes on with the others.
     #[arg(long, value_name = "DURATION", env = "GUIX_IPFS_MAX_TIME", value_parser = duration)]
     pub max_time: Option<Duration>,
     /// Publish after every N items of a long run
