@@ -9,6 +9,7 @@ mod damage;
 mod failure;
 mod farm;
 mod fetch;
+mod grafting;
 mod init;
 mod inspect;
 mod item_set;

@@ -4,6 +4,7 @@
 use super::admission::{Decision, Policy, TakenPlace, decide};
 use super::failure::{Exit, Failure};
 use super::fetch::{FetchOutcome, Fetcher};
+use super::grafting::{engine_for, linked, look_ahead};
 use super::observer::{Event, RunProgress};
 use super::plan::{Plan, narinfo_name};
 use super::record::{RunEnd, RunRecord};
@@ -12,10 +13,8 @@ use super::schedule::{BatchGate, Budget, Scheduled, next_batch, schedule};
 use super::skipped::{SkipReason, Skipped};
 use crate::guix::HashPart;
 use crate::publication::{
-    Base, Committed, Engine, LedgerFiles, NewFile, Publisher, Stage, Tree, choose_engine, graft,
-    publish_with_rebase, require_plain,
+    Base, Committed, Engine, LedgerFiles, Publisher, Stage, Tree, graft, publish_with_rebase,
 };
-use crate::util::parallel;
 use serde::Serialize;
 use std::collections::{HashSet, VecDeque};
 
@@ -287,49 +286,5 @@ impl Batches<'_> {
             is_endless: false,
         };
         record.write(&end, tree, ledger).map(|_| ())
-    }
-}
-
-/// The files of the items that are linked.
-fn linked(outcomes: &[FetchOutcome], decisions: &[Decision]) -> Vec<NewFile> {
-    let mut files = Vec::new();
-    for (outcome, decision) in outcomes.iter().zip(decisions) {
-        if let (FetchOutcome::Whole(of_item), Decision::Link) = (outcome, decision) {
-            files.extend_from_slice(of_item);
-        }
-    }
-    files
-}
-
-/// Looks for the new files in the root, several at a time, so that the shards on
-/// the way to each are at hand when it is compared and grafted.
-fn look_ahead(tree: &Tree, jobs: u16, outcomes: &[FetchOutcome]) {
-    let files = outcomes.iter().flat_map(|outcome| match outcome {
-        FetchOutcome::Whole(files) => files.as_slice(),
-        _ => &[],
-    });
-    let paths = files.map(|file| &file.path).collect();
-    // A failure here fails again when the paths are decided about.
-    parallel::map(jobs, paths, |path: &Vec<String>| tree.find(path).is_ok());
-}
-
-/// The engine for the items of a plan. A demand for add-link that cannot be met
-/// fails here, before anything is fetched.
-fn engine_for(choice: GraftChoice, tree: &Tree, plan: &Plan) -> Result<Engine, Failure> {
-    let mut paths = Vec::new();
-    for item in &plan.items {
-        paths.push(vec![narinfo_name(&item.narinfo.store_path.hash())]);
-        for variant in &item.narinfo.variants {
-            // Planned items have only valid paths.
-            paths.extend(variant.path().map(|path| path.components().to_vec()));
-        }
-    }
-    match choice {
-        GraftChoice::Auto => Ok(choose_engine(tree, &paths)?),
-        GraftChoice::Only(Engine::Car) => Ok(Engine::Car),
-        GraftChoice::Only(Engine::AddLink) => {
-            require_plain(tree, &paths)?;
-            Ok(Engine::AddLink)
-        }
     }
 }

@@ -1,0 +1,54 @@
+//! The preparations for grafting the items of a batch: by which engine, which files,
+//! and the shards on the way.
+
+use super::admission::Decision;
+use super::failure::Failure;
+use super::fetch::FetchOutcome;
+use super::plan::{Plan, narinfo_name};
+use super::request::GraftChoice;
+use crate::publication::{Engine, NewFile, Tree, choose_engine, require_plain};
+use crate::util::parallel;
+
+/// The files of the items that are linked.
+pub fn linked(outcomes: &[FetchOutcome], decisions: &[Decision]) -> Vec<NewFile> {
+    let mut files = Vec::new();
+    for (outcome, decision) in outcomes.iter().zip(decisions) {
+        if let (FetchOutcome::Whole(of_item), Decision::Link) = (outcome, decision) {
+            files.extend_from_slice(of_item);
+        }
+    }
+    files
+}
+
+/// Looks for the new files in the root, several at a time, so that the shards on
+/// the way to each are at hand when it is compared and grafted.
+pub fn look_ahead(tree: &Tree, jobs: u16, outcomes: &[FetchOutcome]) {
+    let files = outcomes.iter().flat_map(|outcome| match outcome {
+        FetchOutcome::Whole(files) => files.as_slice(),
+        _ => &[],
+    });
+    let paths = files.map(|file| &file.path).collect();
+    // A failure here fails again when the paths are decided about.
+    parallel::map(jobs, paths, |path: &Vec<String>| tree.find(path).is_ok());
+}
+
+/// The engine for the items of a plan. A demand for add-link that cannot be met
+/// fails here, before anything is fetched.
+pub fn engine_for(choice: GraftChoice, tree: &Tree, plan: &Plan) -> Result<Engine, Failure> {
+    let mut paths = Vec::new();
+    for item in &plan.items {
+        paths.push(vec![narinfo_name(&item.narinfo.store_path.hash())]);
+        for variant in &item.narinfo.variants {
+            // Planned items have only valid paths.
+            paths.extend(variant.path().map(|path| path.components().to_vec()));
+        }
+    }
+    match choice {
+        GraftChoice::Auto => Ok(choose_engine(tree, &paths)?),
+        GraftChoice::Only(Engine::Car) => Ok(Engine::Car),
+        GraftChoice::Only(Engine::AddLink) => {
+            require_plain(tree, &paths)?;
+            Ok(Engine::AddLink)
+        }
+    }
+}
