@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// A day.
 pub const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// A time, in seconds since 1970.
+/// A time, in seconds since 1970. In JSON it is text, as RFC 3339 writes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(into = "String", try_from = "String")]
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
@@ -38,6 +38,20 @@ impl Timestamp {
     }
 }
 
+impl From<Timestamp> for String {
+    fn from(time: Timestamp) -> Self {
+        time.to_string()
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = humantime::TimestampError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        humantime::parse_rfc3339(&text).map(Self::from)
+    }
+}
+
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         // No clock is of use that says it is before 1970.
@@ -54,5 +68,26 @@ impl fmt::Display for Timestamp {
         // The last second that humantime formats: 9999-12-31.
         let time = Self(self.0.min(253_402_300_799)).system_time();
         humantime::format_rfc3339_seconds(time).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_comes_back_from_its_text() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_795_757_000, "2026-11-27T05:23:20Z"),
+            (253_402_300_799, "9999-12-31T23:59:59Z"),
+        ] {
+            let time = Timestamp(seconds);
+            assert_eq!(time.to_string(), text);
+            assert_eq!(Timestamp::try_from(text.to_owned()), Ok(time));
+        }
+        assert_eq!(Timestamp(1_795_757_000).day(), "2026-11-27");
+        // Beyond that there is no text.
+        assert_eq!(Timestamp(u64::MAX).day(), "9999-12-31");
     }
 }

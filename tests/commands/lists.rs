@@ -138,6 +138,15 @@ fn unknown_items_of_a_list_are_owed(node: &TestNode) {
     );
     let long = mirror.run("resolve --long").exits(0).out;
     assert!(long.contains("owed      2 items"), "{long}");
+    let json = mirror.run("resolve --long --json").exits(0).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let owed = json["owed"].as_array().unwrap();
+    assert_eq!(owed.len(), 2, "{json}");
+    for owed in owed {
+        assert_eq!(owed["reason"], "no upstream has it (yet)");
+        let times = [&owed["since"], &owed["next"]].map(|time| time.as_str().unwrap());
+        assert!(times[0] < times[1] && times[0].starts_with("20"), "{json}");
+    }
     // Where they are many, they are counted.
     let many: Vec<String> = (1..22).map(|number| format!("{number:032}")).collect();
     let run = run_with(&mirror, "sync --from -", &many.join("\n")).exits(3);
