@@ -152,16 +152,17 @@ fn everything_is_accounted_for(site: &Site, published: &BTreeSet<ItemId>, ledger
                 item.basename
             )
         };
+        let closure = site.world.closure([*id]);
+        let taken_back = closure
+            .iter()
+            .filter_map(|id| site.wanted.taken_back.get(id));
         let expected = item
             .settled
             .max(*since)
             .max(end_of_trouble)
+            .max(taken_back.copied().max().unwrap_or(0))
             .saturating_add(PATIENCE);
-        let needs_removed = site.world.closure([*id]).into_iter();
-        let needs_removed = needs_removed
-            .filter(|id| site.wanted.is_removed(*id))
-            .count()
-            > 0;
+        let needs_removed = closure.iter().any(|id| site.wanted.is_removed(*id));
         let is_given_up = site.wanted.given_up.contains(id);
         match owed {
             None if is_given_up => {}
@@ -175,7 +176,9 @@ fn everything_is_accounted_for(site: &Site, published: &BTreeSet<ItemId>, ledger
     assert!(late.is_empty(), "to be had, and still owed: {late:#?}");
     for id in &site.wanted.removed {
         let item = &items[*id];
-        let is_known = ledger.removed.contains(&item.hash);
+        // A run that was broken off may have taken it back.
+        let is_sure = !site.wanted.uncertain.contains(id);
+        let is_known = !is_sure || ledger.removed.contains(&item.hash);
         assert!(
             is_known,
             "removed, and not in the ledger: {}",

@@ -225,6 +225,9 @@ impl<'n> Site<'n> {
                 self.wanted.note_possible(items, self.now)
             }
         }
+        if let RunKind::Add(items) = kind {
+            self.wanted.note_taken_back(items, self.now);
+        }
         if is_dead {
             self.counts.kills += 1;
             if let RunKind::Add(items) = kind {

@@ -37,6 +37,8 @@ pub struct Wanted {
     pub published: BTreeSet<ItemId>,
     /// The last run that ended well without limits and could ask every farm.
     pub last_full: Minute,
+    /// The times when a person may have taken removed items back.
+    pub taken_back: HashMap<ItemId, Minute>,
     /// The last time that two wrote at once.
     pub last_pair: Minute,
     /// The runs whose clock was wrong.
@@ -58,6 +60,7 @@ impl Wanted {
             uncertain: BTreeSet::new(),
             published: BTreeSet::new(),
             last_full: 0,
+            taken_back: HashMap::new(),
             last_pair: 0,
             jumps: Vec::new(),
         }
@@ -107,6 +110,14 @@ impl Wanted {
             self.uncertain.remove(id);
             self.due.entry(*id).or_insert(now);
         }
+    }
+
+    /// Takes note of removed items that a person may take back.
+    pub fn note_taken_back(&mut self, items: &[ItemId], now: Minute) {
+        let all = self.world.closure(items.iter().copied()).into_iter();
+        let removed: Vec<ItemId> = all.filter(|id| self.is_removed(*id)).collect();
+        self.taken_back
+            .extend(removed.into_iter().map(|id| (id, now)));
     }
 
     /// Takes note of items that a person removed, in a run that ended well.
