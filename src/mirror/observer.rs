@@ -68,6 +68,8 @@ pub enum Event<'e> {
     },
     /// The ledger is full, and does not hold so many items that are owed.
     LedgerFull(usize),
+    /// The ledger is full, and has forgotten so many of the oldest removals.
+    RemovalsForgotten(usize),
     /// All that was published under a name is given up.
     GivenUp {
         /// The name.

@@ -6,7 +6,7 @@ use super::json;
 use super::ledger::{Ledger, LedgerChanges, RemovedItem};
 use super::narinfos::{self, PublishedNarinfo, nar_paths};
 use super::nars;
-use super::observer::Observer;
+use super::observer::{Event, Observer};
 use super::plan::narinfo_name;
 use super::skipped::{SkipReason, Skipped};
 use super::sync::announce;
@@ -103,6 +103,9 @@ pub fn remove(
     if base.root != before {
         announce(&publisher, &base.root, observer);
     }
+    if removal.forgotten > 0 {
+        observer.notify(Event::RemovalsForgotten(removal.forgotten));
+    }
     Ok(RemovalSummary {
         key: publisher.view.key.name.clone(),
         name: publisher.view.key.id.clone(),
@@ -123,6 +126,8 @@ struct Removal {
     removed: Vec<String>,
     /// The hashes of those.
     hashes: Vec<HashPart>,
+    /// Older removals that the ledger has no room for any more.
+    forgotten: usize,
     skipped: Vec<Skipped>,
 }
 
@@ -243,7 +248,7 @@ impl Removal {
                 changes.owed.insert(*hash, None);
             }
         }
-        changes.apply(node, files, now)?;
+        self.forgotten = changes.apply(node, files, now)?.removed;
         Ok(())
     }
 }

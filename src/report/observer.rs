@@ -49,6 +49,13 @@ impl Observer for Report {
                 &format!("all that was published under /ipns/{name} is given up: {path}"),
                 None,
             ),
+            Event::RemovalsForgotten(count) => self.warn(
+                &format!(
+                    "the ledger is full, and has forgotten that {} were removed",
+                    items(count)
+                ),
+                Some("they come back where a farm or a list names them"),
+            ),
             Event::Planned(plan) => self.planned(plan),
             Event::NearlyFull(usage) => {
                 let limit = usage.limit.map(bytes).unwrap_or_default();

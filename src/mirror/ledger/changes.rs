@@ -126,3 +126,54 @@ fn keep_oldest<T, K: Ord + Copy>(
     }
     extra
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guix::base32;
+    use crate::mirror::ledger::{Attempt, Ledger, OwedKind};
+    use crate::node::local::LocalNode;
+
+    fn hash(number: u32) -> HashPart {
+        let mut bytes = [0; 20];
+        bytes[..4].copy_from_slice(&number.to_le_bytes());
+        base32::encode(&bytes).parse().unwrap()
+    }
+
+    #[test]
+    fn beyond_its_bounds_the_ledger_says_what_it_drops() {
+        let folder = tempfile::tempdir().unwrap();
+        let node = LocalNode::open(folder.path()).unwrap();
+        let mut changes = LedgerChanges::default();
+        for number in 0..100_003 {
+            let at = Timestamp(1000 + u64::from(number));
+            let (hash, item) = (hash(number), "x".to_owned());
+            let attempt = Attempt {
+                kind: OwedKind::Absent,
+                ..Attempt::left()
+            };
+            let owed = OwedItem::after(None, hash, &item, attempt, at);
+            changes.owed.insert(hash, Some(owed));
+            let removed = RemovedItem { hash, item, at };
+            changes.removed.insert(hash, Some(removed));
+        }
+        let mut files = LedgerFiles::default();
+        let now = Timestamp(200_000);
+        let dropped = changes.apply(&node, &mut files, now).unwrap();
+        let expected = DroppedEntries {
+            owed: 3,
+            removed: 3,
+        };
+        assert_eq!(dropped, expected);
+        let ledger = Ledger::read(&node, &mut files).unwrap();
+        assert_eq!(
+            (ledger.owed.len(), ledger.removed.len()),
+            (100_000, 100_000)
+        );
+        // The latest are not owed, and the oldest removals are forgotten.
+        assert!(ledger.owed.contains_key(&hash(0)) && !ledger.owed.contains_key(&hash(100_002)));
+        assert!(
+            !ledger.removed.contains_key(&hash(0)) && ledger.removed.contains_key(&hash(100_002))
+        );
+    }
+}
