@@ -135,7 +135,10 @@ impl FarmLists<'_> {
             Some(builds) => builds,
             None => {
                 let (builds, is_all) = self.ask(upstream, MOST_BUILDS)?;
-                seen.looked = self.now;
+                // Otherwise each run with `--latest 1000` would write a journal.
+                if known.needs_deep_look(self.now) {
+                    seen.looked = self.now;
+                }
                 if !is_all && !reaches(&builds) {
                     self.observer.notify(Event::ListGap {
                         farm: upstream.base(),

@@ -283,7 +283,7 @@ fn remove_unlisted(
 }
 
 /// Sees to it that a journal holds the root, and lets go of those that cannot be read.
-/// Where something is still broken the root cannot be pinned anew, which is then no
+/// A root in which something is still broken cannot be pinned anew; that is not a
 /// failure of its own.
 fn settle_journal(
     publisher: &mut Publisher,

@@ -96,7 +96,7 @@ pub struct RunLimits {
 }
 
 impl RunLimits {
-    /// Items that are planned in one run. The narinfos of so many take some 300 MB.
+    /// Items that are planned in one run, all held in memory.
     pub const MAX_PLANNED: usize = 100_000;
 }
 

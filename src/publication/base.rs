@@ -9,7 +9,6 @@ use super::publisher::{KeyAge, Publisher};
 use super::tree::{CACHE_INFO_NAME, Tree};
 use super::view::PublicationView;
 use crate::ipfs::cid::{Cid, CidVersion};
-use crate::ipfs::dag_pb::PbNode;
 use crate::ipfs::directory::{Entry, PlainDirectory};
 use crate::ipfs::file::FileBuilder;
 use crate::node::{Node, NodeError, Segment};
@@ -222,12 +221,7 @@ fn refuse_mixed(publisher: &Publisher, root: Cid) -> Result<(), PublicationError
 /// Pins a root that no journal holds through a new journal, which also proves that
 /// it is whole on the node.
 pub(super) fn pin_adopted(publisher: &Publisher, base: &mut Base) -> Result<(), PublicationError> {
-    let block = publisher.node().block(&base.root)?;
-    let size = PbNode::decode(&block).map_or(0, |node| node.cumulative_size(block.len()));
-    let root = Entry {
-        cid: base.root,
-        size,
-    };
+    let root = Tree::new(publisher.node(), base.root).whole()?;
     let newest = base.journals.first();
     let written = write_journal(publisher, &root, NewBlocks::new(), base, newest);
     let journal = written.map_err(|error| match error.is_missing() {

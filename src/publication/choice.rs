@@ -13,7 +13,7 @@ use crate::ipfs::cid::Cid;
 /// The root to go on from.
 ///
 /// # Errors
-/// Where name and journals do not tell.
+/// Name and journals do not tell.
 pub fn candidate(name: &str, state: &NameState) -> Result<Cid, PublicationError> {
     let name = name.to_owned();
     match (state.published, &state.foreign, state.journals.first()) {

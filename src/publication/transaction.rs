@@ -16,9 +16,10 @@ use crate::ipfs::directory::Entry;
 use crate::node::NodeError;
 
 /// Commits the root that `work` grafts onto the tree it is given, `None` where that
-/// stays, and the ledger as `work` leaves it. Where another writer moved the name meanwhile, `work` is called
-/// again with the tree that is published now; the files it staged before are still
-/// there. The blocks read of `tree`, and of any other tree of the node, are shared.
+/// stays, and the ledger as `work` leaves it. Where another writer moved the name
+/// meanwhile, `work` is called again with the tree that is published now; the files it
+/// staged before are still there. The blocks read of `tree`, and of any other tree of
+/// the node, are shared.
 ///
 /// # Errors
 /// The error of `work`, or the reason why the root was not published. No staging

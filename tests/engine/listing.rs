@@ -16,6 +16,7 @@ on_both_nodes!(
     a_list_that_does_not_reach_back_is_said_once,
     a_new_mirror_begins_with_the_latest_builds,
     a_mirror_of_an_older_program_closes_the_gap,
+    a_list_without_news_writes_nothing,
 );
 
 /// The newest first: `new` builds above the old ones, with odd ones among them.
@@ -229,4 +230,34 @@ fn a_mirror_of_an_older_program_closes_the_gap(node: &TestNode) {
     scene.sync(0);
     assert_eq!(scene.lacks(5..100), Vec::<u64>::new());
     assert_eq!(scene.lacks([4]), [4]);
+}
+
+fn a_list_without_news_writes_nothing(node: &TestNode) {
+    for (number, count) in [1, 30, 1000].into_iter().enumerate() {
+        let scene = Scene::new(node, &format!("idle-{number}"));
+        scene.serve(&with_odd_ones(0..5, &[(4, 1, "x86_64-linux")]));
+        let request = |seconds| MirrorRequest {
+            selection: ItemSelection::LatestBuilds {
+                count,
+                jobset: None,
+            },
+            ..scene.request(seconds)
+        };
+        scene.run(&request(0)).unwrap();
+        let faulty = FaultyNode::new(node.node());
+        mirror_when_free(&faulty, &request(5 * MINUTE), &Silent).unwrap();
+        let calls = faulty.calls();
+        let writes = [
+            "import",
+            "put_block",
+            "pin",
+            "pin_update",
+            "unpin",
+            "publish",
+        ];
+        assert!(
+            !calls.iter().any(|call| writes.contains(call)),
+            "{count}: {calls:?}"
+        );
+    }
 }

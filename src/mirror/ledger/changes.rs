@@ -13,7 +13,7 @@ use crate::publication::LedgerFiles;
 use crate::util::timestamp::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Owed items that are kept: some 20 MB. Beyond it those that are owed for the
+/// Owed items that are kept. Beyond it those that are owed for the
 /// shortest time are not.
 const MOST_OWED: usize = 100_000;
 /// Items given up that are kept. Beyond it those are forgotten that were tried least

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// The first pause after a broken transfer. A run every five minutes tries again.
 const AFTER_BROKEN: Duration = Duration::from_secs(4 * 60);
-/// The first pause where no upstream has it yet. Three runs of that kind.
+/// The first pause where no upstream has it yet: three such runs.
 const AFTER_ABSENT: Duration = Duration::from_secs(14 * 60);
 /// The first pause after content that was whole and another.
 const AFTER_REFUSED: Duration = Duration::from_secs(4 * 3600);
