@@ -17,14 +17,13 @@ use super::schedule::Budget;
 use super::skipped::Skipped;
 use super::sync::{announce, stop_on_signals};
 use super::verification::{
-    BrokenItem, Check, ItemFault, VerifyReport, damaged_journals, verify_root,
+    BrokenItem, Check, ItemFault, VerifyReport, damaged_records, verify_root,
 };
 use crate::guix::{HashPart, UpstreamClient};
 use crate::node::Node;
 use crate::publication::{
     Base, Committed, Damage, Engine, LedgerFiles, Publisher, PublisherOptions, Stage, Tree,
-    adopt_damaged, adopt_root, drop_unreadable_journals, ensure_published, mend,
-    publish_with_rebase, remove as remove_files,
+    adopt_damaged, adopt_root, ensure_published, mend, publish_with_rebase, remove as remove_files,
 };
 use crate::util::stop::Stop;
 use std::collections::HashSet;
@@ -127,7 +126,8 @@ pub fn repair(
     })
 }
 
-/// Publishes the tree without what cannot be read, and returns those parts.
+/// Publishes the tree, and the ledger beside it, without what cannot be read, and returns
+/// those parts.
 fn mend_tree(
     publisher: &Publisher,
     base: &mut Base,
@@ -137,9 +137,15 @@ fn mend_tree(
     let parts = parts.filter(|part| !matches!(part.damage, Damage::Journal(_)));
     let parts: Vec<DamagedPart> = parts.cloned().collect();
     if !parts.is_empty() {
-        let work = |tree: &Tree, stage: &Stage, _: &mut LedgerFiles| {
+        let work = |tree: &Tree, stage: &Stage, ledger: &mut LedgerFiles| {
             if tree.root != found.root {
                 return Ok(None);
+            }
+            for part in &parts {
+                // Without its directories it was not loaded at all.
+                if let Damage::Ledger(Some(file)) = &part.damage {
+                    ledger.remove(file);
+                }
             }
             let damages = parts.iter().map(|part| part.damage.clone());
             Ok::<_, Failure>(Some(mend(tree, stage, damages)?))
@@ -282,8 +288,8 @@ fn remove_unlisted(
     Ok(std::mem::take(&mut report.unlisted))
 }
 
-/// Sees to it that a journal holds the root, and lets go of those that cannot be read.
-/// A root in which something is still broken cannot be pinned anew; that is not a
+/// Sees to it that a journal holds the root; those that cannot be read are then let go
+/// of. A root in which something is still broken cannot be pinned anew; that is not a
 /// failure of its own.
 fn settle_journal(
     publisher: &mut Publisher,
@@ -299,10 +305,11 @@ fn settle_journal(
         }),
     };
     match settled {
-        Ok(()) => drop_unreadable_journals(&publisher.view)?,
+        Ok(()) => {}
         Err(_) if !report.is_whole() => {}
         Err(error) => return Err(error.into()),
     }
-    report.damaged.extend(damaged_journals(&publisher.view)?);
+    let damaged = damaged_records(&publisher.view, &base.root)?;
+    report.damaged.extend(damaged);
     Ok(())
 }

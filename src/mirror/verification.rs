@@ -108,17 +108,30 @@ pub fn verify(
         None => choose_base(&view, &state, None)?,
     };
     let mut report = verify_root(&Tree::new(node, root), check, observer)?;
-    report.damaged.extend(damaged_journals(&view)?);
+    report.damaged.extend(damaged_records(&view, &root)?);
     Ok(report)
 }
 
-/// The journals that cannot be read.
-pub fn damaged_journals(view: &PublicationView) -> Result<Vec<DamagedPart>, Failure> {
-    let part = |(journal, error)| {
+/// The journals, and the parts of the ledger beside a root, that cannot be read.
+pub fn damaged_records(view: &PublicationView, root: &Cid) -> Result<Vec<DamagedPart>, Failure> {
+    let mut damaged = Vec::new();
+    for (journal, error) in unreadable_journals(view)? {
         let path = format!("the journal {journal}");
-        DamagedPart::new(path, Damage::Journal(journal), &error)
-    };
-    Ok(unreadable_journals(view)?.into_iter().map(part).collect())
+        damaged.push(DamagedPart::new(path, Damage::Journal(journal), &error));
+    }
+    match read_name_state(view)?.ledger(view.node, root) {
+        Ok(ledger) => {
+            for (file, error) in ledger.unreadable(view.node)? {
+                let path = format!("the ledger's {file}");
+                damaged.push(DamagedPart::new(path, Damage::Ledger(Some(file)), &error));
+            }
+        }
+        Err(error) if error.is_of_block() => {
+            damaged.push(DamagedPart::new("the ledger", Damage::Ledger(None), &error));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(damaged)
 }
 
 /// Checks a root.

@@ -174,7 +174,7 @@ impl PublicationError {
     pub fn is_of_block(&self) -> bool {
         match self {
             Self::Node(error) => error.is_of_block(),
-            Self::Tree(_) | Self::File(..) => true,
+            Self::Tree(_) | Self::File(..) | Self::Ledger(..) => true,
             _ => false,
         }
     }

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 /// Blocks that are not stored yet, children first.
 pub type NewBlocks = Vec<(Cid, Vec<u8>)>;
 
+/// A pin with the journal name of a key, and its journal.
+type ReadPin = (Cid, Result<Option<Journal>, NodeError>);
+
 /// The journals of a key.
 #[derive(Debug, Default)]
 pub struct Journals {
@@ -44,29 +47,18 @@ struct State {
     previous: Option<String>,
 }
 
-/// The journals of a key that cannot be read, each with the reason. What they hold is
+/// The journals of a key that cannot be read, each with the reason. Their content is
 /// not known, and their pins stop the node's collector.
 pub fn unreadable_journals(
     view: &PublicationView,
 ) -> Result<Vec<(Cid, PublicationError)>, PublicationError> {
     let mut unreadable = Vec::new();
-    for pin in view.node.pins_named(&Journal::pin_name(&view.key.id))? {
-        match Journal::read(view, pin) {
-            Err(error) if error.is_of_block() => unreadable.push((pin, error.into())),
-            read => {
-                read?;
-            }
+    for (pin, read) in Journal::read_pins(view)? {
+        if let Some(error) = read.err() {
+            unreadable.push((pin, error.into()));
         }
     }
     Ok(unreadable)
-}
-
-/// Lets go of the journals of a key that cannot be read.
-pub fn drop_unreadable_journals(view: &PublicationView) -> Result<(), PublicationError> {
-    for (journal, _) in unreadable_journals(view)? {
-        view.node.unpin(&journal)?;
-    }
-    Ok(())
 }
 
 impl Journal {
@@ -79,18 +71,28 @@ impl Journal {
     /// than one are left when a run was killed, or while two writers are at work.
     pub fn all(view: &PublicationView, known: &[Cid]) -> Result<Journals, PublicationError> {
         let mut journals = Journals::default();
-        for pin in view.node.pins_named(&Self::pin_name(&view.key.id))? {
-            match Self::read(view, pin) {
+        for (pin, read) in Self::read_pins(view)? {
+            match read {
                 _ if known.contains(&pin) => {}
                 Ok(journal) => journals.readable.extend(journal),
-                Err(error) if error.is_of_block() => journals.lost.push(pin),
-                Err(error) => return Err(error.into()),
+                Err(_) => journals.lost.push(pin),
             }
         }
         // Two writers see journals of the same number in the same order.
         let newest_first = |journal: &Self| std::cmp::Reverse((journal.number, journal.cid));
         journals.readable.sort_by_key(newest_first);
         Ok(journals)
+    }
+
+    /// The pins of a key's journals, each with the journal, or with the fault of a
+    /// block of it.
+    fn read_pins(view: &PublicationView) -> Result<Vec<ReadPin>, NodeError> {
+        let pins = view.node.pins_named(&Self::pin_name(&view.key.id))?;
+        let read = pins.into_iter().map(|pin| match Self::read(view, pin) {
+            Err(error) if !error.is_of_block() => Err(error),
+            read => Ok((pin, read)),
+        });
+        read.collect()
     }
 
     /// `None` for a pin that bears the name but is not a journal of this key.

@@ -55,14 +55,14 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
         let mut ledger = base.ledger.clone();
         let (journal, staging) = with_stage(publisher, version, engine, |stage| {
             let root = work(&tree, stage, &mut ledger)?.filter(|root| root.cid != base.root);
+            let (ledger, ledger_blocks) = ledger.encode().unzip();
+            let newest = base.journals.first();
             let root = match root {
                 Some(root) => root,
-                None if ledger == base.ledger => return Ok(None),
+                None if ledger == newest.and_then(|journal| journal.ledger) => return Ok(None),
                 None => tree.whole()?,
             };
-            let (ledger, ledger_blocks) = ledger.encode().unzip();
             let key_id = &publisher.view.key.id;
-            let newest = base.journals.first();
             let (journal, blocks) = Journal::compose(key_id, &root, base.published, newest, ledger);
             for (cid, block) in ledger_blocks.into_iter().flatten().chain(blocks) {
                 stage.block(cid, block)?;

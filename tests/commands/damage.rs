@@ -14,6 +14,7 @@ on_both_nodes!(
     the_nars_of_a_lost_shard_are_fetched_again,
     several_losses_at_once_are_mended_in_one_run,
     a_lost_journal_stops_nothing_and_is_let_go_of,
+    a_lost_part_of_the_ledger_is_named_and_let_go_of,
     a_cache_info_that_is_another_file_is_replaced,
     without_a_journal_what_cannot_be_had_can_be_removed,
     a_narinfo_that_cannot_be_read_stops_no_sync,
@@ -311,6 +312,39 @@ fn a_lost_journal_stops_nothing_and_is_let_go_of(node: &TestNode) {
         assert_ne!(journal(node), journal_before);
         node.collect_garbage();
         node.published(&whole).judge();
+        forget(node, number);
+    }
+}
+
+fn a_lost_part_of_the_ledger_is_named_and_let_go_of(node: &TestNode) {
+    if !node.can_lose_blocks() {
+        return;
+    }
+    for (number, part) in ["ledger", "ledger/wanted", "ledger/owed"]
+        .into_iter()
+        .enumerate()
+    {
+        let upstream = Upstream::empty();
+        let (mirror, mut items) = mirrored(node, &upstream, 0..3);
+        // An owed item, so that there is something to lose.
+        mirror
+            .run(&format!("add {}", item(8, "x", 100).hash))
+            .exits(3);
+        let whole = root_of(&tree_of(&items), V0);
+        node.lose(&node.cid_at(&journal(node).to_string(), part));
+        let new = item(7, "new", 100);
+        upstream.add_items([&new]);
+        let add = format!("add {}", new.hash);
+        mirror.run(&add).exits(1).says("verify --repair");
+        assert_eq!(mirror.root(), whole);
+        mirror.run("verify").exits(3).says("the ledger");
+        mirror.run("verify --repair").silently();
+        mirror.run("verify").silently();
+        mirror.run(&add).silently();
+        items.push(new);
+        node.collect_garbage();
+        node.published(&root_of(&tree_of(&items), V0)).judge();
+        journal(node);
         forget(node, number);
     }
 }

@@ -20,8 +20,10 @@ pub enum Damage {
     Directory(Vec<String>),
     /// `nix-cache-info`.
     CacheInfo,
-    /// A journal, which is no part of the tree.
+    /// A journal, which lies beside the tree.
     Journal(Cid),
+    /// The file of the ledger at this path, or the whole ledger.
+    Ledger(Option<String>),
 }
 
 /// The root of `tree` without what is damaged, and with a new `nix-cache-info`; new
@@ -48,7 +50,7 @@ pub fn mend(
                 };
                 changes.files.insert(CACHE_INFO_NAME.to_owned(), entry);
             }
-            Damage::Journal(_) => {}
+            Damage::Journal(_) | Damage::Ledger(_) => {}
         }
     }
     car::graft(tree, &changes, stage)
