@@ -113,7 +113,7 @@ pub fn remove(
         before,
         published: committed == Committed::Published,
         files: removal.paths.len(),
-        removed: removal.removed,
+        removed: removal.removed.into_iter().map(|(_, path)| path).collect(),
         skipped: removal.skipped,
     })
 }
@@ -123,9 +123,8 @@ pub fn remove(
 struct Removal {
     /// The files, narinfos and nars.
     paths: Vec<Vec<String>>,
-    removed: Vec<String>,
-    /// The hashes of those.
-    hashes: Vec<HashPart>,
+    /// The items, by their store paths where those are known.
+    removed: Vec<(HashPart, String)>,
     /// Older removals that the ledger has no room for any more.
     forgotten: usize,
     skipped: Vec<Skipped>,
@@ -153,11 +152,11 @@ impl Removal {
             removal.paths.push(vec![narinfo.name.clone()]);
             // One that cannot be read names no nars.
             nars.extend(narinfo.narinfo.iter().flat_map(nar_paths));
-            removal.hashes.push(item.hash);
-            removal.removed.push(match narinfo.narinfo {
+            let path = match narinfo.narinfo {
                 Ok(narinfo) => narinfo.store_path.to_string(),
                 Err(_) => narinfo.name,
-            });
+            };
+            removal.removed.push((item.hash, path));
         }
         let lost = nars::for_each_readable(tree, |path| {
             let owner = path.last().and_then(|name| NarPath::owner_of(name));
@@ -165,8 +164,7 @@ impl Removal {
                 nars.insert(path.iter().map(|&name| name.to_owned()).collect());
                 // A nar without a narinfo is all that is left of it.
                 if published.insert(item) {
-                    removal.hashes.push(item);
-                    removal.removed.push(wanted[&item].label.clone());
+                    removal.removed.push((item, wanted[&item].label.clone()));
                 }
             }
         })?;
@@ -218,9 +216,7 @@ impl Removal {
         }
         Ok(removal)
     }
-}
 
-impl Removal {
     /// Takes note in the ledger that a person wants these items to stay out. An item
     /// that is owed and not published can be removed, too.
     fn record(
@@ -232,12 +228,11 @@ impl Removal {
         let owed = Ledger::read(node, files)?.owed;
         let owed_of = |skipped: &Skipped| skipped.hash.and_then(|hash| owed.get(&hash));
         for item in self.skipped.iter().filter_map(owed_of) {
-            self.removed.push(item.item.clone());
-            self.hashes.push(item.hash);
+            self.removed.push((item.hash, item.item.clone()));
         }
         self.skipped.retain(|skipped| owed_of(skipped).is_none());
         let mut changes = LedgerChanges::default();
-        for (hash, item) in self.hashes.iter().zip(&self.removed) {
+        for (hash, item) in &self.removed {
             let removed = RemovedItem {
                 hash: *hash,
                 item: item.clone(),

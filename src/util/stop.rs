@@ -104,7 +104,7 @@ impl Runs {
     }
 }
 
-/// Takes the first signal as a wish to end, and a second one as an order.
+/// Ends the runs of the process at the first signal, and the process at the second.
 fn watch(mut signals: Signals) {
     let mut signals = signals.forever();
     if let Some(signal) = signals.next() {

@@ -25,8 +25,8 @@ pub struct Size {
 /// The pause between two collections beside a run.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Lives through a seed's days on a node, and returns what happened.
-pub fn live(node: &TestNode, seed: u64, size: &Size) -> Counts {
+/// Runs a seed's days on a node, and returns the counts.
+pub fn run_days(node: &TestNode, seed: u64, size: &Size) -> Counts {
     let world = World::new(seed, size.days, size.builds_a_day);
     let mut site = Site::new(node, seed, world);
     let mut random = Random::new(seed ^ 0x6d6f_6465);

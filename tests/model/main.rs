@@ -32,7 +32,7 @@ mod site;
 mod terms;
 mod wanted;
 
-use days::{Size, live};
+use days::{Size, run_days};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Mutex, RwLock};
@@ -66,8 +66,8 @@ fn range(variable: &str, otherwise: RangeInclusive<u64>) -> RangeInclusive<u64> 
     first.parse().unwrap()..=last.parse().unwrap()
 }
 
-/// Lives through seeds, two at a time, each on a node of its own.
-fn live_all(node: fn() -> TestNode, seeds: RangeInclusive<u64>, size: Size) {
+/// Runs seeds, two at a time, each on a node of its own.
+fn run_all(node: fn() -> TestNode, seeds: RangeInclusive<u64>, size: Size) {
     let size = Size {
         days: number("GUIX_IPFS_MODEL_DAYS", size.days),
         builds_a_day: number("GUIX_IPFS_MODEL_BUILDS", size.builds_a_day),
@@ -84,7 +84,7 @@ fn live_all(node: fn() -> TestNode, seeds: RangeInclusive<u64>, size: Size) {
                         node()
                     };
                     let kind = if node.is_kubo() { "Kubo" } else { "local" };
-                    let counts = live(&node, seed, &size);
+                    let counts = run_days(&node, seed, &size);
                     println!("seed {seed}, {kind}, {size:?}: {counts:?}");
                 }
             });
@@ -99,7 +99,7 @@ fn on_local_everything_wanted_comes_or_is_owed() {
         builds_a_day: 40,
         runs_a_day: 6..=10,
     };
-    live_all(local, 1..=2, size);
+    run_all(local, 1..=2, size);
 }
 
 #[test]
@@ -110,5 +110,5 @@ fn on_kubo_everything_wanted_comes_or_is_owed() {
         builds_a_day: 60,
         runs_a_day: 4..=10,
     };
-    live_all(TestNode::kubo, 1..=1, size);
+    run_all(TestNode::kubo, 1..=1, size);
 }

@@ -130,15 +130,9 @@ fn keep_oldest<T, K: Ord + Copy>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guix::base32;
-    use crate::mirror::ledger::{Attempt, Ledger, OwedKind};
+    use crate::mirror::ledger::fixtures::hash;
+    use crate::mirror::ledger::{Attempt, BuildList, Ledger, OwedKind};
     use crate::node::local::LocalNode;
-
-    fn hash(number: u32) -> HashPart {
-        let mut bytes = [0; 20];
-        bytes[..4].copy_from_slice(&number.to_le_bytes());
-        base32::encode(&bytes).parse().unwrap()
-    }
 
     #[test]
     fn beyond_its_bounds_the_ledger_says_what_it_drops() {
@@ -175,5 +169,55 @@ mod tests {
         assert!(
             !ledger.removed.contains_key(&hash(0)) && ledger.removed.contains_key(&hash(100_002))
         );
+    }
+
+    #[test]
+    fn lists_days_and_given_up_items_have_their_bounds_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let node = LocalNode::open(folder.path()).unwrap();
+        let mut files = LedgerFiles::default();
+        for number in 0..402 {
+            let now = Timestamp(1_800_000_000 + 86_400 * number);
+            let list = BuildList {
+                farm: format!("https://{}.example", number % 18),
+                system: "x86_64-linux".to_owned(),
+                jobset: None,
+                no_closure: false,
+                max_nar_size: None,
+            };
+            let seen = SeenBuilds {
+                looked: now,
+                ..SeenBuilds::none(list)
+            };
+            let changes = LedgerChanges {
+                seen: vec![seen],
+                wanted: [hash(1)].into(),
+                ..LedgerChanges::default()
+            };
+            changes.apply(&node, &mut files, now).unwrap();
+        }
+        let ledger = Ledger::read(&node, &mut files).unwrap();
+        assert_eq!(ledger.seen.len(), 16);
+        let days: Vec<&str> = files.names_in("wanted").collect();
+        // The first two days are gone.
+        assert_eq!((days.len(), days[0]), (400, "2027-01-17"));
+
+        let mut changes = LedgerChanges::default();
+        for number in 0..20_002 {
+            let last = Timestamp(1000 + u64::from(number));
+            let owed = OwedItem::after(None, hash(number), "x", Attempt::left(), last);
+            let given_up = OwedItem {
+                given_up: true,
+                ..owed
+            };
+            changes.owed.insert(hash(number), Some(given_up));
+        }
+        let dropped = changes
+            .apply(&node, &mut files, Timestamp(200_000))
+            .unwrap();
+        assert_eq!(dropped, DroppedEntries::default());
+        let owed = Ledger::read(&node, &mut files).unwrap().owed;
+        assert_eq!(owed.len(), 20_000);
+        assert!(!owed.contains_key(&hash(1)) && owed.contains_key(&hash(2)));
     }
 }

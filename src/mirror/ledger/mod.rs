@@ -8,6 +8,8 @@
 
 mod changes;
 mod files;
+#[cfg(test)]
+mod fixtures;
 mod lines;
 mod owed;
 mod removed;

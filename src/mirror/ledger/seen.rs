@@ -105,13 +105,7 @@ impl SeenBuilds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guix::base32;
-
-    fn hash(number: u32) -> HashPart {
-        let mut bytes = [0; 20];
-        bytes[..4].copy_from_slice(&number.to_le_bytes());
-        base32::encode(&bytes).parse().unwrap()
-    }
+    use crate::mirror::ledger::fixtures::hash;
 
     #[test]
     fn outputs_are_kept_newest_first_up_to_a_bound() {
