@@ -3,10 +3,11 @@
 
 mod help;
 mod options;
+mod shared_options;
 mod values;
 
 pub use help::{command, parse};
 pub use options::{
-    AddArgs, Cli, Command, GlobalArgs, InitArgs, MirrorArgs, NodeArgs, PublishArgs, RemoveArgs,
-    ResolveArgs, SyncArgs, VariantArgs, VerifyArgs,
+    AddArgs, Cli, Command, InitArgs, NodeArgs, RemoveArgs, ResolveArgs, SyncArgs, VerifyArgs,
 };
+pub use shared_options::{GlobalArgs, MirrorArgs, PublishArgs, VariantArgs};

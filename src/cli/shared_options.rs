@@ -1,0 +1,225 @@
+//! The options that several verbs share, with their environment variables and defaults.
+
+use super::values::{ApiParser, compression, duration, graft, lifetime, seconds, size};
+use crate::guix::Compression;
+use crate::ipfs::cid::Cid;
+use crate::mirror::GraftChoice;
+use crate::node::NodeAddress;
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct GlobalArgs {
+    /// The node's RPC: URL, multiaddr or `embedded[:DIR]`
+    ///
+    /// Without it, the address that `$IPFS_PATH/api` holds, then
+    /// http://127.0.0.1:5001. `embedded` is a store in DIR or in a folder of the
+    /// user's own: offline, without a server.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "GUIX_IPFS_API",
+        hide_env_values = true,
+        value_parser = ApiParser,
+        global = true
+    )]
+    pub api: Option<NodeAddress>,
+    /// A file with your token or password for the node
+    ///
+    /// It holds bearer:TOKEN or basic:USER:PASSWORD. The same may stand in
+    /// $GUIX_IPFS_API_AUTH.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GUIX_IPFS_API_AUTH_FILE",
+        global = true
+    )]
+    pub api_auth_file: Option<PathBuf>,
+    /// The node's key to publish under
+    #[arg(
+        long,
+        env = "GUIX_IPFS_KEY",
+        default_value = "guix-ipfs",
+        global = true
+    )]
+    pub key: String,
+    /// A substitute server; repeatable, tried in order
+    #[arg(
+        long = "upstream",
+        value_name = "URL",
+        env = "GUIX_IPFS_UPSTREAM",
+        value_delimiter = ' ',
+        default_value = "https://ci.guix.gnu.org",
+        global = true
+    )]
+    pub upstreams: Vec<String>,
+    /// Keys whose signatures are believed
+    ///
+    /// A file of one (public-key …), several, or an acl; repeatable, or separated
+    /// by colons. Those of Guix's own build farms are built in.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GUIX_IPFS_TRUSTED_KEYS",
+        value_delimiter = ':',
+        global = true
+    )]
+    pub trusted_keys: Vec<PathBuf>,
+    /// Downloads at once
+    #[arg(
+        long,
+        value_name = "N",
+        env = "GUIX_IPFS_JOBS",
+        default_value_t = 4,
+        value_parser = clap::value_parser!(u16).range(1..=64),
+        global = true
+    )]
+    pub jobs: u16,
+    /// The longest time for making a connection, in seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "GUIX_IPFS_CONNECT_TIMEOUT",
+        default_value = "20",
+        value_parser = seconds,
+        global = true
+    )]
+    pub connect_timeout: Duration,
+    /// The longest pause of a connection, in seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "GUIX_IPFS_READ_TIMEOUT",
+        default_value = "60",
+        value_parser = seconds,
+        global = true
+    )]
+    pub read_timeout: Duration,
+    /// The time in which an upstream must send 1 KiB a second, in seconds
+    ///
+    /// A download that is slower for so long is dropped and begun again, three times
+    /// in all.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "GUIX_IPFS_LOW_SPEED_TIME",
+        default_value = "30",
+        value_parser = seconds,
+        global = true
+    )]
+    pub low_speed_time: Duration,
+    /// Print one JSON object that sums the run up
+    #[arg(long, env = "GUIX_IPFS_JSON", value_parser = FalseyValueParser::new(), global = true)]
+    pub json: bool,
+    /// Print a line per item, and a summary
+    #[arg(
+        short,
+        long,
+        env = "GUIX_IPFS_VERBOSE",
+        value_parser = FalseyValueParser::new(),
+        global = true
+    )]
+    pub verbose: bool,
+    /// Print nothing but errors
+    #[arg(
+        short,
+        long,
+        env = "GUIX_IPFS_QUIET",
+        value_parser = FalseyValueParser::new(),
+        conflicts_with = "verbose",
+        global = true
+    )]
+    pub quiet: bool,
+}
+
+/// Options of `sync` and `add`.
+#[derive(Clone, Debug, Args)]
+pub struct MirrorArgs {
+    /// Print the items that would be mirrored, and stop
+    ///
+    /// Only narinfos are read.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Leave out the items that these refer to
+    #[arg(long, env = "GUIX_IPFS_NO_CLOSURE", value_parser = FalseyValueParser::new())]
+    pub no_closure: bool,
+    /// Options about variants.
+    #[command(flatten)]
+    pub variants: VariantArgs,
+    /// The way of grafting: auto takes add-link for a few files in small directories
+    #[arg(
+        long,
+        value_name = "auto|add-link|car",
+        env = "GUIX_IPFS_GRAFT",
+        default_value = "auto",
+        value_parser = graft
+    )]
+    pub graft: GraftChoice,
+    /// Leave out items whose unpacked nar is larger
+    ///
+    /// In bytes, or with K, M, G (powers of 1024).
+    #[arg(long, value_name = "SIZE", env = "GUIX_IPFS_MAX_NAR_SIZE", value_parser = size)]
+    pub max_nar_size: Option<u64>,
+    /// Begin no other item after so many bytes of nars
+    ///
+    /// K, M, G are powers of 1024. Items that are whole are published; the next run
+    /// goes on with the others.
+    #[arg(long, value_name = "SIZE", env = "GUIX_IPFS_MAX_BYTES", value_parser = size)]
+    pub max_bytes: Option<u64>,
+    /// Begin no other item after so long, such as 50m
+    ///
+    /// Items that are whole are published; the next run goes on with the others.
+    #[arg(long, value_name = "DURATION", env = "GUIX_IPFS_MAX_TIME", value_parser = duration)]
+    pub max_time: Option<Duration>,
+    /// Publish after every N items of a long run
+    #[arg(
+        long,
+        value_name = "N",
+        env = "GUIX_IPFS_CHECKPOINT",
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub checkpoint: u32,
+    /// Go on from this root, whatever the name and the journal hold
+    #[arg(long, value_name = "CID")]
+    pub base: Option<Cid>,
+}
+
+/// Options about the variants of an item.
+#[derive(Clone, Debug, Args)]
+pub struct VariantArgs {
+    /// Prefer these variants: gzip, lzip, zstd, none
+    ///
+    /// Repeatable. An item that has none of them is mirrored as it is, and so is one
+    /// whose narinfo has no signature, or signs the lines of the others too. Without
+    /// it, all that a narinfo lists.
+    #[arg(
+        long = "compression",
+        value_name = "NAME",
+        env = "GUIX_IPFS_COMPRESSION",
+        value_delimiter = ' ',
+        value_parser = compression
+    )]
+    pub compressions: Vec<Compression>,
+}
+
+/// Options of publishing.
+#[derive(Clone, Debug, Args)]
+pub struct PublishArgs {
+    /// The validity of the IPNS record, such as 48h
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "GUIX_IPFS_RECORD_LIFETIME",
+        default_value = "48h",
+        value_parser = lifetime
+    )]
+    pub record_lifetime: Duration,
+    /// Publish even where the node reaches nobody else
+    #[arg(long, env = "GUIX_IPFS_ALLOW_OFFLINE", value_parser = FalseyValueParser::new())]
+    pub allow_offline: bool,
+}
