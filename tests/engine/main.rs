@@ -183,9 +183,12 @@ fn a_node_that_fails_early_in_a_batch_ends_every_download() {
         let upstream = Upstream::empty();
         let items: Vec<Item> = (0..40).map(|number| item(number, "x", 600 << 10)).collect();
         upstream.add_items(&items);
-        for item in &items {
+        // Those after the first segment take longer than the node takes to store that
+        // segment and to fail, on a slow disk too.
+        for (number, item) in items.iter().enumerate() {
             let nar = format!("nar/gzip/{}-x", item.hash);
-            upstream.spoil(&nar, &[Fault::Late(Duration::from_millis(40))]);
+            let late = Duration::from_millis(if number < 7 { 20 } else { 1500 });
+            upstream.spoil(&nar, &[Fault::Late(late)]);
         }
         let locks = tempfile::tempdir().unwrap();
         let list = items
