@@ -1,12 +1,13 @@
 //! The options that several verbs share, with their environment variables and defaults.
 
-use super::values::{ApiParser, compression, duration, graft, lifetime, seconds, size};
+use super::values::{ApiParser, compression, duration, graft, lifetime, rate, seconds, size};
 use crate::guix::Compression;
 use crate::ipfs::cid::Cid;
 use crate::mirror::GraftChoice;
 use crate::node::NodeAddress;
 use clap::Args;
 use clap::builder::FalseyValueParser;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -79,6 +80,17 @@ pub struct GlobalArgs {
         global = true
     )]
     pub jobs: u16,
+    /// The highest rate of all downloads together, in bytes a second
+    ///
+    /// K, M, G are powers of 1024. Without it, as fast as they come.
+    #[arg(
+        long,
+        value_name = "RATE",
+        env = "GUIX_IPFS_LIMIT_RATE",
+        value_parser = rate,
+        global = true
+    )]
+    pub limit_rate: Option<NonZeroU64>,
     /// The longest time for making a connection, in seconds
     #[arg(
         long,
@@ -101,8 +113,8 @@ pub struct GlobalArgs {
     pub read_timeout: Duration,
     /// The time in which an upstream must send 1 KiB a second, in seconds
     ///
-    /// A download that is slower for so long is dropped and begun again, three times
-    /// in all.
+    /// A download that is slower for so long is dropped, and goes on where it was or
+    /// begins again, three times in all.
     #[arg(
         long,
         value_name = "SECONDS",

@@ -11,6 +11,7 @@ use crate::util::duration::parse;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use std::ffi::OsStr;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 /// Reads `--api` without repeating a password when it is wrong.
@@ -82,6 +83,12 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "a number of bytes, such as 500M or 2G".to_owned())
 }
 
+/// Bytes a second, which are more than none.
+pub(super) fn rate(text: &str) -> Result<NonZeroU64, String> {
+    let rate = size(text).ok().and_then(NonZeroU64::new);
+    rate.ok_or_else(|| "a number of bytes a second from 1 on, such as 500K or 2M".to_owned())
+}
+
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse(text).ok_or_else(|| "a duration such as 48h or 1h30m".to_owned())
 }
@@ -99,10 +106,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_lifetimes_are_read_as_people_write_them() {
+    fn sizes_rates_and_lifetimes_are_read_as_people_write_them() {
         assert_eq!(size("2G"), Ok(2 << 30));
         assert_eq!(size("17"), Ok(17));
         assert!(size("G").is_err() && size("-1").is_err() && size("99999999999G").is_err());
+        assert_eq!(rate("20K").map(NonZeroU64::get), Ok(20 << 10));
+        assert!(rate("0").is_err() && rate("0M").is_err() && rate("fast").is_err());
         assert_eq!(lifetime("48h"), Ok(Duration::from_secs(48 * 3600)));
         assert!(lifetime("0s").is_err());
     }

@@ -2,19 +2,21 @@
 //! the narinfos of each.
 
 use crate::cli::GlobalArgs;
-use crate::guix::{ConnectionLimits, TrustedKeys, UpstreamClient};
+use crate::guix::{ConnectionLimits, RateLimit, TrustedKeys, UpstreamClient};
 use crate::mirror::Failure;
 use std::path::Path;
 
 /// The servers of `--upstream`, in order. Each is held to the keys of
-/// `--trusted-keys` and, where it is an official farm, to the farm's own.
+/// `--trusted-keys` and, where it is an official farm, to the farm's own. All share
+/// one limit of the rate.
 pub fn upstreams(global: &GlobalArgs) -> Result<Vec<UpstreamClient>, Failure> {
     let given = given_keys(global)?;
+    let rate = global.limit_rate.map(RateLimit::new).unwrap_or_default();
     let urls = global.upstreams.iter();
     urls.map(|url| {
         let mut keys = given.clone();
         keys.extend(&TrustedKeys::of_server(url));
-        client(global, url, keys)
+        Ok(client(global, url, keys)?.limited(rate.clone()))
     })
     .collect()
 }
@@ -31,7 +33,8 @@ pub fn add_servers<'u>(
         for upstream in &*upstreams {
             keys.extend(upstream.keys());
         }
-        let server = client(global, url, keys)?;
+        let rate = upstreams.first().map(|first| first.rate().clone());
+        let server = client(global, url, keys)?.limited(rate.unwrap_or_default());
         if upstreams.iter().all(|known| known.base() != server.base()) {
             upstreams.push(server);
         }

@@ -26,4 +26,4 @@ pub use narinfo::{MAX_NARINFO_BYTES, Narinfo, NarinfoError, Variant};
 pub use signature::{PublicKey, SignatureError};
 pub use store_path::{HashPart, StorePath, StorePathError};
 pub use trusted_keys::{TrustedKeys, TrustedKeysError};
-pub use upstream::{BuildQuery, ConnectionLimits, Download, HttpError, UpstreamClient};
+pub use upstream::{BuildQuery, ConnectionLimits, Download, HttpError, RateLimit, UpstreamClient};

@@ -161,7 +161,10 @@ impl Fetcher<'_> {
         let failed = self.failed_nars.before.get(&hash);
         variants.sort_by_key(|variant| Some(&variant.url) != failed);
         for variant in variants {
-            let staged = NETWORK.run(self.stop, || self.nar(stage, item, variant, progress));
+            let mut resumes = true;
+            let staged = NETWORK.run(self.stop, || {
+                self.nar(stage, item, variant, &mut resumes, progress)
+            });
             files.push(staged.map_err(|error| {
                 self.failed_nars.note(hash, &variant.url);
                 error.about(&variant.url)
@@ -172,17 +175,24 @@ impl Fetcher<'_> {
         Ok(files)
     }
 
+    /// Stages a nar, in one try. If that is one that `resumes` and the nar does not
+    /// come to be of its parts, the next one must fetch it as a whole.
     fn nar(
         &self,
         stage: &Stage,
         item: &PlannedItem,
         variant: &Variant,
+        resumes: &mut bool,
         progress: &dyn RunProgress,
     ) -> Result<NewFile, FetchError> {
         let narinfo = &item.narinfo;
         let refused = |error: &dyn std::error::Error| FetchError::Refused(error.to_string());
         let path = variant.path().map_err(|error| refused(&error))?;
-        let download = self.lookup.upstreams[item.upstream].nar(&variant.url)?;
+        let upstream = &self.lookup.upstreams[item.upstream];
+        let download = match *resumes {
+            true => upstream.resumable_nar(&variant.url, self.stop)?,
+            false => upstream.nar(&variant.url)?,
+        };
         let bytes = variant.file_size.or(download.length);
         let mut line = progress.download(narinfo.store_path.name(), bytes);
         let watched = Watched {
@@ -195,8 +205,17 @@ impl Fetcher<'_> {
             None => NarVerifier::without_length(watched, expected),
         };
         let mut verified = verified.map_err(|error| refused(&error))?;
-        let staged = staged_file(stage, path.components().to_vec(), &mut verified)?;
+        let staged = staged_file(stage, path.components().to_vec(), &mut verified);
         drop(verified);
+        let staged = staged.map_err(|error| {
+            let is_resumed = download.is_resumed.load(Ordering::Relaxed);
+            *resumes &= !is_resumed;
+            match error {
+                // The parts may be of two versions of the file.
+                FetchError::Refused(what) if is_resumed => FetchError::Broken(what, Retry::Soon),
+                error => error,
+            }
+        })?;
         line.finish();
         Ok(staged)
     }
@@ -235,7 +254,13 @@ fn staged_file(
                 FetchError::Broken(error.to_string(), error.retry())
             }
             Some(error) => FetchError::Refused(error.to_string()),
-            None => FetchError::Broken(format!("the download broke off: {error}"), Retry::Soon),
+            None => {
+                let retry = match HttpError::of_read(&error) {
+                    Some(HttpError::GivenUp { .. }) => Retry::Never,
+                    _ => Retry::Soon,
+                };
+                FetchError::Broken(format!("the download broke off: {error}"), retry)
+            }
         }),
     }
 }

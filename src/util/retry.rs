@@ -31,23 +31,55 @@ impl RetryPolicy {
         stop: &Stop,
         mut work: impl FnMut() -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut pause = self.first_pause;
-        for _ in 1..self.attempts {
-            let failed = match work() {
+        let mut tries = self.tries();
+        loop {
+            match work() {
                 Ok(done) => return Ok(done),
-                Err(error) if stop.is_asked() => return Err(error),
-                Err(error) => error,
-            };
-            match failed.retry() {
-                Retry::Soon => stop.pause(jittered(pause)),
-                Retry::After(time) if time <= self.longest_pause => {
-                    stop.pause(time.max(jittered(pause)));
-                }
-                _ => return Err(failed),
+                Err(failed) => tries.pause_after(failed, stop)?,
             }
-            pause *= 4;
         }
-        work()
+    }
+
+    /// The tries of one piece of work, none of which has failed.
+    pub fn tries(&self) -> Tries {
+        Tries {
+            left: self.attempts.saturating_sub(1),
+            pause: self.first_pause,
+            longest_pause: self.longest_pause,
+        }
+    }
+}
+
+/// The tries that a policy allows for one piece of work.
+#[derive(Clone, Copy, Debug)]
+pub struct Tries {
+    /// After the one that runs.
+    left: u32,
+    /// Before the next one.
+    pause: Duration,
+    longest_pause: Duration,
+}
+
+impl Tries {
+    /// Pauses after a failed try, until it is time for the next one.
+    ///
+    /// # Errors
+    /// The failure, where no other try may follow: it would fail again, it was the
+    /// last one, or there was a signal.
+    pub fn pause_after<E: Diagnosis>(&mut self, failed: E, stop: &Stop) -> Result<(), E> {
+        if self.left == 0 || stop.is_asked() {
+            return Err(failed);
+        }
+        match failed.retry() {
+            Retry::Soon => stop.pause(jittered(self.pause)),
+            Retry::After(time) if time <= self.longest_pause => {
+                stop.pause(time.max(jittered(self.pause)));
+            }
+            _ => return Err(failed),
+        }
+        self.left -= 1;
+        self.pause *= 4;
+        Ok(())
     }
 }
 

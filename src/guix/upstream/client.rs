@@ -4,13 +4,16 @@ use super::super::cuirass::{LatestBuilds, parse_latest_builds};
 use super::super::narinfo::{MAX_NARINFO_BYTES, fault_of_transfer};
 use super::super::store_path::HashPart;
 use super::super::trusted_keys::TrustedKeys;
+use super::body::BodyLimits;
 use super::error::HttpError;
-use super::response::{self, Download};
+use super::rate::RateLimit;
+use super::response;
+use super::resume::Download;
 use crate::util::retry::NETWORK;
 use crate::util::stop::Stop;
 use crate::util::url;
 use std::time::Duration;
-use ureq::http::Response;
+use ureq::http::{HeaderName, Response};
 use ureq::{Agent, Body, Timeout};
 
 /// Redirects that are followed for one nar or list of builds.
@@ -35,6 +38,7 @@ pub struct UpstreamClient {
     direct: Agent,
     keys: TrustedKeys,
     limits: ConnectionLimits,
+    rate: RateLimit,
 }
 
 /// The time limits of a connection. There is none for a whole answer, since a nar can
@@ -102,6 +106,7 @@ impl UpstreamClient {
             direct: Agent::new_with_config(config().proxy(None).build()),
             keys: TrustedKeys::default(),
             limits,
+            rate: RateLimit::default(),
         })
     }
 
@@ -109,6 +114,19 @@ impl UpstreamClient {
     #[must_use]
     pub fn trusting(self, keys: TrustedKeys) -> Self {
         Self { keys, ..self }
+    }
+
+    /// The same client, with a limit of the rate at which bodies come, which it may
+    /// share with others.
+    #[must_use]
+    pub fn limited(self, rate: RateLimit) -> Self {
+        Self { rate, ..self }
+    }
+
+    /// The limit of the rate at which bodies come.
+    #[must_use]
+    pub fn rate(&self) -> &RateLimit {
+        &self.rate
     }
 
     /// The keys that must have signed the server's narinfos. The client itself does
@@ -133,7 +151,7 @@ impl UpstreamClient {
     pub fn narinfo(&self, hash: &HashPart, stop: &Stop) -> Result<Option<Vec<u8>>, HttpError> {
         let url = format!("{}/{hash}.narinfo", self.base);
         persistently(stop, || {
-            let response = self.get(&url)?;
+            let response = self.get(&url, &[])?;
             match response.status().as_u16() {
                 200 => {
                     let is_whole = response::is_end_marked(&response);
@@ -167,9 +185,37 @@ impl UpstreamClient {
     /// a redirect that is not followed (from https to http, or one too many), and the
     /// errors of the connection.
     pub fn nar(&self, variant_url: &str) -> Result<Download, HttpError> {
-        let (url, response) = self.get_following(format!("{}/{variant_url}", self.base))?;
+        let (url, response) = self.begin_nar(variant_url)?;
+        Ok(Download::of(url, response, self.body_limits()))
+    }
+
+    /// The same, except that a transfer that breaks off goes on where it broke, by
+    /// [`NETWORK`], if the server gives the rest of a file. The rest is asked for at
+    /// the URL of the nar and not at one that it redirects to: that may be signed for
+    /// a short time, or lead to the server that broke off.
+    ///
+    /// # Errors
+    /// As [`UpstreamClient::nar`].
+    pub fn resumable_nar(&self, variant_url: &str, stop: &Stop) -> Result<Download, HttpError> {
+        let (url, response) = self.begin_nar(variant_url)?;
+        let (client, nar_url) = (self.clone(), self.nar_url(variant_url));
+        Ok(Download::resumable(
+            url,
+            response,
+            self.body_limits(),
+            Box::new(move |headers| client.get_following(nar_url.clone(), headers)),
+            stop.clone(),
+        ))
+    }
+
+    fn nar_url(&self, variant_url: &str) -> String {
+        format!("{}/{variant_url}", self.base)
+    }
+
+    fn begin_nar(&self, variant_url: &str) -> Result<(String, Response<Body>), HttpError> {
+        let (url, response) = self.get_following(self.nar_url(variant_url), &[])?;
         match response.status().as_u16() {
-            200 => Ok(Download::of(url, response, self.limits.low_speed)),
+            200 => Ok((url, response)),
             status @ (403 | 404 | 410) => {
                 self.drain(response);
                 Err(HttpError::Missing { url, status })
@@ -198,7 +244,7 @@ impl UpstreamClient {
         ]);
         persistently(stop, || {
             let url = format!("{}/api/latestbuilds{asked}", self.base);
-            let (url, response) = self.get_following(url)?;
+            let (url, response) = self.get_following(url, &[])?;
             match response.status().as_u16() {
                 200 => {
                     let bytes = self.read_all(&url, response, MAX_BUILD_LIST_BYTES)?;
@@ -213,16 +259,25 @@ impl UpstreamClient {
 
     /// Breaks off all downloads, also those of clones, and begins no other.
     pub fn break_off(self) {
+        self.rate.lift();
         self.proxied.shutdown();
         self.direct.shutdown();
     }
 
-    fn get(&self, url: &str) -> Result<Response<Body>, HttpError> {
+    fn get(
+        &self,
+        url: &str,
+        headers: &[(HeaderName, String)],
+    ) -> Result<Response<Body>, HttpError> {
         let agent = match url::is_loopback(url) {
             true => &self.direct,
             false => &self.proxied,
         };
-        let response = agent.get(url).call();
+        let mut request = agent.get(url);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let response = request.call();
         response.map_err(|error| match error {
             ureq::Error::Timeout(Timeout::RecvResponse) => HttpError::Slow {
                 url: url.to_owned(),
@@ -241,17 +296,28 @@ impl UpstreamClient {
         response: Response<Body>,
         limit: u64,
     ) -> Result<Vec<u8>, HttpError> {
-        response::read_all(url, response, limit, self.limits.low_speed)
+        response::read_all(url, response, limit, self.body_limits())
     }
 
     fn drain(&self, response: Response<Body>) {
-        response::drain(response, self.limits.low_speed);
+        response::drain(response, self.body_limits());
+    }
+
+    fn body_limits(&self) -> BodyLimits {
+        BodyLimits {
+            window: self.limits.low_speed,
+            rate: self.rate.clone(),
+        }
     }
 
     /// The first answer that is not a redirect, and its URL.
-    fn get_following(&self, mut url: String) -> Result<(String, Response<Body>), HttpError> {
+    fn get_following(
+        &self,
+        mut url: String,
+        headers: &[(HeaderName, String)],
+    ) -> Result<(String, Response<Body>), HttpError> {
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.get(&url)?;
+            let response = self.get(&url, headers)?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok((url, response));
             }

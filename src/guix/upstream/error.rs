@@ -51,6 +51,25 @@ pub enum HttpError {
         /// The message of the connection.
         source: io::Error,
     },
+    /// The connection broke and the server does not give the rest, so that all must
+    /// come anew.
+    #[error("the answer for {url} was cut short and cannot be gone on with: {reason}")]
+    NotResumed {
+        /// The URL asked for.
+        url: String,
+        /// The reason.
+        reason: &'static str,
+    },
+    /// The connection broke, and tries to go on brought nothing more.
+    #[error("{source} (after {at} bytes of {total})")]
+    GivenUp {
+        /// The failure of the last try.
+        source: Box<HttpError>,
+        /// Bytes that had come.
+        at: u64,
+        /// Bytes of the whole.
+        total: u64,
+    },
     /// The server's certificate is not accepted, or its TLS not understood.
     #[error("no secure connection to the server of {url}: {reason}")]
     Tls {
@@ -162,6 +181,7 @@ impl Diagnosis for HttpError {
             | Self::Silent { .. }
             | Self::Slow { .. }
             | Self::Cut { .. }
+            | Self::NotResumed { .. }
             | Self::NotANarinfo { .. } => Retry::Soon,
             Self::BuildList { source, .. } if source.is_cut_short() => Retry::Soon,
             Self::Status {
@@ -225,6 +245,12 @@ impl HttpError {
             Some(ureq::Error::Protocol(_)) => Self::Protocol { url, reason },
             _ => Self::Cut { url, source: error },
         }
+    }
+
+    /// The error in a failed read of a [`Download`](super::Download).
+    #[must_use]
+    pub fn of_read(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
     }
 
     /// The error that [`HttpError::into_io`] wrapped.

@@ -1,79 +1,15 @@
 //! The answers of a substitute server.
 
+use super::body::{BodyLimits, PacedBody};
 use super::error::HttpError;
-use super::pace::Pace;
-use std::fmt;
 use std::io::{self, Read};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
+use ureq::Body;
 use ureq::http::{Response, header};
-use ureq::{Body, BodyReader};
 
 /// Bytes of an unwanted body that are read so that its connection can be used again
 /// instead of being closed.
 const MAX_DRAINED_BYTES: u64 = 16 << 10;
-
-/// A body on its way.
-pub struct Download {
-    /// The bytes as the server sends them. A read fails with an error that wraps an
-    /// [`HttpError`] if the connection breaks, the body is shorter than `length`
-    /// (`UnexpectedEof`), or it comes too slowly (`TimedOut`).
-    pub reader: Box<dyn Read + Send>,
-    /// Content-Length in bytes, if the server gives it.
-    pub length: Option<u64>,
-}
-
-impl Download {
-    pub(super) fn of(url: String, response: Response<Body>, window: Duration) -> Self {
-        Self {
-            length: response.body().content_length(),
-            reader: Box::new(PacedBody::of(url, response, window)),
-        }
-    }
-}
-
-impl fmt::Debug for Download {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Download")
-            .field("length", &self.length)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A body whose errors name the URL, and that fails where it comes too slowly.
-struct PacedBody {
-    reader: BodyReader<'static>,
-    url: String,
-    pace: Pace,
-}
-
-impl PacedBody {
-    fn of(url: String, response: Response<Body>, window: Duration) -> Self {
-        Self {
-            reader: response.into_body().into_reader(),
-            url,
-            pace: Pace::new(window),
-        }
-    }
-}
-
-impl Read for PacedBody {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let begun = Instant::now();
-        let count = match self.reader.read(buf) {
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
-            Err(error) => return Err(HttpError::of_body(&self.url, error).into_io()),
-        };
-        match self.pace.count(count, begun.elapsed()) {
-            // An end that comes late is an end all the same.
-            Err(reason) if count > 0 => {
-                let url = self.url.clone();
-                Err(HttpError::Slow { url, reason }.into_io())
-            }
-            _ => Ok(count),
-        }
-    }
-}
 
 /// Returns true where the server marks the end of the body, so that a body that was
 /// cut is known for one.
@@ -89,7 +25,7 @@ pub(super) fn read_all(
     url: &str,
     response: Response<Body>,
     limit: u64,
-    window: Duration,
+    limits: BodyLimits,
 ) -> Result<Vec<u8>, HttpError> {
     let too_large = || HttpError::TooLarge {
         url: url.to_owned(),
@@ -100,7 +36,7 @@ pub(super) fn read_all(
         return Err(too_large());
     }
     let mut bytes = Vec::new();
-    let mut body = PacedBody::of(url.to_owned(), response, window).take(limit + 1);
+    let mut body = PacedBody::of(url.to_owned(), response, limits).take(limit + 1);
     body.read_to_end(&mut bytes).map_err(HttpError::from_io)?;
     match bytes.len() as u64 > limit {
         true => Err(too_large()),
@@ -109,8 +45,8 @@ pub(super) fn read_all(
 }
 
 /// Reads a small body to its end.
-pub(super) fn drain(response: Response<Body>, window: Duration) {
-    let mut body = PacedBody::of(String::new(), response, window).take(MAX_DRAINED_BYTES);
+pub(super) fn drain(response: Response<Body>, limits: BodyLimits) {
+    let mut body = PacedBody::of(String::new(), response, limits).take(MAX_DRAINED_BYTES);
     // An error only closes the connection.
     let _ = io::copy(&mut body, &mut io::sink());
 }

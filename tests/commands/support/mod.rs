@@ -4,6 +4,7 @@ mod items;
 mod kubo;
 mod network;
 mod node;
+mod parts;
 mod program;
 mod proxy;
 mod raw;
@@ -14,6 +15,7 @@ pub use items::{Files, Item, Nothing, item, root_of, tree_of, tree_of_fixtures, 
 pub use kubo::Setup;
 pub use network::Network;
 pub use node::{Answer, TestNode};
+pub use parts::{Asked, PartServer, Sent};
 pub use program::{Mirror, Run, run};
 pub use proxy::{Proxy, Spoil};
 pub use raw::{RawAnswer, RawServer};

@@ -66,7 +66,7 @@ impl RawServer {
 }
 
 /// The head of a request, and the path in it.
-fn request(client: &TcpStream) -> io::Result<(String, String)> {
+pub(super) fn request(client: &TcpStream) -> io::Result<(String, String)> {
     let mut head = String::new();
     let mut lines = BufReader::new(client.try_clone()?);
     while lines.read_line(&mut head)? > 2 {}
@@ -77,7 +77,8 @@ fn request(client: &TcpStream) -> io::Result<(String, String)> {
     Ok((head, asked))
 }
 
-fn pass_on(mut client: TcpStream, behind: &str, head: &str) -> io::Result<()> {
+/// Lets another server answer.
+pub(super) fn pass_on(mut client: TcpStream, behind: &str, head: &str) -> io::Result<()> {
     let mut upstream = TcpStream::connect(behind)?;
     let head = head.replacen("\r\n", "\r\nConnection: close\r\n", 1);
     upstream.write_all(head.as_bytes())?;
