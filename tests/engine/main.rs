@@ -17,6 +17,7 @@ mod farm;
 mod faulty;
 mod listing;
 mod owed;
+mod progress;
 mod silent;
 mod two_writers;
 
