@@ -7,7 +7,9 @@ use super::observer::{DownloadProgress, Event, Observer, RunProgress};
 use super::plan::narinfo_name;
 use super::schedule::{BatchGate, Scheduled};
 use super::skipped::SkipReason;
-use crate::guix::{ExpectedNar, HashPart, HttpError, NarError, NarVerifier, Variant};
+use crate::guix::{
+    Download, ExpectedNar, HashPart, HttpError, NarError, NarVerifier, Narinfo, Variant,
+};
 use crate::ipfs::directory::Entry;
 use crate::ipfs::file::AddError;
 use crate::node::NodeError;
@@ -179,10 +181,26 @@ impl Fetcher<'_> {
         variant: &Variant,
         progress: &dyn RunProgress,
     ) -> Result<NewFile, FetchError> {
-        let narinfo = &item.narinfo;
+        let download = self.lookup.upstreams[item.upstream].nar(&variant.url)?;
+        let coding = download.coding.clone();
+        let staged = self.checked(stage, &item.narinfo, variant, download, progress);
+        staged.map_err(|error| match coding {
+            Some(coding) => error.of_coded(&coding),
+            None => error,
+        })
+    }
+
+    /// Stages a nar that is what its narinfo says.
+    fn checked(
+        &self,
+        stage: &Stage,
+        narinfo: &Narinfo,
+        variant: &Variant,
+        download: Download,
+        progress: &dyn RunProgress,
+    ) -> Result<NewFile, FetchError> {
         let refused = |error: &dyn std::error::Error| FetchError::Refused(error.to_string());
         let path = variant.path().map_err(|error| refused(&error))?;
-        let download = self.lookup.upstreams[item.upstream].nar(&variant.url)?;
         let bytes = variant.file_size.or(download.length);
         let mut line = progress.download(narinfo.store_path.name(), bytes);
         let watched = Watched {
@@ -265,6 +283,18 @@ impl FetchError {
             Self::Broken(reason, retry) => Self::Broken(format!("{url}: {reason}"), retry),
             Self::NoNar(reason) => Self::NoNar(format!("{url}: {reason}")),
             node => node,
+        }
+    }
+
+    /// The same for an answer with a `Content-Encoding` that was not asked for, which is
+    /// another transfer's fault and not the file's.
+    fn of_coded(self, coding: &str) -> Self {
+        match self {
+            Self::Refused(reason) | Self::Broken(reason, _) => Self::Broken(
+                format!("{reason}; the server labels it {coding:?}, which it was not asked to"),
+                Retry::Soon,
+            ),
+            other => other,
         }
     }
 }
