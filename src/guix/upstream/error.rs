@@ -197,6 +197,10 @@ impl Diagnosis for HttpError {
             Self::Proxy {
                 status: Some(407), ..
             } => "write your user and password into the variable: http://USER:PASSWORD@HOST:PORT",
+            Self::Proxy {
+                status: Some(502..=504),
+                ..
+            } => "check that the server is up and --upstream is right; a later run asks again",
             Self::Proxy { .. } => {
                 "ask whoever runs the proxy; $no_proxy lists the hosts that are asked without one"
             }
