@@ -95,7 +95,7 @@ fn no_secret_of_a_url_is_shown() {
         .keeps_secrets()
         .says("/api/latestbuilds");
     upstream.edit(NAR, |nar| nar[..nar.len() / 2].to_vec());
-    with(&format!("remove {HELLO}")).exits(0);
+    with(&format!("remove --force {HELLO}")).exits(0);
     with(&format!("add {HELLO}"))
         .exits(3)
         .keeps_secrets()
