@@ -54,7 +54,11 @@ pub fn base(url: &str) -> Result<(String, Option<Credentials>), &'static str> {
     if !has_a_port_or_none(host) {
         return Err("its port is no number (in a password, / is written %2F)");
     }
-    Ok(without_credentials(url.trim_end_matches('/')))
+    let (base, credentials) = without_credentials(url.trim_end_matches('/'));
+    match credentials.is_some() && base.contains('@') {
+        true => Err("it has an @ after its host (in a password, / is written %2F)"),
+        false => Ok((base, credentials)),
+    }
 }
 
 /// The user and password of a URL, decoded. Its `Debug` shows neither.
@@ -96,12 +100,10 @@ pub fn shown(url: &str) -> String {
     let rest = &url[at..];
     let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
-    // Where a password holds characters that end an authority, what follows the last
-    // `@` is all that surely is none of it.
-    let end = match has_a_port_or_none(host) {
-        true => authority.rfind('@'),
-        false => rest.rfind('@'),
-    };
+    // A password may hold characters that end an authority, so that only what follows
+    // the last `@` is surely none of it.
+    let has_secrets = authority.contains('@') || !has_a_port_or_none(host);
+    let end = rest.rfind('@').filter(|_| has_secrets);
     let rest = end.map_or(rest, |end| &rest[end + 1..]);
     let shown = format!("{}{rest}", &url[..at]);
     match shown.find(['?', '#']) {
@@ -258,6 +260,7 @@ mod tests {
             "http://x y",
             "http://x:port/",
             "https://user:a/b@x/",
+            "https://user:a@b/c@x/",
         ] {
             assert!(base(bad).is_err(), "{bad}");
         }
@@ -298,7 +301,10 @@ mod tests {
     #[test]
     fn what_is_shown_of_a_url_has_no_secret() {
         for (url, seen) in [
-            ("https://u:p@h:1/x@1.0", "https://h:1/x@1.0"),
+            ("https://h:1/x@1.0", "https://h:1/x@1.0"),
+            ("https://u:p@h:1/x-1.0", "https://h:1/x-1.0"),
+            ("https://u:p@q/r@h/x", "https://h/x"),
+            ("https://u:p@q?r@h/x", "https://h/x"),
             ("https://u:p@h/x?X-Amz-Signature=0#f", "https://h/x?…"),
             ("https://u:p@h/x#f?g", "https://h/x"),
             ("//u:p@h/x", "//h/x"),
