@@ -53,6 +53,7 @@ pub struct GlobalArgs {
         long = "upstream",
         value_name = "URL",
         env = "GUIX_IPFS_UPSTREAM",
+        hide_env_values = true,
         value_delimiter = ' ',
         default_value = "https://ci.guix.gnu.org",
         global = true

@@ -7,7 +7,9 @@ use super::observer::{DownloadProgress, Event, Observer, RunProgress};
 use super::plan::narinfo_name;
 use super::schedule::{BatchGate, Scheduled};
 use super::skipped::SkipReason;
-use crate::guix::{ExpectedNar, HashPart, HttpError, NarError, NarVerifier, Variant};
+use crate::guix::{
+    Download, ExpectedNar, HashPart, HttpError, NarError, NarVerifier, Narinfo, Variant,
+};
 use crate::ipfs::directory::Entry;
 use crate::ipfs::file::AddError;
 use crate::node::NodeError;
@@ -19,7 +21,7 @@ use crate::util::stop::Stop;
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
 
 /// The outcome of an item's transfer.
@@ -185,14 +187,39 @@ impl Fetcher<'_> {
         resumes: &mut bool,
         progress: &dyn RunProgress,
     ) -> Result<NewFile, FetchError> {
-        let narinfo = &item.narinfo;
-        let refused = |error: &dyn std::error::Error| FetchError::Refused(error.to_string());
-        let path = variant.path().map_err(|error| refused(&error))?;
         let upstream = &self.lookup.upstreams[item.upstream];
         let download = match *resumes {
             true => upstream.resumable_nar(&variant.url, self.stop)?,
             false => upstream.nar(&variant.url)?,
         };
+        let coding = download.coding.clone();
+        let is_resumed = Arc::clone(&download.is_resumed);
+        let staged = self.checked(stage, &item.narinfo, variant, download, progress);
+        staged.map_err(|error| {
+            let is_resumed = is_resumed.load(Ordering::Relaxed);
+            *resumes &= !is_resumed;
+            match (error, coding) {
+                (error, Some(coding)) => error.of_coded(&coding),
+                // The parts may be of two versions of the file.
+                (FetchError::Refused(what), None) if is_resumed => {
+                    FetchError::Broken(what, Retry::Soon)
+                }
+                (error, None) => error,
+            }
+        })
+    }
+
+    /// Stages a nar that is what its narinfo says.
+    fn checked(
+        &self,
+        stage: &Stage,
+        narinfo: &Narinfo,
+        variant: &Variant,
+        download: Download,
+        progress: &dyn RunProgress,
+    ) -> Result<NewFile, FetchError> {
+        let refused = |error: &dyn std::error::Error| FetchError::Refused(error.to_string());
+        let path = variant.path().map_err(|error| refused(&error))?;
         let bytes = variant.file_size.or(download.length);
         let mut line = progress.download(narinfo.store_path.name(), bytes);
         let watched = Watched {
@@ -205,17 +232,8 @@ impl Fetcher<'_> {
             None => NarVerifier::without_length(watched, expected),
         };
         let mut verified = verified.map_err(|error| refused(&error))?;
-        let staged = staged_file(stage, path.components().to_vec(), &mut verified);
+        let staged = staged_file(stage, path.components().to_vec(), &mut verified)?;
         drop(verified);
-        let staged = staged.map_err(|error| {
-            let is_resumed = download.is_resumed.load(Ordering::Relaxed);
-            *resumes &= !is_resumed;
-            match error {
-                // The parts may be of two versions of the file.
-                FetchError::Refused(what) if is_resumed => FetchError::Broken(what, Retry::Soon),
-                error => error,
-            }
-        })?;
         line.finish();
         Ok(staged)
     }
@@ -290,6 +308,18 @@ impl FetchError {
             Self::Broken(reason, retry) => Self::Broken(format!("{url}: {reason}"), retry),
             Self::NoNar(reason) => Self::NoNar(format!("{url}: {reason}")),
             node => node,
+        }
+    }
+
+    /// The same for an answer with a `Content-Encoding` that was not asked for, which is
+    /// another transfer's fault and not the file's.
+    fn of_coded(self, coding: &str) -> Self {
+        match self {
+            Self::Refused(reason) | Self::Broken(reason, _) => Self::Broken(
+                format!("{reason}; the server labels it {coding:?}, which it was not asked to"),
+                Retry::Soon,
+            ),
+            other => other,
         }
     }
 }

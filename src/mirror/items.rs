@@ -1,6 +1,7 @@
 //! Items as a person names them.
 
 use crate::guix::{HashPart, StorePath};
+use crate::util::url;
 use std::fmt;
 use std::str::FromStr;
 
@@ -85,7 +86,7 @@ fn narinfo(url: &str) -> Option<ItemSpec> {
         server: server.to_owned(),
         item: ItemRef {
             hash,
-            label: url.to_owned(),
+            label: url::shown(url),
         },
     })
 }

@@ -1,5 +1,6 @@
 //! Small helpers that several rooms share. They know none of them.
 
+pub mod address;
 pub mod diagnosis;
 pub mod durable;
 pub mod duration;

@@ -8,6 +8,7 @@ on_both_nodes!(
     what_one_upstream_spoils_is_asked_of_the_next,
     an_upstream_that_is_away_is_passed_over,
     a_redirected_nar_is_followed_and_a_redirected_narinfo_is_not,
+    a_narinfo_that_a_bucket_lacks_is_absent_and_one_that_it_hides_is_an_error,
     a_narinfo_without_file_sizes_is_taken,
     a_nar_that_is_being_baked_waits_for_the_next_run,
 );
@@ -142,6 +143,45 @@ fn a_redirected_nar_is_followed_and_a_redirected_narinfo_is_not(node: &TestNode)
         .says("http://elsewhere.example/")
         .says("clients do not follow");
     assert_eq!(mirror.list().len(), 1);
+}
+
+fn a_narinfo_that_a_bucket_lacks_is_absent_and_one_that_it_hides_is_an_error(node: &TestNode) {
+    let narinfo = format!("{HELLO}.narinfo");
+    let last = Upstream::of_fixtures();
+    for (status, is_absent) in [
+        (403, true),
+        (404, true),
+        (410, true),
+        (401, false),
+        (407, false),
+        (204, false),
+        (206, false),
+    ] {
+        let upstream = Upstream::of_fixtures();
+        let server = RawServer::at_first(usize::MAX, &upstream, &narinfo, move |_, client| {
+            write!(client, "HTTP/1.1 {status} So\r\nContent-Length: 0\r\n\r\n")
+        });
+        let mirror = Mirror::new(node, &upstream);
+        let options = format!("--key {status} --upstream {}", server.url);
+        // Not built yet, as far as anybody knows: nothing to say.
+        let sync = mirror.run(&format!("sync {options}"));
+        let run = mirror.run(&format!("add {HELLO} {options}")).exits(3);
+        match is_absent {
+            true => {
+                sync.silently();
+                run.says("no upstream has it");
+            }
+            false => {
+                let said = format!("answered {}/{narinfo} with status {status}", server.url);
+                sync.exits(3).says(&said);
+                run.says(&said);
+            }
+        }
+        assert_eq!(server.asked(), 2, "{status}");
+        // The next upstream is asked in each case.
+        let command = format!("add {HELLO} {options} --upstream {}", last.url());
+        mirror.run(&command).silently();
+    }
 }
 
 fn a_narinfo_without_file_sizes_is_taken(node: &TestNode) {

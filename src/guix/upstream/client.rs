@@ -4,17 +4,23 @@ use super::super::cuirass::{LatestBuilds, parse_latest_builds};
 use super::super::narinfo::{MAX_NARINFO_BYTES, fault_of_transfer};
 use super::super::store_path::HashPart;
 use super::super::trusted_keys::TrustedKeys;
+use super::agents::Agents;
 use super::body::BodyLimits;
 use super::error::HttpError;
+use super::limits::ConnectionLimits;
+use super::private_network::{Network, PRIVATE_HOST};
+use super::proxy::Proxies;
 use super::rate::RateLimit;
 use super::response;
 use super::resume::Download;
+use crate::util::address::is_private_host;
 use crate::util::retry::NETWORK;
 use crate::util::stop::Stop;
-use crate::util::url;
-use std::time::Duration;
-use ureq::http::{HeaderName, Response};
-use ureq::{Agent, Body, Timeout};
+use crate::util::url::{self, Credentials};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use ureq::http::{HeaderName, Response, Uri, header};
+use ureq::{Body, Timeout};
 
 /// Redirects that are followed for one nar or list of builds.
 pub(super) const MAX_REDIRECTS: usize = 5;
@@ -22,36 +28,19 @@ pub(super) const MAX_REDIRECTS: usize = 5;
 /// Bytes of the largest list of builds accepted; 1000 builds take about 1 MiB.
 const MAX_BUILD_LIST_BYTES: u64 = 16 << 20;
 
-/// Bytes of the largest header of an answer accepted.
-const MAX_HEADER_BYTES: usize = 64 << 10;
-
-/// Connections kept open to the server, beyond any sensible number of jobs.
-const IDLE_CONNECTIONS: usize = 32;
-
 /// A substitute server, such as `https://ci.guix.gnu.org`. Threads may share it.
 ///
-/// Requests go through the environment's proxy, except those to this machine.
+/// Requests go through the environment's proxies, except those to this machine.
 #[derive(Clone, Debug)]
 pub struct UpstreamClient {
     base: String,
-    proxied: Agent,
-    direct: Agent,
+    credentials: Option<Credentials>,
+    network: Network,
+    proxies: Proxies,
+    agents: Agents,
     keys: TrustedKeys,
     limits: ConnectionLimits,
     rate: RateLimit,
-}
-
-/// The time limits of a connection. There is none for a whole answer, since a nar can
-/// have gigabytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConnectionLimits {
-    /// For the look-up of the name, and again for the connection.
-    pub connect: Duration,
-    /// For each wait for more bytes.
-    pub read: Duration,
-    /// The time over which the rate of a body is measured: one of less than 1 KiB a
-    /// second is given up. The headers of an answer must come within `read` and this.
-    pub low_speed: Duration,
 }
 
 /// The builds that a build farm is asked for: the latest that match every given field.
@@ -67,13 +56,6 @@ pub struct BuildQuery<'a> {
     pub job: Option<&'a str>,
 }
 
-impl ConnectionLimits {
-    /// For the headers of an answer.
-    fn headers(&self) -> Duration {
-        self.read.saturating_add(self.low_speed)
-    }
-}
-
 impl UpstreamClient {
     /// A client of the server whose narinfos are at `base_url/HASH.narinfo`. It does
     /// not connect yet.
@@ -81,29 +63,17 @@ impl UpstreamClient {
     /// # Errors
     /// [`HttpError::BadUrl`]: the URL is not `http(s)://HOST[/PATH]`.
     pub fn new(base_url: &str, limits: ConnectionLimits) -> Result<Self, HttpError> {
-        let base = url::base(base_url).map_err(|reason| HttpError::BadUrl {
-            url: base_url.to_owned(),
+        let (base, credentials) = url::base(base_url).map_err(|reason| HttpError::BadUrl {
+            url: url::shown(base_url),
             reason: reason.to_owned(),
         })?;
-        let config = || {
-            Agent::config_builder()
-                .user_agent(concat!("guix-ipfs/", env!("CARGO_PKG_VERSION")))
-                .accept_encoding("identity")
-                .http_status_as_error(false)
-                .max_redirects(0)
-                .max_response_header_size(MAX_HEADER_BYTES)
-                .max_idle_connections(IDLE_CONNECTIONS)
-                .max_idle_connections_per_host(IDLE_CONNECTIONS)
-                .timeout_resolve(Some(limits.connect))
-                .timeout_connect(Some(limits.connect))
-                .timeout_per_read(Some(limits.read))
-                .timeout_recv_response(Some(limits.headers()))
-                .timeout_per_write(Some(limits.read))
-        };
+        let network = Network::of_host(&url::host(&base).unwrap_or_default());
         Ok(Self {
             base,
-            proxied: Agent::new_with_config(config().build()),
-            direct: Agent::new_with_config(config().proxy(None).build()),
+            credentials,
+            agents: Agents::new(limits, network.clone()),
+            network,
+            proxies: Proxies::of_environment(),
             keys: TrustedKeys::default(),
             limits,
             rate: RateLimit::default(),
@@ -136,14 +106,15 @@ impl UpstreamClient {
         &self.keys
     }
 
-    /// The server's base URL, without a slash at its end.
+    /// The server's base URL, without a slash at its end, and without the user and
+    /// password in it: for people, and for the ledger.
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// Fetches a narinfo; `None` if the server has none (404). Tries again by
-    /// [`NETWORK`]. Redirects are not followed, as clients do not follow them either.
+    /// Fetches a narinfo; `None` if the server has none (404, 410, and 403 of a bucket
+    /// that may not be listed). Tries again by [`NETWORK`]. Redirects are not followed, as clients do not follow them either.
     ///
     /// # Errors
     /// Any other status, a body that is larger than [`MAX_NARINFO_BYTES`], cut short or
@@ -151,9 +122,10 @@ impl UpstreamClient {
     pub fn narinfo(&self, hash: &HashPart, stop: &Stop) -> Result<Option<Vec<u8>>, HttpError> {
         let url = format!("{}/{hash}.narinfo", self.base);
         persistently(stop, || {
-            let response = self.get(&url, &[])?;
+            let response = self.get(&url, &[], false)?;
             match response.status().as_u16() {
                 200 => {
+                    response::refuse_coding(&url, &response)?;
                     let is_whole = response::is_end_marked(&response);
                     let bytes = self.read_all(&url, response, MAX_NARINFO_BYTES as u64)?;
                     match fault_of_transfer(&bytes, is_whole) {
@@ -164,12 +136,12 @@ impl UpstreamClient {
                         }),
                     }
                 }
-                404 => {
+                403 | 404 | 410 => {
                     self.drain(response);
                     Ok(None)
                 }
                 300..=399 => Err(HttpError::Redirected {
-                    location: response::location(&response),
+                    location: url::shown(&response::location(&response)),
                     url: url.clone(),
                 }),
                 _ => Err(response::unexpected_status(url.clone(), &response)),
@@ -247,6 +219,7 @@ impl UpstreamClient {
             let (url, response) = self.get_following(url, &[])?;
             match response.status().as_u16() {
                 200 => {
+                    response::refuse_coding(&url, &response)?;
                     let bytes = self.read_all(&url, response, MAX_BUILD_LIST_BYTES)?;
                     parse_latest_builds(&bytes, query.count as usize)
                         .map_err(|source| HttpError::BuildList { url, source })
@@ -260,34 +233,51 @@ impl UpstreamClient {
     /// Breaks off all downloads, also those of clones, and begins no other.
     pub fn break_off(self) {
         self.rate.lift();
-        self.proxied.shutdown();
-        self.direct.shutdown();
+        self.agents.break_off();
     }
 
+    /// Asks for a URL, which is of a public server if `is_guarded`.
     fn get(
         &self,
         url: &str,
         headers: &[(HeaderName, String)],
+        is_guarded: bool,
     ) -> Result<Response<Body>, HttpError> {
-        let agent = match url::is_loopback(url) {
-            true => &self.direct,
-            false => &self.proxied,
-        };
-        let mut request = agent.get(url);
+        let (url, own) = url::without_credentials(url);
+        let shown = url::shown(&url);
+        let uri: Uri = url.parse().map_err(|error| HttpError::BadUrl {
+            url: shown.clone(),
+            reason: format!("{error}"),
+        })?;
+        let proxy = self.proxies.of_url(&uri);
+        let proxy = proxy.map_err(|bad| HttpError::of_variable(bad, &shown))?;
+        let is_secure = uri.scheme_str() == Some("https");
+        let mut request = self.agents.of(proxy, is_secure, is_guarded).get(uri);
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let response = request.call();
-        response.map_err(|error| match error {
+        // Nobody but the server itself is told the password.
+        let is_server = || url::is_same_origin(&self.base, &url);
+        let credentials = own
+            .as_ref()
+            .or(self.credentials.as_ref().filter(|_| is_server()));
+        if let Some(credentials) = credentials {
+            request = request.header(header::AUTHORIZATION, basic(credentials));
+        }
+        let response = request.call().map_err(|error| match error {
             ureq::Error::Timeout(Timeout::RecvResponse) => HttpError::Slow {
-                url: url.to_owned(),
+                url: shown.clone(),
                 reason: format!(
                     "the headers of its answer did not come within {} seconds",
                     self.limits.headers().as_secs()
                 ),
             },
-            error => HttpError::of_call(url, error),
-        })
+            error => HttpError::of_call(&shown, proxy, error),
+        })?;
+        match proxy.and_then(|proxy| response::refusal_of(proxy, &shown, &response)) {
+            Some(refusal) => Err(refusal),
+            None => Ok(response),
+        }
     }
 
     fn read_all(
@@ -310,31 +300,49 @@ impl UpstreamClient {
         }
     }
 
-    /// The first answer that is not a redirect, and its URL.
+    /// The first answer that is not a redirect, and its URL as it may be shown.
     fn get_following(
         &self,
         mut url: String,
         headers: &[(HeaderName, String)],
     ) -> Result<(String, Response<Body>), HttpError> {
-        for _ in 0..=MAX_REDIRECTS {
-            let response = self.get(&url, headers)?;
+        let mut response = self.get(&url, headers, false)?;
+        for followed in 0.. {
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-                return Ok((url, response));
+                break;
             }
             let location = response::location(&response);
             self.drain(response);
-            url = url::redirect(&url, &location).map_err(|reason| HttpError::BadRedirect {
-                url,
-                location,
+            let refused = |reason: String| HttpError::BadRedirect {
+                url: url::shown(&url),
+                location: url::shown(&location),
                 reason,
-            })?;
+            };
+            if followed == MAX_REDIRECTS {
+                return Err(refused("it is one redirect too many".to_owned()));
+            }
+            let target = url::redirect(&url, &location).map_err(|it| refused(it.to_owned()))?;
+            let is_guarded = !self.network.is_private();
+            if is_guarded && url::host(&target).is_some_and(|host| is_private_host(&host)) {
+                return Err(refused(PRIVATE_HOST.to_owned()));
+            }
+            response = self
+                .get(&target, headers, is_guarded)
+                .map_err(|error| match error {
+                    HttpError::PrivateAddress { reason, .. } => refused(reason),
+                    error => error,
+                })?;
+            url = target;
         }
-        Err(HttpError::BadRedirect {
-            location: url.clone(),
-            url,
-            reason: "it is one redirect too many",
-        })
+        Ok((url::shown(&url), response))
     }
+}
+
+/// The value of an `Authorization` header.
+fn basic(credentials: &Credentials) -> String {
+    let Credentials { user, password } = credentials;
+    let secret = BASE64_STANDARD.encode([user, &b":"[..], password].concat());
+    format!("Basic {secret}")
 }
 
 /// Does `work` by the policy towards the network, except that a server that cannot be

@@ -1,8 +1,10 @@
 //! The ways in which a request to a substitute server fails.
 
 use super::super::cuirass::CuirassError;
+use super::certificates;
+use super::private_network::PrivateAddress;
+use super::proxy::{BadProxy, NamedProxy};
 use crate::util::diagnosis::{Diagnosis, Retry};
-use crate::util::url::is_loopback;
 use std::io;
 use std::time::Duration;
 
@@ -20,10 +22,12 @@ pub enum HttpError {
         reason: String,
     },
     /// No connection: the name is unknown, the host refuses or does not answer.
-    #[error("cannot reach the server of {url}: {reason}")]
+    #[error("cannot reach {} {url}: {reason}", through(proxy))]
     Unreachable {
         /// The URL asked for.
         url: String,
+        /// The proxy that was to be connected to instead of the server.
+        proxy: Option<String>,
         /// The message of the network.
         reason: String,
     },
@@ -70,11 +74,35 @@ pub enum HttpError {
         /// Bytes of the whole.
         total: u64,
     },
+    /// A variable that should name a proxy and does not.
+    #[error("{url} is not asked for, because ${variable} names no proxy: {reason}")]
+    BadProxy {
+        /// The URL to be asked for.
+        url: String,
+        /// The variable.
+        variable: &'static str,
+        /// The fault in its value.
+        reason: &'static str,
+    },
+    /// The proxy answers in the server's place.
+    #[error("the {proxy} does not pass {url} on: {reason}")]
+    Proxy {
+        /// The URL asked for.
+        url: String,
+        /// The proxy and its variable.
+        proxy: String,
+        /// The HTTP status, if the proxy gave one.
+        status: Option<u16>,
+        /// The status in words.
+        reason: String,
+    },
     /// The server's certificate is not accepted, or its TLS not understood.
     #[error("no secure connection to the server of {url}: {reason}")]
     Tls {
         /// The URL asked for.
         url: String,
+        /// The certificate authorities that are believed, in words.
+        authorities: String,
         /// The message of TLS.
         reason: String,
     },
@@ -113,7 +141,8 @@ pub enum HttpError {
         /// The `Location` as the server writes it.
         location: String,
     },
-    /// A redirect that leads nowhere, or from https to http.
+    /// A redirect that leads nowhere, from https to http, or from a public server into
+    /// a private network.
     #[error("{url} redirects to {location:?}, which is not followed: {reason}")]
     BadRedirect {
         /// The URL asked for.
@@ -121,7 +150,24 @@ pub enum HttpError {
         /// The `Location` as the server writes it.
         location: String,
         /// The reason.
-        reason: &'static str,
+        reason: String,
+    },
+    /// A name that leads into a private network. A redirect to it becomes a
+    /// [`HttpError::BadRedirect`].
+    #[error("{url} is not asked for: {reason}")]
+    PrivateAddress {
+        /// The URL to be asked for.
+        url: String,
+        /// The address.
+        reason: String,
+    },
+    /// An answer that is compressed, though it was asked for as it is.
+    #[error("the server compressed {url} with {coding:?}, which it was not asked to")]
+    Coded {
+        /// The URL asked for.
+        url: String,
+        /// The `Content-Encoding`.
+        coding: String,
     },
     /// Something else stands in the place of a narinfo, or the beginning of one.
     #[error("the answer for {url} {reason}")]
@@ -159,12 +205,30 @@ impl Diagnosis for HttpError {
     fn advice(&self) -> Option<String> {
         let advice = match self {
             Self::BadUrl { .. } => "give a server as https://HOST",
+            Self::Unreachable { proxy: Some(_), .. } => {
+                "check that the proxy is up and that its variable is right; $no_proxy lists the \
+                 hosts that are asked without one"
+            }
             Self::Unreachable { .. } => {
                 "check that the network is up and --upstream is right; a later run asks again"
             }
-            Self::Tls { .. } => {
-                "check that the clock is right, that the port speaks TLS, \
-                 and that no proxy breaks into it"
+            Self::BadProxy { .. } => "write http://HOST:PORT, or empty it to ask without a proxy",
+            Self::Proxy {
+                status: Some(407), ..
+            } => "write your user and password into the variable: http://USER:PASSWORD@HOST:PORT",
+            Self::Proxy {
+                status: Some(502..=504),
+                ..
+            } => "check that the server is up and --upstream is right; a later run asks again",
+            Self::Proxy { .. } => {
+                "ask whoever runs the proxy; $no_proxy lists the hosts that are asked without one"
+            }
+            Self::Tls { authorities, .. } => {
+                return Some(format!(
+                    "check that the clock is right, that the port speaks TLS, and that no proxy \
+                     breaks into it; name an authority of your own in $SSL_CERT_FILE (believed \
+                     are {authorities})"
+                ));
             }
             Self::Redirected { .. } => "give the server that it leads to",
             Self::NoBuildList { .. } => "give it store paths with --from FILE",
@@ -182,7 +246,12 @@ impl Diagnosis for HttpError {
             | Self::Slow { .. }
             | Self::Cut { .. }
             | Self::NotResumed { .. }
+            | Self::Coded { .. }
             | Self::NotANarinfo { .. } => Retry::Soon,
+            Self::Proxy {
+                status: None | Some(408 | 429 | 500..=599),
+                ..
+            } => Retry::Soon,
             Self::BuildList { source, .. } if source.is_cut_short() => Retry::Soon,
             Self::Status {
                 status: 408 | 429 | 500 | 502..=504 | 506..=599,
@@ -199,22 +268,56 @@ impl HttpError {
     /// asked for anything else now.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::BadProxy { .. }
+                | Self::Proxy { .. }
+                | Self::Tls { .. }
+        )
+    }
+
+    /// The error of a proxy's variable.
+    pub(super) fn of_variable(bad: BadProxy, url: &str) -> Self {
+        let BadProxy { variable, reason } = bad;
+        let url = url.to_owned();
+        Self::BadProxy {
+            url,
+            variable,
+            reason,
+        }
     }
 
     /// Sorts an error from between the call and the end of the headers.
-    pub(super) fn of_call(url: &str, error: ureq::Error) -> Self {
+    pub(super) fn of_call(url: &str, proxy: Option<&NamedProxy>, error: ureq::Error) -> Self {
         use ureq::{Error, Timeout};
-        let proxy = proxy_variable(url).map(|name| format!(" (${name} names a proxy)"));
         let url = url.to_owned();
-        let reason = error.to_string() + &proxy.unwrap_or_default();
+        let reason = error.to_string();
+        let proxy = proxy.map(NamedProxy::to_string);
+        let unreachable = |reason| Self::Unreachable {
+            url: url.clone(),
+            proxy: proxy.clone(),
+            reason,
+        };
+        let tls = |reason| Self::Tls {
+            url: url.clone(),
+            authorities: certificates::authorities().source.clone(),
+            reason,
+        };
         match error {
+            Error::ConnectProxyFailed(said) => {
+                // ureq tells the status in words alone.
+                let status = said.rsplit('/').next().and_then(|it| it.parse().ok());
+                Self::Proxy {
+                    url,
+                    proxy: proxy.unwrap_or_default(),
+                    status,
+                    reason: status.map_or(said, refusal),
+                }
+            }
             Error::HostNotFound
             | Error::ConnectionFailed
-            | Error::ConnectProxyFailed(_)
-            | Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-                Self::Unreachable { url, reason }
-            }
+            | Error::Timeout(Timeout::Resolve | Timeout::Connect) => unreachable(reason),
             Error::Timeout(_) => Self::Silent { url, reason },
             Error::Io(source) => match source.kind() {
                 io::ErrorKind::UnexpectedEof
@@ -222,11 +325,12 @@ impl HttpError {
                 | io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::BrokenPipe => Self::Cut { url, source },
                 // Errors of rustls come wrapped like this.
-                io::ErrorKind::InvalidData => Self::Tls { url, reason },
-                _ => Self::Unreachable { url, reason },
+                io::ErrorKind::InvalidData => tls(reason),
+                _ => unreachable(reason),
             },
-            Error::Tls(_) | Error::Rustls(_) | Error::TlsRequired | Error::Pem(_) => {
-                Self::Tls { url, reason }
+            Error::Tls(_) | Error::Rustls(_) | Error::TlsRequired | Error::Pem(_) => tls(reason),
+            Error::Other(other) if other.is::<PrivateAddress>() => {
+                Self::PrivateAddress { url, reason }
             }
             Error::BadUri(_) | Error::Http(_) | Error::InvalidProxyUrl => {
                 Self::BadUrl { url, reason }
@@ -272,12 +376,17 @@ impl HttpError {
     }
 }
 
-/// The variable that names the proxy for requests to `url`.
-fn proxy_variable(url: &str) -> Option<String> {
-    if is_loopback(url) {
-        return None;
+/// The status of a proxy's refusal in words.
+pub(super) fn refusal(status: u16) -> String {
+    match status {
+        407 => "it asks for a user and a password (status 407)".to_owned(),
+        status => format!("it answered with status {status}"),
     }
-    let names = ["all_proxy", "https_proxy", "http_proxy"].into_iter();
-    let mut names = names.flat_map(|name| [name.to_uppercase(), name.to_owned()]);
-    names.find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+fn through(proxy: &Option<String>) -> String {
+    match proxy {
+        Some(proxy) => format!("the {proxy} for"),
+        None => "the server of".to_owned(),
+    }
 }

@@ -1,9 +1,16 @@
 //! The client of a substitute server.
 
+mod agents;
 mod body;
+mod certificates;
 mod client;
 mod error;
+mod forward;
+mod limits;
+mod no_proxy;
 mod pace;
+mod private_network;
+mod proxy;
 mod range;
 mod rate;
 mod response;
@@ -11,7 +18,8 @@ mod resume;
 #[cfg(test)]
 mod tests;
 
-pub use client::{BuildQuery, ConnectionLimits, UpstreamClient};
+pub use client::{BuildQuery, UpstreamClient};
 pub use error::HttpError;
+pub use limits::ConnectionLimits;
 pub use rate::RateLimit;
 pub use resume::Download;

@@ -1,6 +1,7 @@
 //! The rest of a file that broke off: the request for it, and the answers that give
 //! it (RFC 9110, sections 13.1.5 and 14).
 
+use super::response::coding;
 use std::time::Duration;
 use ureq::Body;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
@@ -27,7 +28,9 @@ impl RangedFile {
         let headers = response.headers();
         let offers = headers.get_all(header::ACCEPT_RANGES).iter();
         let mut offers = offers.filter_map(|value| value.to_str().ok());
-        if is_coded(headers) || offers.any(|value| value.trim().eq_ignore_ascii_case("none")) {
+        if coding(response).is_some()
+            || offers.any(|value| value.trim().eq_ignore_ascii_case("none"))
+        {
             return None;
         }
         let total = response.body().content_length()?;
@@ -71,7 +74,7 @@ impl RangedFile {
         if answer.body().content_length() != Some(last - first + 1) {
             return Some("the server sends a part without its length");
         }
-        if is_coded(headers) {
+        if coding(answer).is_some() {
             return Some("the server sends the rest compressed once more");
         }
         let validator = headers.get(&self.name);
@@ -80,11 +83,6 @@ impl RangedFile {
             false => Some("it has changed on the server"),
         }
     }
-}
-
-fn is_coded(headers: &HeaderMap) -> bool {
-    let coding = headers.get(header::CONTENT_ENCODING);
-    coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 fn is_strong(tag: &HeaderValue) -> bool {

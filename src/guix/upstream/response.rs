@@ -1,7 +1,8 @@
 //! The answers of a substitute server.
 
 use super::body::{BodyLimits, PacedBody};
-use super::error::HttpError;
+use super::error::{HttpError, refusal};
+use super::proxy::NamedProxy;
 use std::io::{self, Read};
 use std::time::{Duration, SystemTime};
 use ureq::Body;
@@ -18,6 +19,52 @@ pub(super) fn is_end_marked(response: &Response<Body>) -> bool {
     let encoding = encoding.and_then(|encoding| encoding.to_str().ok());
     let is_chunked = encoding.is_some_and(|it| it.to_ascii_lowercase().contains("chunked"));
     is_chunked || response.body().content_length().is_some()
+}
+
+/// The `Content-Encoding` of an answer, if it is any but `identity`.
+pub(super) fn coding(response: &Response<Body>) -> Option<String> {
+    let values = response.headers().get_all(header::CONTENT_ENCODING).iter();
+    let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let names: Vec<_> = values.collect();
+    let is_coded = |name: &str| !name.is_empty() && !name.eq_ignore_ascii_case("identity");
+    let names = names.join(",");
+    let coded: Vec<_> = names
+        .split(',')
+        .map(str::trim)
+        .filter(|name| is_coded(name))
+        .collect();
+    (!coded.is_empty()).then(|| coded.join(", "))
+}
+
+/// Fails for a body that is compressed.
+pub(super) fn refuse_coding(url: &str, response: &Response<Body>) -> Result<(), HttpError> {
+    let url = url.to_owned();
+    match coding(response) {
+        Some(coding) => Err(HttpError::Coded { url, coding }),
+        None => Ok(()),
+    }
+}
+
+/// The refusal of a proxy, where it answers and not the server behind it.
+pub(super) fn refusal_of(
+    proxy: &NamedProxy,
+    url: &str,
+    response: &Response<Body>,
+) -> Option<HttpError> {
+    let status = response.status().as_u16();
+    // Squid marks its own answers like this: `ERR_ACCESS_DENIED 0`.
+    let said = response.headers().get("x-squid-error");
+    if status != 407 && said.is_none() {
+        return None;
+    }
+    let said = said.and_then(|said| said.to_str().ok()?.split(' ').next());
+    let said = said.map(|said| format!(" ({said})"));
+    Some(HttpError::Proxy {
+        url: url.to_owned(),
+        proxy: proxy.to_string(),
+        status: Some(status),
+        reason: refusal(status) + &said.unwrap_or_default(),
+    })
 }
 
 /// Reads a whole body of at most `limit` bytes.

@@ -3,7 +3,7 @@
 use super::body::{BodyLimits, PacedBody};
 use super::error::HttpError;
 use super::range::RangedFile;
-use super::response::unexpected_status;
+use super::response::{coding, unexpected_status};
 use crate::util::diagnosis::{Diagnosis, Retry};
 use crate::util::retry::{NETWORK, Tries};
 use crate::util::stop::Stop;
@@ -30,6 +30,9 @@ pub struct Download {
     pub reader: Box<dyn Read + Send>,
     /// Content-Length in bytes, if the server gives it.
     pub length: Option<u64>,
+    /// The `Content-Encoding` that the server calls it by, though it was not asked for
+    /// one. Some so label a file that is stored compressed.
+    pub coding: Option<String>,
     /// Set once the connection broke and the server was asked for the rest, so that
     /// the bytes may be of two versions of the file.
     pub is_resumed: Arc<AtomicBool>,
@@ -44,6 +47,7 @@ impl Download {
     pub(super) fn of(url: String, response: Response<Body>, limits: BodyLimits) -> Self {
         Self {
             length: response.body().content_length(),
+            coding: coding(&response),
             reader: Box::new(PacedBody::of(url, response, limits)),
             is_resumed: Arc::default(),
         }
@@ -75,6 +79,7 @@ impl Download {
         };
         Self {
             length: Some(body.file.total),
+            coding: None,
             reader: Box::new(body),
             is_resumed,
         }

@@ -254,6 +254,53 @@ fn a_server_that_cannot_be_reached_is_asked_once() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn an_odd_retry_after_is_passed_over_and_a_long_one_is_for_another_run() -> Outcome {
+    let soon = Retry::Soon;
+    let most = Retry::After(Duration::from_secs(u64::MAX));
+    for (value, retry) in [
+        ("", soon),
+        ("-1", soon),
+        ("1.5", soon),
+        ("1e3", soon),
+        ("soon", soon),
+        ("99999999999999999999", soon),
+        ("18446744073709551615", most),
+        (" 7 ", Retry::After(Duration::from_secs(7))),
+        (
+            "Thursday, 01-Jan-70 00:00:00 GMT",
+            Retry::After(Duration::ZERO),
+        ),
+        ("Thu, 32 Jan 2099 00:00:00 GMT", soon),
+    ] {
+        let header = format!("Retry-After: {value}\r\n");
+        let server = serve(vec![answer("503 Busy", &header, b"")])?;
+        let error = server.nar("nar/x").err();
+        assert_eq!(error.map(|error| error.retry()), Some(retry), "{value}");
+    }
+    let header = "Retry-After: 18446744073709551615\r\n";
+    let server = serve(vec![answer("429 Slow Down", header, b""); 2])?;
+    assert!(server.narinfo().is_err());
+    assert!(server.builds(ANY).is_err());
+    assert_eq!(server.request_lines().len(), 2);
+    Ok(())
+}
+
+#[test]
+fn a_password_is_no_part_of_a_servers_name() -> Outcome {
+    let named = client("https://user:secret@h.example/guix/")?;
+    assert_eq!(named.base(), "https://h.example/guix");
+    let shown = format!("{named:?}");
+    assert!(
+        !shown.contains("user") && !shown.contains("secret"),
+        "{shown}"
+    );
+    let error = client("https://user:secret@").err();
+    let shown = format!("{error:?}");
+    assert!(!shown.contains("secret"), "{shown}");
+    Ok(())
+}
+
 /// The URL of a server that begins to answer its one client, and then is silent.
 fn stalling(scheme: &str, answer: &'static [u8]) -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;

@@ -1,5 +1,6 @@
 //! The surroundings of the tests: a substitute server, a node, the program itself.
 
+mod http_proxy;
 mod items;
 mod kubo;
 mod network;
@@ -9,8 +10,11 @@ mod program;
 mod proxy;
 mod raw;
 mod reader;
+mod squid;
+mod tls;
 mod upstream;
 
+pub use http_proxy::HttpProxy;
 pub use items::{Files, Item, Nothing, item, root_of, tree_of, tree_of_fixtures, write_tree};
 pub use kubo::Setup;
 pub use network::Network;
@@ -19,6 +23,8 @@ pub use parts::{Asked, PartServer, Sent};
 pub use program::{Mirror, Run, run};
 pub use proxy::{Proxy, Spoil};
 pub use raw::{RawAnswer, RawServer};
+pub use squid::Squid;
+pub use tls::{Authority, TlsServer};
 pub use upstream::{Fault, Upstream};
 
 use serde_json::Value;
