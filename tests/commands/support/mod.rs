@@ -8,6 +8,7 @@ mod program;
 mod proxy;
 mod raw;
 mod reader;
+mod terminal;
 mod upstream;
 
 pub use items::{Files, Item, Nothing, item, root_of, tree_of, tree_of_fixtures, write_tree};
@@ -17,6 +18,7 @@ pub use node::{Answer, TestNode};
 pub use program::{Mirror, Run, run};
 pub use proxy::{Proxy, Spoil};
 pub use raw::{RawAnswer, RawServer};
+pub use terminal::Terminal;
 pub use upstream::{Fault, Upstream};
 
 use serde_json::Value;
@@ -58,6 +60,24 @@ macro_rules! on_both_nodes {
             #[ignore = "needs a real Kubo: scripts/test"]
             fn $name() {
                 super::$name(&mut $crate::support::TestNode::kubo());
+            })+
+        }
+    };
+}
+
+/// Makes a test of each function for each shell: `fn(shell: &str)`.
+macro_rules! in_each_shell {
+    ($($name:ident),+ $(,)?) => {
+        in_each_shell!(@ in_bash "bash" $($name)+);
+        in_each_shell!(@ in_zsh "zsh" $($name)+);
+        in_each_shell!(@ in_fish "fish" $($name)+);
+    };
+    (@ $module:ident $shell:literal $($name:ident)+) => {
+        mod $module {
+            $(#[test]
+            #[ignore = concat!("needs ", $shell, ": scripts/test")]
+            fn $name() {
+                super::$name($shell);
             })+
         }
     };
