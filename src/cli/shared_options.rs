@@ -52,9 +52,7 @@ pub struct GlobalArgs {
         global = true
     )]
     pub key: String,
-    /// A substitute server; repeatable, tried in order
-    ///
-    /// Several may stand in one value or in the variable, separated by spaces.
+    /// A substitute server, or several with spaces between; repeatable, tried in order
     #[arg(
         long = "upstream",
         value_name = "URL",
@@ -64,10 +62,9 @@ pub struct GlobalArgs {
         global = true
     )]
     pub upstreams: Vec<List<String>>,
-    /// Keys whose signatures are believed
+    /// Keys whose signatures are believed: a file, or several with colons between
     ///
-    /// A file of one (public-key …), several, or an acl; repeatable, or separated
-    /// by colons. Those of Guix's own build farms are built in.
+    /// A file of one (public-key …), several, or an acl; repeatable. Those of Guix's own build farms are built in.
     #[arg(
         long,
         value_name = "FILE",
@@ -203,7 +200,7 @@ pub struct MirrorArgs {
 pub struct VariantArgs {
     /// Prefer these variants: gzip, lzip, zstd, none
     ///
-    /// Repeatable, or separated by spaces. An item that has none of them is mirrored as it is, and so is one
+    /// Repeatable, or several with spaces between. An item that has none of them is mirrored as it is, and so is one
     /// whose narinfo has no signature, or signs the lines of the others too. Without
     /// it, all that a narinfo lists.
     #[arg(

@@ -3,7 +3,7 @@
 use crate::cli;
 use crate::mirror::{Exit, Failure};
 use crate::report::Report;
-use clap::{Arg, Command, ValueHint};
+use clap::{Arg, Command, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use std::io;
@@ -16,6 +16,7 @@ pub fn completions(shell: Shell, report: &Report) -> Result<Exit, Failure> {
     let script = String::from_utf8_lossy(&script).into_owned();
     report.write(&match shell {
         Shell::Bash => mended(&script),
+        Shell::Fish => script + &arguments_in_fish(),
         _ => script,
     });
     Ok(Exit::Done)
@@ -36,6 +37,18 @@ fn mended(script: &str) -> String {
     script
         .replace("guix__subcmd__ipfs", "guix__ipfs")
         .replace(" -o bashdefault -o default", "")
+}
+
+/// The lines for fish that clap_complete 4.6 leaves out: no files after a verb but where
+/// an option takes one, and the shells of `completions`.
+fn arguments_in_fish() -> String {
+    let shells = Shell::value_variants().iter().map(ToString::to_string);
+    let shells: Vec<String> = shells.collect();
+    format!(
+        "complete -c guix-ipfs -n \"not __fish_guix_ipfs_needs_command\" -f\n\
+         complete -c guix-ipfs -n \"__fish_guix_ipfs_using_subcommand completions\" -f -a \"{}\"\n",
+        shells.join(" ")
+    )
 }
 
 /// Prints the man page: the program, then each verb with the options of its own.

@@ -256,15 +256,20 @@ fn the_upstream_is_down(node: &TestNode) {
     );
 }
 
-fn the_upstream_speaks_no_tls(node: &TestNode) {
+/// A server of plain HTTP, and its answer to what it does not understand.
+fn without_tls() -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let secure = format!("https://{}", listener.local_addr().unwrap());
-    // As a server of plain HTTP answers what it does not understand.
+    let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         while let Ok((mut stream, _)) = listener.accept() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         }
     });
+    format!("http://{address}")
+}
+
+fn the_upstream_speaks_no_tls(node: &TestNode) {
+    let secure = without_tls().replacen("http", "https", 1);
     let (mirror, _upstream) = mirror(node);
     let run = mirror.run(&format!("sync --upstream {secure}")).exits(1);
     run.says_what_and_what_to_do("no secure connection to the server", "the port speaks TLS");
@@ -542,10 +547,9 @@ fn a_name_is_mistyped(node: &TestNode) {
 }
 
 fn the_rpc_speaks_no_tls(node: &TestNode) {
-    let plain = answering(200, "application/json", r#"{"Version":"0.42.0"}"#);
     let url = match node.is_kubo() {
         true => node.api.clone(),
-        false => plain.url(),
+        false => without_tls(),
     };
     let secure = url.replacen("http:", "https:", 1);
     let run = with_api(&secure).run("sync").exits(1);

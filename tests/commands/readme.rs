@@ -82,7 +82,7 @@ fn the_block_without_a_node_does_what_it_says() {
         "{shown}"
     );
     assert!(!shown.contains("guix-ipfs: "), "{shown}");
-    assert_eq!(mirror.list().len(), 3, "{shown}");
+    assert_eq!(mirror.list().len(), 1, "{shown}");
 }
 
 fn the_block_of_a_publisher_does_what_it_says(node: &TestNode) {
