@@ -80,6 +80,10 @@ mod tests {
             );
             let wide = page.lines().find(|line| line.chars().count() > SCREEN.1);
             assert_eq!(wide, None, "guix-ipfs {verb} -h");
+            assert!(
+                page.contains("see more with '--help'"),
+                "guix-ipfs {verb} -h"
+            );
         }
     }
 }

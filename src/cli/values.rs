@@ -56,7 +56,7 @@ impl TypedValueParser for ApiParser {
 }
 
 /// Substitute servers, separated by spaces.
-pub(super) fn upstreams() -> ListParser<fn(&str) -> Result<String, String>> {
+pub(super) fn upstreams() -> ListParser<impl TypedValueParser<Value = String>> {
     fn upstream(text: &str) -> Result<String, String> {
         match url::base(text) {
             Ok(_) => Ok(text.to_owned()),
