@@ -63,13 +63,14 @@ impl Demo {
 
     /// Starts `guix-ipfs node` and learns the address of its gateway.
     fn node(&self) -> Result<Node> {
+        println!("$ guix-ipfs node --gateway-port=0");
         let mut command = self.command(&["node", "--gateway-port=0"]);
         let mut process = command.stdout(Stdio::piped()).spawn()?;
         let out = process.stdout.take().ok_or("no output")?;
         let line = BufReader::new(out).lines().next();
         let line = line.ok_or("the node did not start")??;
         let gateway = line.trim_start_matches("gateway ").to_owned();
-        println!("$ guix-ipfs node\n  its gateway is {gateway}");
+        println!("  its gateway is {gateway}");
         Ok(Node { process, gateway })
     }
 
@@ -99,6 +100,7 @@ impl Demo {
         let sum: Value = serde_json::from_str(&self.show(&["resolve", "--json"])?)?;
         let name = sum["name"].as_str().ok_or("no name")?;
         let base = format!("{}/ipns/{name}", node.gateway);
+        println!("reading every narinfo and nar back from {base}");
         let mut nars = 0;
         for path in list.lines() {
             let hash = path
@@ -108,7 +110,7 @@ impl Demo {
             nars += check(&base, hash)?;
         }
         let items = list.lines().count();
-        println!("read {items} narinfos and {nars} nars back from {base}:");
+        println!("read {items} narinfos and {nars} nars;");
         println!("every nar has the NarHash, NarSize and FileSize that its narinfo says");
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The help: `-h` fits a screen, `--help` has everything.
 
 use super::options::Cli;
-use clap::{Arg, Command, CommandFactory, FromArgMatches};
+use clap::{Arg, Command, CommandFactory};
 
 /// The options that `-h` shows of a verb.
 const EVERYDAY: [&str; 18] = [
@@ -31,20 +31,10 @@ pub fn command() -> Command {
     Cli::command()
 }
 
-/// Reads the command line. Ends the process where it is wrong or asks for help.
-pub fn parse() -> Cli {
-    let mut command = command();
-    if std::env::args().any(|argument| argument == "-h") {
-        command = for_a_screen(command);
-    }
-    let parsed = Cli::from_arg_matches(&command.get_matches_mut());
-    parsed.unwrap_or_else(|error| error.format(&mut command).exit())
-}
-
 /// Leaves out of `-h` the variables and the less usual options; the program's own
 /// `-h` is about its verbs.
-fn for_a_screen(command: Command) -> Command {
-    let mut command = for_each(command, &|arg| {
+pub(super) fn for_a_screen(command: Command) -> Command {
+    let mut command = each_arg(command, &|arg| {
         let is_everyday = arg.is_positional() || EVERYDAY.contains(&arg.get_id().as_str());
         arg.hide_short_help(!is_everyday).hide_env(true)
     });
@@ -56,10 +46,11 @@ fn for_a_screen(command: Command) -> Command {
     })
 }
 
-fn for_each(command: Command, change: &dyn Fn(Arg) -> Arg) -> Command {
+/// The same command with every option and argument changed, those of the verbs too.
+pub fn each_arg(command: Command, change: &dyn Fn(Arg) -> Arg) -> Command {
     command
         .mut_args(change)
-        .mut_subcommands(|verb| for_each(verb, change))
+        .mut_subcommands(|verb| each_arg(verb, change))
 }
 
 #[cfg(test)]
@@ -89,6 +80,10 @@ mod tests {
             );
             let wide = page.lines().find(|line| line.chars().count() > SCREEN.1);
             assert_eq!(wide, None, "guix-ipfs {verb} -h");
+            assert!(
+                page.contains("see more with '--help'"),
+                "guix-ipfs {verb} -h"
+            );
         }
     }
 }

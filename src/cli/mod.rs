@@ -2,12 +2,16 @@
 //! `commands` reads them.
 
 mod help;
+mod lists;
 mod options;
+mod reading;
 mod shared_options;
 mod values;
 
-pub use help::{command, parse};
+pub use help::{command, each_arg};
+pub use lists::List;
 pub use options::{
     AddArgs, Cli, Command, InitArgs, NodeArgs, RemoveArgs, ResolveArgs, SyncArgs, VerifyArgs,
 };
+pub use reading::parse;
 pub use shared_options::{GlobalArgs, MirrorArgs, PublishArgs, VariantArgs};

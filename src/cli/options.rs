@@ -5,7 +5,7 @@ use super::values::cid_version;
 use crate::ipfs::cid::CidVersion;
 use crate::mirror::{ItemRef, ItemSpec};
 use clap::builder::FalseyValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 
 /// The text below the options in `--help`.
@@ -97,7 +97,7 @@ pub struct SyncArgs {
     /// Read store paths from FILE; - is standard input
     ///
     /// One or more a line, or store hashes; other words are passed over.
-    #[arg(long, value_name = "FILE", env = "GUIX_IPFS_FROM")]
+    #[arg(long, value_name = "FILE", env = "GUIX_IPFS_FROM", value_hint = ValueHint::FilePath)]
     pub from: Option<PathBuf>,
     /// Options of mirroring.
     #[command(flatten)]
@@ -156,7 +156,8 @@ pub struct InitArgs {
         long,
         env = "GUIX_IPFS_CID_VERSION",
         default_value = "0",
-        value_parser = cid_version
+        value_parser = cid_version(),
+        hide_possible_values = true
     )]
     pub cid_version: CidVersion,
     /// Begin anew under a name that had others before

@@ -1,12 +1,16 @@
 //! The options that several verbs share, with their environment variables and defaults.
 
-use super::values::{ApiParser, compression, duration, graft, lifetime, rate, seconds, size};
+use super::lists::List;
+use super::values::{
+    ApiParser, compressions, duration, files, graft, key, lifetime, rate, root, seconds, size,
+    upstreams,
+};
 use crate::guix::Compression;
 use crate::ipfs::cid::Cid;
 use crate::mirror::GraftChoice;
 use crate::node::NodeAddress;
-use clap::Args;
 use clap::builder::FalseyValueParser;
+use clap::{Args, ValueHint};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,6 +41,7 @@ pub struct GlobalArgs {
         long,
         value_name = "FILE",
         env = "GUIX_IPFS_API_AUTH_FILE",
+        value_hint = ValueHint::FilePath,
         global = true
     )]
     pub api_auth_file: Option<PathBuf>,
@@ -45,32 +50,33 @@ pub struct GlobalArgs {
         long,
         env = "GUIX_IPFS_KEY",
         default_value = "guix-ipfs",
+        value_parser = key,
         global = true
     )]
     pub key: String,
-    /// A substitute server; repeatable, tried in order
+    /// A substitute server, or several with spaces between; repeatable, tried in order
     #[arg(
         long = "upstream",
         value_name = "URL",
         env = "GUIX_IPFS_UPSTREAM",
         hide_env_values = true,
-        value_delimiter = ' ',
         default_value = "https://ci.guix.gnu.org",
+        value_parser = upstreams(),
         global = true
     )]
-    pub upstreams: Vec<String>,
-    /// Keys whose signatures are believed
+    pub upstreams: Vec<List<String>>,
+    /// Keys whose signatures are believed: a file, or several with colons between
     ///
-    /// A file of one (public-key …), several, or an acl; repeatable, or separated
-    /// by colons. Those of Guix's own build farms are built in.
+    /// A file of one (public-key …), several, or an acl; repeatable. Those of Guix's own build farms are built in.
     #[arg(
         long,
         value_name = "FILE",
         env = "GUIX_IPFS_TRUSTED_KEYS",
-        value_delimiter = ':',
+        value_parser = files(),
+        value_hint = ValueHint::FilePath,
         global = true
     )]
-    pub trusted_keys: Vec<PathBuf>,
+    pub trusted_keys: Vec<List<PathBuf>>,
     /// Downloads at once
     #[arg(
         long,
@@ -169,7 +175,8 @@ pub struct MirrorArgs {
         value_name = "auto|add-link|car",
         env = "GUIX_IPFS_GRAFT",
         default_value = "auto",
-        value_parser = graft
+        value_parser = graft(),
+        hide_possible_values = true
     )]
     pub graft: GraftChoice,
     /// Leave out items whose unpacked nar is larger
@@ -198,7 +205,7 @@ pub struct MirrorArgs {
     )]
     pub checkpoint: u32,
     /// Go on from this root, whatever the name and the journal hold
-    #[arg(long, value_name = "CID")]
+    #[arg(long, value_name = "CID", value_parser = root)]
     pub base: Option<Cid>,
 }
 
@@ -207,17 +214,17 @@ pub struct MirrorArgs {
 pub struct VariantArgs {
     /// Prefer these variants: gzip, lzip, zstd, none
     ///
-    /// Repeatable. An item that has none of them is mirrored as it is, and so is one
+    /// Repeatable, or several with spaces between. An item that has none of them is mirrored as it is, and so is one
     /// whose narinfo has no signature, or signs the lines of the others too. Without
     /// it, all that a narinfo lists.
     #[arg(
         long = "compression",
         value_name = "NAME",
         env = "GUIX_IPFS_COMPRESSION",
-        value_delimiter = ' ',
-        value_parser = compression
+        value_parser = compressions(),
+        hide_possible_values = true
     )]
-    pub compressions: Vec<Compression>,
+    pub compressions: Vec<List<Compression>>,
 }
 
 /// Options of publishing.

@@ -1,15 +1,19 @@
 //! The values of options.
 
+use super::lists::ListParser;
 use crate::guix::Compression;
-use crate::ipfs::cid::CidVersion;
+use crate::ipfs::cid::{Cid, CidVersion};
+use crate::ipfs::ipns::key_hash;
 use crate::mirror::GraftChoice;
 use crate::node::NodeAddress;
 use crate::node::kubo::AddressError;
 use crate::publication::Engine;
 use crate::util::diagnosis::Diagnosis;
 use crate::util::duration::parse;
-use clap::builder::TypedValueParser;
+use crate::util::url;
+use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use std::ffi::OsStr;
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -24,49 +28,99 @@ impl TypedValueParser for ApiParser {
     fn parse_ref(
         &self,
         command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<NodeAddress, clap::Error> {
+        self.parse_ref_(command, arg, value, ValueSource::CommandLine)
+    }
+
+    fn parse_ref_(
+        &self,
+        command: &clap::Command,
         _: Option<&clap::Arg>,
         value: &OsStr,
+        source: ValueSource,
     ) -> Result<NodeAddress, clap::Error> {
         value
             .to_string_lossy()
             .parse()
             .map_err(|error: AddressError| {
                 let advice = error.advice().unwrap_or_default();
-                let text = format!("--api: {error}\n{advice}\n");
+                let given_by = match source {
+                    ValueSource::EnvVariable => "$GUIX_IPFS_API (--api)",
+                    _ => "--api",
+                };
+                let text = format!("{given_by}: {error}\n{advice}\n");
                 clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
             })
     }
 }
 
-pub(super) fn graft(text: &str) -> Result<GraftChoice, String> {
-    match text {
-        "auto" => Ok(GraftChoice::Auto),
-        "add-link" => Ok(GraftChoice::Only(Engine::AddLink)),
-        "car" => Ok(GraftChoice::Only(Engine::Car)),
-        _ => Err("auto, add-link or car".to_owned()),
+/// Substitute servers, separated by spaces.
+pub(super) fn upstreams() -> ListParser<impl TypedValueParser<Value = String>> {
+    fn upstream(text: &str) -> Result<String, String> {
+        match url::base(text) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(fault) => Err(format!("{fault}; give a server as https://HOST")),
+        }
+    }
+    ListParser::of_words(upstream)
+}
+
+/// Files, separated by colons.
+pub(super) fn files() -> ListParser<PathBufValueParser> {
+    ListParser::of_paths(PathBufValueParser::new())
+}
+
+/// Compressions that can be decompressed here, separated by spaces.
+pub(super) fn compressions() -> ListParser<impl TypedValueParser<Value = Compression>> {
+    let names = PossibleValuesParser::new(["gzip", "lzip", "zstd", "none"]);
+    ListParser::of_words(names.map(|name| {
+        let Ok(compression) = name.parse();
+        compression
+    }))
+}
+
+/// The ways of grafting.
+pub(super) fn graft() -> impl TypedValueParser<Value = GraftChoice> {
+    PossibleValuesParser::new(["auto", "add-link", "car"]).map(|name| match name.as_str() {
+        "add-link" => GraftChoice::Only(Engine::AddLink),
+        "car" => GraftChoice::Only(Engine::Car),
+        _ => GraftChoice::Auto,
+    })
+}
+
+/// The versions of CIDs.
+pub(super) fn cid_version() -> impl TypedValueParser<Value = CidVersion> {
+    PossibleValuesParser::new(["0", "1"]).map(|number| match number.as_str() {
+        "1" => CidVersion::V1,
+        _ => CidVersion::V0,
+    })
+}
+
+/// The node's word for a key, as opposed to the IPNS name of one.
+pub(super) fn key(text: &str) -> Result<String, String> {
+    match key_hash(text.strip_prefix("/ipns/").unwrap_or(text)) {
+        None => Ok(text.to_owned()),
+        Some(_) => Err(
+            "this is an IPNS name; a key has a name on the node, such as guix-ipfs \
+             (`ipfs key list -l` shows both)"
+                .to_owned(),
+        ),
     }
 }
 
-/// A compression that can be decompressed here.
-pub(super) fn compression(text: &str) -> Result<Compression, String> {
-    match text.parse() {
-        Ok(Compression::Other(_)) => Err("gzip, lzip, zstd or none".to_owned()),
-        Ok(known) => Ok(known),
-    }
+/// A root, as a CID or as its path.
+pub(super) fn root(text: &str) -> Result<Cid, String> {
+    let cid = text.strip_prefix("/ipfs/").unwrap_or(text);
+    let cid = cid.trim_end_matches('/').parse();
+    cid.map_err(|_| "not the CID of a root, such as Qm… or bafy…".to_owned())
 }
 
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<u64>() {
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
         _ => Err("a whole number of seconds from 1 to 86400".to_owned()),
-    }
-}
-
-pub(super) fn cid_version(text: &str) -> Result<CidVersion, String> {
-    match text {
-        "0" => Ok(CidVersion::V0),
-        "1" => Ok(CidVersion::V1),
-        _ => Err("0 or 1".to_owned()),
     }
 }
 
@@ -114,5 +168,32 @@ mod tests {
         assert!(rate("0").is_err() && rate("0M").is_err() && rate("fast").is_err());
         assert_eq!(lifetime("48h"), Ok(Duration::from_secs(48 * 3600)));
         assert!(lifetime("0s").is_err());
+    }
+
+    #[test]
+    fn a_key_is_named_by_the_nodes_own_word() {
+        for name in ["guix-ipfs", "self", "k51", "Qm"] {
+            assert_eq!(key(name), Ok(name.to_owned()));
+        }
+        let id = "k51qzi5uqu5dgyg3xos212pqpfmzl7b4q72dpr4mp54n5vdoqllf8mkfc43cea";
+        let peer = "12D3KooWBuZfgeC5U27PovNA8x1kFAZ94vhoHqCAtgFGe5eJQMny";
+        for name in [id, peer, &format!("/ipns/{id}")] {
+            assert!(key(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_root_is_named_by_its_cid_or_its_path() {
+        let cid = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn";
+        for text in [
+            cid.to_owned(),
+            format!("/ipfs/{cid}"),
+            format!("/ipfs/{cid}/"),
+        ] {
+            assert_eq!(root(&text).map(|root| root.to_string()), Ok(cid.to_owned()));
+        }
+        for text in ["", "x", "/ipns/x", "/ipfs/", &cid[1..]] {
+            assert!(root(text).is_err(), "{text}");
+        }
     }
 }

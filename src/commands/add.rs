@@ -28,7 +28,7 @@ pub fn run(global: &GlobalArgs, args: &AddArgs, report: &Report) -> Result<Exit,
     for spec in &args.items {
         match spec {
             ItemSpec::StandardInput => {
-                let items = lists::read(Path::new("-"))?;
+                let items = lists::read(Path::new("-"), report)?;
                 specs.extend(items.into_iter().map(ItemSpec::Item));
             }
             spec => specs.push(spec.clone()),

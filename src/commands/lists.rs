@@ -1,14 +1,20 @@
 //! Lists of items, as `guix` commands print them.
 
 use crate::mirror::{Failure, ItemRef};
-use std::io::{self, Read};
+use crate::report::Report;
+use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 /// Reads a list from a file; `-` is standard input.
-pub fn read(path: &Path) -> Result<Vec<ItemRef>, Failure> {
+pub fn read(path: &Path, report: &Report) -> Result<Vec<ItemRef>, Failure> {
     let mut text = Vec::new();
     let read = match path.to_str() {
-        Some("-") => io::stdin().read_to_end(&mut text).map(|_| ()),
+        Some("-") => {
+            if io::stdin().is_terminal() {
+                report.status("type store paths or hashes; Ctrl-D on a line of its own ends them");
+            }
+            io::stdin().read_to_end(&mut text).map(|_| ())
+        }
         _ => std::fs::read(path).map(|bytes| text = bytes),
     };
     read.map_err(|source| Failure::Input {

@@ -1,7 +1,7 @@
 //! `sync` and `add` alike: the request, and its result.
 
 use super::open::{open_node, publishing};
-use crate::cli::{GlobalArgs, MirrorArgs, PublishArgs, VariantArgs};
+use crate::cli::{GlobalArgs, List, MirrorArgs, PublishArgs, VariantArgs};
 use crate::guix::UpstreamClient;
 use crate::mirror::{
     Closure, Exit, Failure, ItemFilter, ItemSelection, MirrorRequest, MirrorSummary, Pauses, Plan,
@@ -138,7 +138,7 @@ fn is_fault(skipped: &Skipped) -> bool {
 /// The wanted variants.
 pub fn filter(args: &VariantArgs) -> ItemFilter {
     ItemFilter {
-        compressions: args.compressions.clone(),
+        compressions: List::all(&args.compressions).cloned().collect(),
         max_nar_size: None,
     }
 }

@@ -6,7 +6,11 @@ use crate::mirror::Exit;
 use crate::report::Report;
 
 /// Runs a command line to its end, and reports the error that stopped it, if any.
-pub fn run(cli: &Cli) -> Exit {
+pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
+    let cli = match command_line {
+        Ok(cli) => cli,
+        Err(error) => return explain(error),
+    };
     let global = &cli.global;
     let report = Report::new(global.verbose, global.quiet, global.json);
     let ended = match &cli.command {
@@ -17,11 +21,24 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Remove(args) => remove::run(global, args, &report),
         Command::Verify(args) => verify::run(global, args, &report),
         Command::Node(args) => node::run(global, args, &report),
-        Command::Completions { shell } => shell::completions(*shell),
-        Command::Man => shell::man(),
+        Command::Completions { shell } => shell::completions(*shell, &report),
+        Command::Man => shell::man(&report),
     };
-    ended.unwrap_or_else(|failure| {
+    let exit = ended.unwrap_or_else(|failure| {
         report.failure(&failure);
         failure.exit()
+    });
+    report.end(exit)
+}
+
+/// Prints the help that was asked for, or the fault of the command line.
+fn explain(error: &clap::Error) -> Exit {
+    let report = Report::new(false, false, false);
+    if let Err(error) = error.print() {
+        report.not_written(error);
+    }
+    report.end(match error.exit_code() {
+        0 => Exit::Done,
+        _ => Exit::Usage,
     })
 }

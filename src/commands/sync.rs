@@ -18,7 +18,7 @@ pub fn run(global: &GlobalArgs, args: &SyncArgs, report: &Report) -> Result<Exit
         publish: &args.publish,
     };
     let selection = match &args.from {
-        Some(path) => ItemSelection::List(lists::read(path)?),
+        Some(path) => ItemSelection::List(lists::read(path, report)?),
         None => ItemSelection::LatestBuilds {
             count: args.latest,
             jobset: args.jobset.clone(),

@@ -1,7 +1,7 @@
 //! The substitute servers of the command line, and the keys that must have signed
 //! the narinfos of each.
 
-use crate::cli::GlobalArgs;
+use crate::cli::{GlobalArgs, List};
 use crate::guix::{ConnectionLimits, RateLimit, TrustedKeys, UpstreamClient};
 use crate::mirror::Failure;
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::path::Path;
 pub fn upstreams(global: &GlobalArgs) -> Result<Vec<UpstreamClient>, Failure> {
     let given = given_keys(global)?;
     let rate = global.limit_rate.map(RateLimit::new).unwrap_or_default();
-    let urls = global.upstreams.iter();
+    let urls = List::all(&global.upstreams);
     urls.map(|url| {
         let mut keys = given.clone();
         keys.extend(&TrustedKeys::of_server(url));
@@ -69,7 +69,7 @@ fn client(global: &GlobalArgs, url: &str, keys: TrustedKeys) -> Result<UpstreamC
 
 fn given_keys(global: &GlobalArgs) -> Result<TrustedKeys, Failure> {
     let mut all = TrustedKeys::default();
-    for path in &global.trusted_keys {
+    for path in List::all(&global.trusted_keys) {
         let keys = read_keys(path).map_err(|reason| Failure::KeyFile {
             path: path.clone(),
             reason,

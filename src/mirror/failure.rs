@@ -1,6 +1,7 @@
 //! The reasons why a run stops, and its exit code: the one place that decides.
 
 use crate::guix::HttpError;
+use crate::ipfs::cid::Cid;
 use crate::node::{NodeError, OpenError};
 use crate::publication::{PublicationError, WriterLockError};
 use crate::util::diagnosis::{Diagnosis, Retry};
@@ -79,8 +80,21 @@ pub enum Failure {
     #[error("{0} is not an /ipfs/CID")]
     NotARoot(String),
     /// A key that should exist does not.
-    #[error("the node has no key named {0:?}")]
-    NoKey(String),
+    #[error("the node has no key named {name:?}")]
+    NoKey {
+        /// The name that was given.
+        name: String,
+        /// The keys under which the node publishes mirrors.
+        others: Vec<String>,
+    },
+    /// A word that is no name and no key.
+    #[error("{word:?} is neither an IPNS name nor a key of this node")]
+    NotAName {
+        /// The word.
+        word: String,
+        /// The keys under which the node publishes mirrors.
+        others: Vec<String>,
+    },
     /// `init` on a name that points to a root.
     #[error("/ipns/{name} already points to /ipfs/{root}")]
     AlreadyPublished {
@@ -144,7 +158,7 @@ impl Failure {
     /// The exit code that scripts rely on.
     pub fn exit(&self) -> Exit {
         match self.retry() {
-            Retry::Never if matches!(self, Self::NoItems(_)) => Exit::Usage,
+            Retry::Never if matches!(self, Self::NoItems(_) | Self::NotAName { .. }) => Exit::Usage,
             Retry::Never => Exit::Failed,
             Retry::Soon | Retry::After(_) => Exit::TryLater,
         }
@@ -200,7 +214,8 @@ impl Diagnosis for Failure {
                  run again later, or publish with `guix-ipfs sync`"
             }
             Self::NotARoot(_) => "give the CID of a whole root, without a path below it",
-            Self::NoKey(_) => "`guix-ipfs init` makes it; another is named with --key",
+            Self::NoKey { name, others } => return Some(advice_on_key(name, others)),
+            Self::NotAName { word, others } => return Some(advice_on_name(word, others)),
             Self::AlreadyPublished { .. } => {
                 "`guix-ipfs sync` goes on from there; if its files are lost, `guix-ipfs init --anew` \
                  gives up all that was published"
@@ -229,4 +244,47 @@ impl Diagnosis for Failure {
             _ => Retry::Never,
         }
     }
+}
+
+/// The way on where the node has no key of this name.
+fn advice_on_key(name: &str, others: &[String]) -> String {
+    match (meant(name, others), others) {
+        (Some(other), _) => format!("did you mean `--key {other}`? `guix-ipfs init` makes {name}"),
+        (None, []) => "`guix-ipfs init` makes it; another is named with --key".to_owned(),
+        (None, _) => format!(
+            "`guix-ipfs init` makes it; this node publishes mirrors with --key {}",
+            others.join(", --key ")
+        ),
+    }
+}
+
+/// The way on where a word is no name.
+fn advice_on_name(word: &str, others: &[String]) -> String {
+    if word.parse::<Cid>().is_ok() {
+        return format!("it is a CID; a root is named /ipfs/{word}");
+    }
+    if word.starts_with("k51") {
+        return format!(
+            "a name that begins with k51 has 62 small letters and digits, and this one {} \
+             characters: see that it was copied whole",
+            word.chars().count()
+        );
+    }
+    match (meant(word, others), others) {
+        (Some(other), _) => format!("did you mean {other}?"),
+        (None, []) => "a name looks like k51… or 12D3Koo…, or is a domain".to_owned(),
+        (None, _) => format!(
+            "a name looks like k51… or 12D3Koo…, or is a domain; this node's keys are {}",
+            others.join(", ")
+        ),
+    }
+}
+
+/// The one of some names that another was probably meant for.
+fn meant<'n>(name: &str, names: &'n [String]) -> Option<&'n String> {
+    let likeness = |other: &&String| strsim::jaro_winkler(name, other);
+    let nearest = names
+        .iter()
+        .max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    nearest.filter(|other| likeness(other) > 0.85)
 }

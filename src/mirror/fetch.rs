@@ -303,10 +303,14 @@ enum FetchError {
 impl FetchError {
     /// The same, with the file that it is about.
     fn about(self, url: &str) -> Self {
+        let about = |reason: String| match reason.contains(url) {
+            true => reason,
+            false => format!("{url}: {reason}"),
+        };
         match self {
-            Self::Refused(reason) => Self::Refused(format!("{url}: {reason}")),
-            Self::Broken(reason, retry) => Self::Broken(format!("{url}: {reason}"), retry),
-            Self::NoNar(reason) => Self::NoNar(format!("{url}: {reason}")),
+            Self::Refused(reason) => Self::Refused(about(reason)),
+            Self::Broken(reason, retry) => Self::Broken(about(reason), retry),
+            Self::NoNar(reason) => Self::NoNar(about(reason)),
             node => node,
         }
     }

@@ -4,6 +4,7 @@
 use super::counts::{self, Count};
 use super::failure::Failure;
 use super::json;
+use super::keys::{no_key, not_a_name};
 use super::narinfos::{self, PublishedNarinfo};
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::Cid;
@@ -37,7 +38,7 @@ impl Target {
         let Some(word) = word else {
             return match PublicationView::of_key(node, key)? {
                 Some(view) => Ok(Self::Name(view.key.id)),
-                None => Err(Failure::NoKey(key.to_owned())),
+                None => Err(no_key(node, key)),
             };
         };
         if let Some(root) = word.strip_prefix("/ipfs/") {
@@ -47,10 +48,14 @@ impl Target {
                 .map_err(|_| Failure::NotARoot(word.to_owned()));
         }
         let name = word.strip_prefix("/ipns/").unwrap_or(word);
-        Ok(Self::Name(match PublicationView::of_key(node, name)? {
-            Some(view) => view.key.id,
-            None => key_hash(name).map_or(name.to_owned(), |key| as_cid(&key)),
-        }))
+        if let Some(view) = PublicationView::of_key(node, name)? {
+            return Ok(Self::Name(view.key.id));
+        }
+        match key_hash(name) {
+            Some(key) => Ok(Self::Name(as_cid(&key))),
+            None if is_domain(name) => Ok(Self::Name(name.to_owned())),
+            None => Err(not_a_name(node, name)),
+        }
     }
 
     /// The name, unless it is a root.
@@ -80,6 +85,13 @@ impl Target {
             Self::Root(_) => format!("ipfs/{root}"),
         }
     }
+}
+
+/// Returns true for what may be a domain with a DNSLink.
+fn is_domain(name: &str) -> bool {
+    let mut labels = name.trim_end_matches('.').split('.');
+    let is_label = |label: &str| !label.is_empty() && !label.contains(['/', ' ']);
+    name.contains('.') && labels.all(is_label)
 }
 
 /// A description of a mirror.

@@ -3,6 +3,7 @@
 use crate::guix::{HashPart, StorePath};
 use crate::util::url;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// An item by its store hash.
@@ -35,7 +36,9 @@ impl FromStr for ItemRef {
                 hash,
                 label: text.to_owned(),
             }),
-            Err(_) => Err("not a store hash (32 characters) or a /gnu/store path".to_owned()),
+            Err(_) => Err(nearly_an_item(text).unwrap_or_else(|| {
+                "not a store hash (32 characters) or a /gnu/store path".to_owned()
+            })),
         }
     }
 }
@@ -65,11 +68,21 @@ impl FromStr for ItemSpec {
         if text == "-" {
             return Ok(Self::StandardInput);
         }
+        if text.ends_with(".drv") {
+            return Err(
+                "a derivation is a recipe, which no server substitutes; name what it \
+                        builds, as `guix build` prints it"
+                    .to_owned(),
+            );
+        }
         if let Ok(item) = text.parse() {
             return Ok(Self::Item(item));
         }
         if text.contains("://") {
-            return narinfo(text).ok_or_else(|| "not the URL of a HASH.narinfo".to_owned());
+            return narinfo(text);
+        }
+        if let Some(fault) = nearly_an_item(text) {
+            return Err(fault);
         }
         text.parse().map(Self::Package).map_err(|()| {
             "not a store hash (32 characters), a /gnu/store path, the URL of a narinfo \
@@ -79,16 +92,66 @@ impl FromStr for ItemSpec {
     }
 }
 
-fn narinfo(url: &str) -> Option<ItemSpec> {
-    let (server, file) = url.rsplit_once('/')?;
-    let hash = file.strip_suffix(".narinfo")?.parse().ok()?;
-    Some(ItemSpec::Narinfo {
+fn narinfo(url: &str) -> Result<ItemSpec, String> {
+    let file = url.rsplit_once('/');
+    let file = file.and_then(|(server, file)| Some((server, file.strip_suffix(".narinfo")?)));
+    let Some((server, word)) = file else {
+        return Err("not the URL of a HASH.narinfo".to_owned());
+    };
+    let Ok(hash) = word.parse() else {
+        let fault = hash_fault(word).unwrap_or_else(|| "that is no store hash".to_owned());
+        return Err(format!("not the URL of a HASH.narinfo: {fault}"));
+    };
+    Ok(ItemSpec::Narinfo {
         server: server.to_owned(),
         item: ItemRef {
             hash,
             label: url::shown(url),
         },
     })
+}
+
+/// The fault in a word that was meant for an item's hash, name or path.
+fn nearly_an_item(word: &str) -> Option<String> {
+    let in_store = word.strip_prefix("/gnu/store/");
+    let name = in_store.unwrap_or(word).trim_end_matches('/');
+    if let Some((path, _)) = name.split_once('/') {
+        in_store?;
+        return Some(format!(
+            "a file within an item; name the item, /gnu/store/{path}"
+        ));
+    }
+    let hash = name.split('-').next().unwrap_or_default();
+    hash_fault(hash)
+}
+
+/// Letters and digits that were meant for a store hash, which has 32: no package has so
+/// long a name without a dash.
+const NEARLY_A_HASH: RangeInclusive<usize> = 28..=36;
+
+/// The fault in a word that was meant for a store hash.
+fn hash_fault(word: &str) -> Option<String> {
+    let is_meant = NEARLY_A_HASH.contains(&word.len())
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && word.bytes().any(|byte| byte.is_ascii_digit());
+    if !is_meant || word.parse::<HashPart>().is_ok() {
+        return None;
+    }
+    let small = word.to_ascii_lowercase();
+    if small.parse::<HashPart>().is_ok() {
+        return Some(format!("a store hash has small letters only; try {small}"));
+    }
+    if word.len() != HashPart::LEN {
+        return Some(format!(
+            "{} characters, where a store hash has {}",
+            word.len(),
+            HashPart::LEN
+        ));
+    }
+    let wrong = word
+        .chars()
+        .find(|letter| "eotu".contains(letter.to_ascii_lowercase()));
+    wrong.map(|letter| format!("it has the letter {letter}; a store hash has no e, o, t or u"))
 }
 
 /// A package as Guix's command line names it: `hello`, `gcc-toolchain@13`.

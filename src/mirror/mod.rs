@@ -15,6 +15,7 @@ mod inspect;
 mod item_set;
 mod items;
 mod json;
+mod keys;
 mod ledger;
 mod listing;
 mod lookup;

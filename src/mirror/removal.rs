@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::items::ItemRef;
 use super::json;
+use super::keys::no_key;
 use super::ledger::{Ledger, LedgerChanges, RemovedItem};
 use super::narinfos::{self, PublishedNarinfo, nar_paths};
 use super::nars;
@@ -83,7 +84,7 @@ pub fn remove(
     observer: &dyn Observer,
 ) -> Result<RemovalSummary, Failure> {
     if PublicationView::of_key(node, &request.key)?.is_none() {
-        return Err(Failure::NoKey(request.key.clone()));
+        return Err(no_key(node, &request.key));
     }
     let publisher = Publisher::open(node, &request.key, &request.publishing)?;
     let mut base = adopt_damaged(&publisher)?;

@@ -119,7 +119,8 @@ impl Diagnosis for SkipReason {
                 "run again when they can be reached; what the farm has not built yet may come"
             }
             Self::UnknownPackage(_) => {
-                "see that it is spelled as `guix show` spells it, or name a store path instead"
+                "see that it is spelled as `guix show` spells it, with a version after @ \
+                 (hello@2.12), or name a store path instead"
             }
             Self::NoBuildFarm(_) => {
                 "a package is looked up at a build farm; name a store path instead"

@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::item_set::{ItemSet, PathSet};
 use super::items::ItemRef;
 use super::json;
+use super::keys::no_key;
 use super::nar_check::{Depth, check_nars};
 use super::narinfos::{self, PublishedNarinfo, nar_paths};
 use super::nars;
@@ -100,7 +101,7 @@ pub fn verify(
     observer: &dyn Observer,
 ) -> Result<VerifyReport, Failure> {
     let Some(view) = PublicationView::of_key(node, key)? else {
-        return Err(Failure::NoKey(key.to_owned()));
+        return Err(no_key(node, key));
     };
     let state = read_name_state(&view)?;
     let root = match state.published {

@@ -42,6 +42,14 @@ pub enum Problem {
         /// The system's reason.
         reason: String,
     },
+    /// The port speaks no TLS, or the node's certificate is not accepted.
+    #[error("no secure connection to {url} ({reason})")]
+    Tls {
+        /// The RPC's address.
+        url: String,
+        /// The message of TLS.
+        reason: String,
+    },
     /// The node took longer than the call's limit.
     #[error("the node did not answer within {} seconds", .0.as_secs())]
     TimedOut(Duration),
@@ -199,6 +207,13 @@ impl Diagnosis for NodeError {
             Problem::Unreachable { .. } => {
                 "start one with `ipfs daemon`, give its address with --api, or do without one: \
                  --api embedded"
+            }
+            Problem::Tls { url, .. } => {
+                let plain = url.replacen("https", "http", 1);
+                return Some(format!(
+                    "an RPC speaks no TLS unless it stands behind something that does: try \
+                     --api {plain}"
+                ));
             }
             Problem::TimedOut(_) => "it is busy, or searches the network; run again later",
             Problem::NotAnRpc(_) => "`ipfs config Addresses.API` tells where the RPC is, for --api",

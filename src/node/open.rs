@@ -8,7 +8,7 @@ use super::kubo::{
 };
 use super::local::LocalNode;
 use crate::util::diagnosis::{Diagnosis, Retry};
-use crate::util::home::{BaseDirectory, NoHome, folder};
+use crate::util::home::{BaseDirectory, NoHome, folder, home_dir, variable};
 use std::path::PathBuf;
 use std::str::FromStr;
 use thiserror::Error;
@@ -39,6 +39,14 @@ pub enum OpenError {
     /// The node refuses, or is not there.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// No node answers where none was named, and there is a local store.
+    #[error("{error}")]
+    OnlyAStore {
+        /// The node that does not answer.
+        error: NodeError,
+        /// The folder of the local store.
+        folder: PathBuf,
+    },
     /// `$IPFS_PATH/api` holds no address.
     #[error("in $IPFS_PATH/api: {0}")]
     Address(#[from] AddressError),
@@ -63,11 +71,24 @@ pub fn open(options: &NodeOptions) -> Result<Box<dyn Node>, OpenError> {
         Some(NodeAddress::Kubo(address)) => address.clone(),
         None => local_daemon()?,
     };
-    let variable = std::env::var(AUTHORIZATION_VARIABLE).ok();
+    let secret = variable(AUTHORIZATION_VARIABLE);
+    let secret = secret.as_ref().and_then(|secret| secret.to_str());
     let file = options.authorization_file.as_deref();
-    let named = Authorization::find(file, variable.as_deref())?;
+    let named = Authorization::find(file, secret)?;
     address.authorization = named.or(address.authorization);
-    Ok(Box::new(KuboNode::connect(&address, options.limits)?))
+    match KuboNode::connect(&address, options.limits) {
+        Ok(node) => Ok(Box::new(node)),
+        Err(error) if options.address.is_none() && error.is_unavailable() => Err(instead_of(error)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The error of a node that does not answer, with the local store that may be meant.
+fn instead_of(error: NodeError) -> OpenError {
+    match local_folder(None) {
+        Ok(folder) if folder.is_dir() => OpenError::OnlyAStore { error, folder },
+        _ => OpenError::Node(error),
+    }
 }
 
 /// The folder of the local store: as named, or the user's own.
@@ -82,9 +103,8 @@ pub fn local_folder(named: Option<PathBuf>) -> Result<PathBuf, NoHome> {
 }
 
 fn local_daemon() -> Result<Address, AddressError> {
-    let ipfs_path = std::env::var_os("IPFS_PATH")
-        .map(PathBuf::from)
-        .or_else(|| std::env::home_dir().map(|home| home.join(".ipfs")));
+    let ipfs_path = variable("IPFS_PATH").map(PathBuf::from);
+    let ipfs_path = ipfs_path.or_else(|| Some(home_dir()?.join(".ipfs")));
     Address::of_local_daemon(ipfs_path.as_deref())
 }
 
@@ -106,6 +126,11 @@ impl Diagnosis for OpenError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Node(error) => error.advice(),
+            Self::OnlyAStore { folder, .. } => Some(format!(
+                "there is a local store in {}: name it with --api embedded or \
+                 GUIX_IPFS_API=embedded; or start a node with `ipfs daemon`",
+                folder.display()
+            )),
             Self::Address(error) => error.advice(),
             Self::Authorization(error) => error.advice(),
             Self::NoHome(error) => error.advice(),
@@ -114,7 +139,7 @@ impl Diagnosis for OpenError {
 
     fn retry(&self) -> Retry {
         match self {
-            Self::Node(error) => error.retry(),
+            Self::Node(error) | Self::OnlyAStore { error, .. } => error.retry(),
             _ => Retry::Never,
         }
     }

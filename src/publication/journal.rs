@@ -61,6 +61,17 @@ pub fn unreadable_journals(
     Ok(unreadable)
 }
 
+/// The names of the keys that have a journal on the node: the mirrors it publishes.
+pub fn keys_with_journals(node: &dyn Node) -> Result<Vec<String>, NodeError> {
+    let mut names = Vec::new();
+    for key in node.keys()? {
+        if !node.pins_named(&Journal::pin_name(&key.id))?.is_empty() {
+            names.push(key.name);
+        }
+    }
+    Ok(names)
+}
+
 impl Journal {
     /// The name of a key's journal pins.
     pub fn pin_name(key_id: &str) -> String {

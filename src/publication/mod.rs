@@ -30,7 +30,7 @@ pub use base::{Base, adopt_damaged, adopt_root, begin_anew, choose_base, create_
 pub use commit::{Committed, ensure_published};
 pub use error::{PublicationError, join};
 pub use graft::{Damage, Engine, NewFile, choose_engine, graft, mend, remove, require_plain};
-pub use journal::unreadable_journals;
+pub use journal::{keys_with_journals, unreadable_journals};
 pub use ledger::LedgerFiles;
 pub use name_state::{NameState, read_name_state};
 pub use publisher::{KeyAge, Publisher, PublisherOptions};

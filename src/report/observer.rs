@@ -99,14 +99,18 @@ impl Report {
         let sizes = plan.items.iter().filter_map(|item| item.file_bytes());
         let known = sizes.fold(0, u64::saturating_add);
         let unknown = plan.items.iter().filter(|item| item.file_bytes().is_none());
-        let unknown = match unknown.count() {
-            0 => String::new(),
-            count => format!(", and {} of unknown size", items(count)),
+        let sizes = match unknown.count() {
+            0 => format!("{} of nars", bytes(known)),
+            all if all == plan.items.len() => "of unknown size".to_owned(),
+            count => format!(
+                "{} of nars, and {} of unknown size",
+                bytes(known),
+                items(count)
+            ),
         };
         self.status(&format!(
-            "to mirror: {}, {files} files, {} of nars{unknown}",
-            items(plan.items.len()),
-            bytes(known)
+            "to mirror: {}, {files} files, {sizes}",
+            items(plan.items.len())
         ));
     }
 }

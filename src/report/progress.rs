@@ -2,6 +2,7 @@
 //! download. Nothing is drawn without a terminal, or where `TERM` is `dumb`.
 
 use crate::mirror::{DownloadProgress, RunProgress};
+use crate::util::printable::printable;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -79,7 +80,7 @@ impl RunProgress for Progress {
         };
         style(&line, template);
         let line = self.lines.add(line);
-        line.set_message(name.to_owned());
+        line.set_message(printable(name).into_owned());
         Box::new(Download {
             whole: self.whole.clone(),
             line,
@@ -181,6 +182,16 @@ mod tests {
         second.finish();
         drop((first, second, progress));
         assert_eq!(terminal.contents(), "");
+    }
+
+    #[test]
+    fn a_name_from_outside_does_not_steer_the_terminal() {
+        let (terminal, lines) = on_a_terminal();
+        let progress = Progress::new(&lines, 1, 0);
+        let download = progress.download("a\x1b[2Jb\r\u{202e}c", Some(9));
+        download.advance(1);
+        let shown = terminal.contents();
+        assert!(shown.ends_with("a\\u{1b}[2Jb\\r\\u{202e}c"), "{shown:?}");
     }
 
     #[test]

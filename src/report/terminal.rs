@@ -1,14 +1,17 @@
-//! The one place that prints.
+//! The one place that prints. All text is taken for text from outside and escaped
+//! ([`printable`]); styles are put around it here.
 
 use super::summary::FailureResult;
-use crate::mirror::Failure;
+use crate::mirror::{Exit, Failure};
 use crate::util::diagnosis::Diagnosis;
+use crate::util::printable::{printable, printable_json};
+use crate::util::stop::{Ending, on_signals};
 use console::{StyledObject, style};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// Standard output and standard error of a run.
@@ -17,9 +20,12 @@ pub struct Report {
     verbose: bool,
     quiet: bool,
     json: bool,
-    terminal: bool,
+    /// A person looks on at a terminal.
+    watched: bool,
     pub(super) lines: MultiProgress,
     began: Instant,
+    /// The error of standard output, the first one.
+    output: OnceLock<io::Error>,
     /// Advice that was printed already: once a run is enough.
     advice: Mutex<HashSet<String>>,
 }
@@ -27,18 +33,26 @@ pub struct Report {
 impl Report {
     /// A report with the options `-v`, `-q` and `--json`.
     pub fn new(verbose: bool, quiet: bool, json: bool) -> Self {
-        let terminal = io::stderr().is_terminal();
-        let target = match terminal && !quiet {
+        // Whoever asks for JSON reads that.
+        let watched = io::stderr().is_terminal() && !quiet && !json;
+        let target = match watched {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
         };
+        let lines = MultiProgress::with_draw_target(target);
+        if watched {
+            let lines = lines.clone();
+            // Where signals cannot be waited for, the system ends the process.
+            let _ = on_signals(move |ending| interrupted(&lines, ending));
+        }
         Self {
             verbose,
             quiet,
             json,
-            terminal,
-            lines: MultiProgress::with_draw_target(target),
+            watched,
+            lines,
             began: Instant::now(),
+            output: OnceLock::new(),
             advice: Mutex::default(),
         }
     }
@@ -46,7 +60,7 @@ impl Report {
     /// Prints a result on standard output, which `--json` keeps for the summary.
     pub fn print(&self, line: &str) {
         if !self.json {
-            self.print_line(line);
+            self.write(&format!("{}\n", printable(line)));
         }
     }
 
@@ -58,21 +72,22 @@ impl Report {
             let mut summary = serde_json::to_value(summary).unwrap_or_default();
             let milliseconds = self.began.elapsed().as_millis() as f64;
             summary["seconds"] = (milliseconds / 1000.0).into();
-            self.print_line(&summary.to_string());
+            let summary = printable_json(&summary.to_string());
+            self.write(&format!("{summary}\n"));
         }
     }
 
     /// Prints a line for a person at a terminal; cron need not see it.
     pub fn status(&self, line: &str) {
-        if (self.terminal || self.verbose) && !self.quiet {
-            self.print_error_line(line);
+        if (self.watched || self.verbose) && !self.quiet {
+            self.print_error_line(&printable(line));
         }
     }
 
     /// Prints a line for `-v`.
     pub fn verbose(&self, line: &str) {
         if self.verbose {
-            self.print_error_line(line);
+            self.print_error_line(&printable(line));
         }
     }
 
@@ -93,7 +108,7 @@ impl Report {
     /// Prints the reason why the run stopped, and as the summary.
     pub fn failure(&self, failure: &Failure) {
         let advice = failure.advice();
-        if !failure.is_silent() || self.terminal || self.verbose {
+        if !failure.is_silent() || self.watched || self.verbose {
             self.error(&failure.to_string(), advice.as_deref());
         }
         self.summary_json(&FailureResult {
@@ -104,20 +119,48 @@ impl Report {
     }
 
     fn print_problem(&self, head: StyledObject<&str>, what: &str, advice: Option<&str>) {
-        self.print_error_line(&format!("{head} {what}"));
+        self.print_error_line(&format!("{head} {}", printable(what)));
         let mut printed = self.advice.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(advice) = advice
             && printed.insert(advice.to_owned())
         {
-            self.print_error_line(&format!("  {}", advice.replace('\n', "\n  ")));
+            for line in advice.lines() {
+                self.print_error_line(&format!("  {}", printable(line)));
+            }
         }
     }
 
-    /// Standard output that nobody reads any more is not a failure of the run.
-    fn print_line(&self, line: &str) {
-        self.lines.suspend(|| {
-            let _ = writeln!(io::stdout(), "{line}");
+    /// Writes text of this program to standard output, as it is.
+    pub fn write(&self, text: &str) {
+        let written = self.lines.suspend(|| {
+            let mut out = io::stdout();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
         });
+        if let Err(error) = written {
+            self.not_written(error);
+        }
+    }
+
+    /// Takes note of an error of standard output. That nobody reads it any more is
+    /// none: `head` has seen enough.
+    pub fn not_written(&self, error: io::Error) {
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            // The first one is the reason of the others.
+            let _ = self.output.set(error);
+        }
+    }
+
+    /// The exit code of a run that ended so: a result that could not be written is a
+    /// failure, and is said.
+    pub fn end(&self, exit: Exit) -> Exit {
+        match (self.output.get(), exit) {
+            (Some(error), Exit::Done | Exit::Partly) => {
+                let text = format!("cannot write to standard output: {error}");
+                self.error(&text, None);
+                Exit::Failed
+            }
+            _ => exit,
+        }
     }
 
     fn print_error_line(&self, line: &str) {
@@ -125,4 +168,20 @@ impl Report {
             let _ = writeln!(io::stderr(), "{line}");
         });
     }
+}
+
+/// Clears the moving lines, and says that the signal was heard.
+fn interrupted(lines: &MultiProgress, ending: Ending) {
+    let text = match ending {
+        Ending::AfterTheRun => "interrupted; publishing what is whole (once more ends it at once)",
+        Ending::Now => "interrupted",
+    };
+    if ending == Ending::Now {
+        let _ = lines.clear();
+        // Nothing is drawn again.
+        lines.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    lines.suspend(|| {
+        let _ = writeln!(io::stderr(), "{text}");
+    });
 }

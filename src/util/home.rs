@@ -2,6 +2,7 @@
 //! specification.
 
 use super::diagnosis::Diagnosis;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -21,22 +22,33 @@ pub enum BaseDirectory {
 #[error("neither ${0} nor $HOME is set, so there is no folder to use")]
 pub struct NoHome(&'static str);
 
+/// The value of an environment variable; an empty one counts as unset.
+pub fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The home of the user.
+pub fn home_dir() -> Option<PathBuf> {
+    // Beyond $HOME, this looks into the system's list of users.
+    std::env::home_dir().filter(|home| !home.as_os_str().is_empty())
+}
+
 /// The folder `guix-ipfs` in a base directory. It may not be there yet.
 ///
 /// # Errors
 /// [`NoHome`].
 pub fn folder(base: BaseDirectory) -> Result<PathBuf, NoHome> {
-    let (variable, below_home) = match base {
+    let (named_by, below_home) = match base {
         BaseDirectory::Data => ("XDG_DATA_HOME", ".local/share"),
         BaseDirectory::State => ("XDG_STATE_HOME", ".local/state"),
         BaseDirectory::Cache => ("XDG_CACHE_HOME", ".cache"),
     };
-    let named = std::env::var_os(variable).map(PathBuf::from);
+    let named = variable(named_by).map(PathBuf::from);
     // The specification says to ignore a relative one.
     let folder = named
         .filter(|path| path.is_absolute())
-        .or_else(|| std::env::home_dir().map(|home| home.join(below_home)));
-    let folder = folder.ok_or(NoHome(variable))?;
+        .or_else(|| Some(home_dir()?.join(below_home)));
+    let folder = folder.ok_or(NoHome(named_by))?;
     Ok(folder.join("guix-ipfs"))
 }
 

@@ -8,6 +8,7 @@ pub mod hex;
 pub mod home;
 pub mod lock;
 pub mod parallel;
+pub mod printable;
 pub mod retry;
 pub mod stop;
 pub mod timestamp;

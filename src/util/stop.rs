@@ -27,9 +27,28 @@ pub struct Stop {
 /// The runs of this process that a signal ends, watched for by one thread.
 struct Runs {
     is_watched: bool,
+    /// Called at each signal, before anything else is done about it.
+    tell: Option<Box<dyn Fn(Ending) + Send>>,
     /// The signal that there was, or 0.
     signal: i32,
     open: Vec<Run>,
+}
+
+/// The consequence of a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The run publishes what is whole; then the process ends.
+    AfterTheRun,
+    /// The process ends.
+    Now,
+}
+
+/// Calls `tell` at each signal from now on. One that comes while no run is open ends
+/// the process, as it would without this.
+pub fn on_signals(tell: impl Fn(Ending) + Send + 'static) -> io::Result<()> {
+    let mut runs = Runs::lock();
+    runs.tell = Some(Box::new(tell));
+    runs.watch()
 }
 
 /// A run, until its [`Stop`] is dropped.
@@ -40,6 +59,7 @@ struct Run {
 
 static RUNS: Mutex<Runs> = Mutex::new(Runs {
     is_watched: false,
+    tell: None,
     signal: 0,
     open: Vec::new(),
 });
@@ -49,11 +69,7 @@ impl Stop {
     /// came before, to another run of this process, ends this one, too.
     pub fn on_signals(break_off: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let mut runs = Runs::lock();
-        if !runs.is_watched {
-            let signals = Signals::new([SIGINT, SIGTERM])?;
-            thread::spawn(move || watch(signals));
-            runs.is_watched = true;
-        }
+        runs.watch()?;
         let stop = Self::default();
         stop.signal.store(runs.signal, Ordering::SeqCst);
         runs.open.retain(|run| run.signal.strong_count() > 0);
@@ -92,14 +108,33 @@ impl Runs {
         RUNS.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends all runs that are open, and those to come.
-    fn end(&mut self, signal: i32) {
+    /// Begins to wait for signals, once in a process.
+    fn watch(&mut self) -> io::Result<()> {
+        if !self.is_watched {
+            let signals = Signals::new([SIGINT, SIGTERM])?;
+            thread::spawn(move || watch(signals));
+            self.is_watched = true;
+        }
+        Ok(())
+    }
+
+    /// Ends all runs that are open, and those to come. Returns true if there is one.
+    fn end(&mut self, signal: i32) -> bool {
         self.signal = signal;
-        for run in self.open.drain(..) {
+        let mut is_any = false;
+        for run in std::mem::take(&mut self.open) {
             if let Some(of_run) = run.signal.upgrade() {
                 of_run.store(signal, Ordering::SeqCst);
                 (run.break_off)();
+                is_any = true;
             }
+        }
+        is_any
+    }
+
+    fn tell(&self, ending: Ending) {
+        if let Some(tell) = &self.tell {
+            tell(ending);
         }
     }
 }
@@ -108,15 +143,26 @@ impl Runs {
 fn watch(mut signals: Signals) {
     let mut signals = signals.forever();
     if let Some(signal) = signals.next() {
-        Runs::lock().end(signal);
+        let mut runs = Runs::lock();
+        // Where nobody is told, a run may be about to begin.
+        let goes_on = runs.end(signal) || runs.tell.is_none();
+        if !goes_on {
+            exit(&runs, signal);
+        }
+        runs.tell(Ending::AfterTheRun);
         thread::spawn(move || {
             thread::sleep(PATIENCE);
-            std::process::exit(128 + signal);
+            exit(&Runs::lock(), signal);
         });
     }
     if let Some(signal) = signals.next() {
-        std::process::exit(128 + signal);
+        exit(&Runs::lock(), signal);
     }
+}
+
+fn exit(runs: &Runs, signal: i32) -> ! {
+    runs.tell(Ending::Now);
+    std::process::exit(128 + signal);
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! The likeliest mistakes: each is answered with a line that says what happened
 //! and a line that says what to do.
 
-use crate::support::{Mirror, Run, TestNode, Upstream, fixture, run};
+use crate::support::{Fault, Mirror, Run, TestNode, Upstream, fixture, run};
 use guix_ipfs::gateway::http::{Request, Response, Server};
 use guix_ipfs::ipfs::cid::{Cid, CidVersion};
 use guix_ipfs::ipfs::directory::{Entry, PlainDirectory};
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
+use std::time::Duration;
 
 /// An address at which nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:1";
@@ -101,6 +102,16 @@ on_both_nodes!(
     the_list_cannot_be_read,
     a_proxy_is_in_the_way,
     an_init_comes_too_late,
+    a_hash_is_mistyped,
+    something_else_than_an_item_is_named,
+    a_value_is_none_that_the_option_takes,
+    a_variable_holds_something_else,
+    a_key_is_mistyped,
+    a_name_is_mistyped,
+    the_rpc_speaks_no_tls,
+    only_a_local_store_is_there,
+    sizes_are_not_known,
+    an_upstream_falls_silent,
 );
 
 on_kubo_alone!(the_gateway_is_named_instead, the_node_has_no_peers);
@@ -245,15 +256,20 @@ fn the_upstream_is_down(node: &TestNode) {
     );
 }
 
-fn the_upstream_speaks_no_tls(node: &TestNode) {
+/// A server of plain HTTP, and its answer to what it does not understand.
+fn without_tls() -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let secure = format!("https://{}", listener.local_addr().unwrap());
-    // As a server of plain HTTP answers what it does not understand.
+    let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         while let Ok((mut stream, _)) = listener.accept() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         }
     });
+    format!("http://{address}")
+}
+
+fn the_upstream_speaks_no_tls(node: &TestNode) {
+    let secure = without_tls().replacen("http", "https", 1);
     let (mirror, _upstream) = mirror(node);
     let run = mirror.run(&format!("sync --upstream {secure}")).exits(1);
     run.says_what_and_what_to_do("no secure connection to the server", "the port speaks TLS");
@@ -267,8 +283,18 @@ fn the_upstream_has_no_list_of_builds(node: &TestNode) {
 
 fn the_upstream_is_no_url(node: &TestNode) {
     let (mirror, _upstream) = mirror(node);
-    let run = mirror.run("sync --upstream ci.guix.gnu.org").exits(1);
-    run.says_what_and_what_to_do("\"ci.guix.gnu.org\" cannot be asked for", "https://HOST");
+    for url in [
+        "ci.guix.gnu.org",
+        "ftp://ci.guix.gnu.org",
+        "http://",
+        "https://a/?b",
+    ] {
+        let run = mirror.run(&format!("sync --upstream {url}")).exits(2);
+        run.says(&format!(
+            "invalid value '{url}' for '--upstream <URL>': it "
+        ))
+        .says("give a server as https://HOST");
+    }
 }
 
 fn no_upstream_has_a_hash(node: &TestNode) {
@@ -336,4 +362,212 @@ fn the_node_has_no_peers(node: &TestNode) {
     let mut sync = mirror.command("sync");
     let run = run(sync.env_remove("GUIX_IPFS_ALLOW_OFFLINE")).exits(1);
     run.says_what_and_what_to_do("reach nobody else", "--allow-offline");
+}
+
+/// Items of the farm's list, with a size for none.
+fn sizes_are_not_known(node: &TestNode) {
+    let (mirror, upstream) = mirror(node);
+    let narinfo = format!("{ITEM}.narinfo");
+    upstream.edit(&narinfo, |text| {
+        let text = String::from_utf8(text).unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with("FileSize"));
+        lines
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+            .into_bytes()
+    });
+    let run = mirror.run(&format!("add -v {ITEM}"));
+    let run = run.exits(0);
+    let line = run.err.lines().find(|line| line.starts_with("to mirror"));
+    let line = line.unwrap();
+    assert!(line.ends_with("files, of unknown size"), "{run:?}");
+    assert_eq!(line.matches("1 item").count(), 1, "{run:?}");
+}
+
+fn an_upstream_falls_silent(node: &TestNode) {
+    let (mirror, upstream) = mirror(node);
+    let text = String::from_utf8(upstream.get(&format!("{ITEM}.narinfo"))).unwrap();
+    let nar = text
+        .lines()
+        .find_map(|line| line.strip_prefix("URL: "))
+        .unwrap();
+    let silence = Fault::Stall(Duration::from_secs(60));
+    upstream.spoil(nar, &[silence; 4]);
+    let run = mirror.run(&format!("add {ITEM} --read-timeout 1")).exits(3);
+    assert_eq!(run.err.matches(nar).count(), 1, "{run:?}");
+    assert!(!run.err.contains("per read"), "{run:?}");
+    run.says("nothing came for the time of --read-timeout");
+}
+
+fn a_hash_is_mistyped(node: &TestNode) {
+    let (mirror, _upstream) = mirror(node);
+    for (word, fault) in [
+        (&ITEM[1..], "31 characters, where a store hash has 32"),
+        (
+            &format!("{ITEM}x"),
+            "33 characters, where a store hash has 32",
+        ),
+        (&ITEM.to_uppercase(), &format!("try {ITEM}")),
+        (&ITEM.replacen('f', "e", 1), "it has the letter e"),
+        (&format!("{}-rig-empty", &ITEM[1..]), "31 characters"),
+        (
+            &format!("/gnu/store/{}-rig-empty", &ITEM[1..]),
+            "31 characters",
+        ),
+        (
+            &format!("{}-rig-empty", ITEM.to_uppercase()),
+            "small letters",
+        ),
+        (
+            &format!("https://a.example/{}.narinfo", &ITEM[1..]),
+            "31 characters",
+        ),
+    ] {
+        let run = mirror.run(&format!("add {word}")).exits(2);
+        run.says(&format!("invalid value '{word}'")).says(fault);
+    }
+    let run = mirror.run(&format!("remove {}", &ITEM[1..])).exits(2);
+    run.says("31 characters");
+    // These are long names of packages.
+    for package in [
+        "python-sphinxcontrib-svg2pdfconverter",
+        "emacs-exwm-no-x-toolkit28",
+    ] {
+        let run = mirror.run(&format!("add {package}")).exits(3);
+        run.says("no build farm lists");
+    }
+}
+
+fn something_else_than_an_item_is_named(node: &TestNode) {
+    let (mirror, _upstream) = mirror(node);
+    for (word, says) in [
+        ("x.drv".to_owned(), "a derivation is a recipe"),
+        (format!("{ITEM}-hello.drv"), "a derivation is a recipe"),
+        (
+            format!("/gnu/store/{ITEM}-hello.drv"),
+            "a derivation is a recipe",
+        ),
+        (
+            format!("/gnu/store/{ITEM}-hello/bin/hello"),
+            &*format!("name the item, /gnu/store/{ITEM}-hello"),
+        ),
+        (
+            "https://a.example/nar/gzip/x".to_owned(),
+            "not the URL of a HASH.narinfo",
+        ),
+    ] {
+        mirror.run(&format!("add {word}")).exits(2).says(says);
+    }
+    let run = mirror.run("add hello-2.12").exits(3);
+    run.says_what_and_what_to_do("hello-2.12: no build farm lists", "hello@2.12");
+}
+
+fn a_value_is_none_that_the_option_takes(node: &TestNode) {
+    let (mirror, _upstream) = mirror(node);
+    let peer = "12D3KooWBuZfgeC5U27PovNA8x1kFAZ94vhoHqCAtgFGe5eJQMny";
+    for (options, says) in [
+        ("--base x", "'x' for '--base <CID>': not the CID of a root"),
+        ("--base /ipns/x", "not the CID of a root"),
+        ("--graft cars", "[possible values: auto, add-link, car]"),
+        (
+            "--compression gz",
+            "[possible values: gzip, lzip, zstd, none]",
+        ),
+        (&format!("--key {NAME}"), "this is an IPNS name"),
+        (&format!("--key {peer}"), "this is an IPNS name"),
+    ] {
+        mirror.run(&format!("sync {options}")).exits(2).says(says);
+    }
+    let keys = node.node().keys().unwrap();
+    assert!(keys.iter().all(|key| key.name != NAME), "{keys:?}");
+}
+
+fn a_variable_holds_something_else(node: &TestNode) {
+    let (mirror, _upstream) = mirror(node);
+    for (variable, value, option) in [
+        ("GUIX_IPFS_JOBS", "abc", "--jobs <N>"),
+        ("GUIX_IPFS_LATEST", "0", "--latest <N>"),
+        ("GUIX_IPFS_UPSTREAM", "http://a  b", "--upstream <URL>"),
+        ("GUIX_IPFS_COMPRESSION", "zip", "--compression <NAME>"),
+        ("GUIX_IPFS_MAX_TIME", "long", "--max-time <DURATION>"),
+        ("GUIX_IPFS_KEY", NAME, "--key <KEY>"),
+    ] {
+        let run = run(mirror.command("sync").env(variable, value)).exits(2);
+        run.says(&format!("for '${variable} ({option})'"));
+    }
+    let api = "http://me:secret@host:port";
+    let run = run(mirror.command("sync").env("GUIX_IPFS_API", api)).exits(2);
+    let run = run.says("$GUIX_IPFS_API (--api): ");
+    assert!(!run.err.contains("secret"), "{run:?}");
+    let typed = mirror.run("sync --jobs abc").exits(2);
+    typed.says("invalid value 'abc' for '--jobs <N>'");
+}
+
+fn a_key_is_mistyped(node: &TestNode) {
+    let (mirror, _upstream) = mirror(node);
+    mirror.run("init").silently();
+    mirror.run("init --key weekly").silently();
+    // One that publishes no mirror is not proposed.
+    node.create_key("guix-ipf");
+    for (key, advice) in [
+        ("guix-ifps", "did you mean `--key guix-ipfs`?"),
+        ("weely", "did you mean `--key weekly`?"),
+        ("nightly", "--key guix-ipfs, --key weekly"),
+    ] {
+        for verb in [
+            "resolve",
+            "verify",
+            "remove 00000000000000000000000000000000",
+        ] {
+            let run = mirror.run(&format!("{verb} --key {key}")).exits(1);
+            run.says_what_and_what_to_do(&format!("no key named {key:?}"), advice);
+        }
+    }
+    let run = mirror.run("resolve guix-ifps").exits(2);
+    run.says_what_and_what_to_do(
+        "\"guix-ifps\" is neither an IPNS name nor a key",
+        "did you mean guix-ipfs?",
+    );
+}
+
+fn a_name_is_mistyped(node: &TestNode) {
+    let (mirror, _upstream) = mirror(node);
+    for (name, advice) in [
+        (&NAME[..61], "this one 61 characters"),
+        (&format!("{NAME}x"), "this one 63 characters"),
+        (&NAME[3..], "a name looks like k51"),
+        (
+            "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354",
+            "a root is named /ipfs/bafy",
+        ),
+    ] {
+        let run = mirror.run(&format!("resolve {name}")).exits(2);
+        run.says_what_and_what_to_do("neither an IPNS name nor a key", advice);
+    }
+}
+
+fn the_rpc_speaks_no_tls(node: &TestNode) {
+    let url = match node.is_kubo() {
+        true => node.api.clone(),
+        false => without_tls(),
+    };
+    let secure = url.replacen("http:", "https:", 1);
+    let run = with_api(&secure).run("sync").exits(1);
+    run.says_what_and_what_to_do(
+        &format!("no secure connection to {secure}"),
+        &format!("try --api {url}"),
+    );
+}
+
+fn only_a_local_store_is_there(node: &TestNode) {
+    let (mirror, _upstream) = mirror(node);
+    std::fs::write(mirror.home().join("api"), "/ip4/127.0.0.1/tcp/1").unwrap();
+    let alone = || {
+        let mut command = mirror.command("resolve");
+        command.env_remove("GUIX_IPFS_API");
+        run(command.env("IPFS_PATH", mirror.home())).exits(75)
+    };
+    alone().says_what_and_what_to_do("no node answers", "start one with `ipfs daemon`");
+    mirror.run("init --api embedded").silently();
+    alone().says_what_and_what_to_do("no node answers", "name it with --api embedded");
 }

@@ -292,7 +292,7 @@ impl HttpError {
     pub(super) fn of_call(url: &str, proxy: Option<&NamedProxy>, error: ureq::Error) -> Self {
         use ureq::{Error, Timeout};
         let url = url.to_owned();
-        let reason = error.to_string();
+        let reason = words(&error);
         let proxy = proxy.map(NamedProxy::to_string);
         let unreachable = |reason| Self::Unreachable {
             url: url.clone(),
@@ -342,11 +342,11 @@ impl HttpError {
     /// Sorts an error from the read of a body.
     pub(super) fn of_body(url: &str, error: io::Error) -> Self {
         let url = url.to_owned();
-        let reason = error.to_string();
         let inner = error.get_ref();
-        match inner.and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
-            Some(ureq::Error::Timeout(_)) => Self::Silent { url, reason },
-            Some(ureq::Error::Protocol(_)) => Self::Protocol { url, reason },
+        let inner = inner.and_then(|inner| inner.downcast_ref::<ureq::Error>());
+        match inner.map(|inner| (inner, words(inner))) {
+            Some((ureq::Error::Timeout(_), reason)) => Self::Silent { url, reason },
+            Some((ureq::Error::Protocol(_), reason)) => Self::Protocol { url, reason },
             _ => Self::Cut { url, source: error },
         }
     }
@@ -373,6 +373,18 @@ impl HttpError {
             _ => io::ErrorKind::Other,
         };
         io::Error::new(kind, self)
+    }
+}
+
+/// The message of an error; that of a time limit names its option.
+fn words(error: &ureq::Error) -> String {
+    use ureq::{Error, Timeout};
+    match error {
+        Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+            "no connection within the time of --connect-timeout".to_owned()
+        }
+        Error::Timeout(_) => "nothing came for the time of --read-timeout".to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -249,6 +249,10 @@ fn problem(error: ureq::Error, url: &str, limit: Duration) -> Problem {
         url: url.to_owned(),
         reason: reason.to_owned(),
     };
+    let tls = |reason: String| Problem::Tls {
+        url: url.to_owned(),
+        reason,
+    };
     match error {
         ureq::Error::Timeout(ureq::Timeout::Connect) => unreachable("no answer"),
         ureq::Error::Timeout(_) => Problem::TimedOut(limit),
@@ -260,6 +264,11 @@ fn problem(error: ureq::Error, url: &str, limit: Duration) -> Problem {
         // The resolver's own message; its kind tells nothing.
         ureq::Error::Io(error) if error.to_string().starts_with("failed to lookup") => {
             unreachable("unknown host")
+        }
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => tls(error.to_string()),
+        // Errors of rustls come wrapped like this.
+        ureq::Error::Io(inner) if inner.kind() == io::ErrorKind::InvalidData => {
+            tls(inner.to_string())
         }
         other => Problem::Cut(other.to_string()),
     }

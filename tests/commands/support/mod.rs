@@ -11,6 +11,7 @@ mod proxy;
 mod raw;
 mod reader;
 mod squid;
+mod terminal;
 mod tls;
 mod upstream;
 
@@ -24,6 +25,7 @@ pub use program::{Mirror, Run, run};
 pub use proxy::{Proxy, Spoil};
 pub use raw::{RawAnswer, RawServer};
 pub use squid::Squid;
+pub use terminal::Terminal;
 pub use tls::{Authority, TlsServer};
 pub use upstream::{Fault, Upstream};
 
@@ -66,6 +68,24 @@ macro_rules! on_both_nodes {
             #[ignore = "needs a real Kubo: scripts/test"]
             fn $name() {
                 super::$name(&mut $crate::support::TestNode::kubo());
+            })+
+        }
+    };
+}
+
+/// Makes a test of each function for each shell: `fn(shell: &str)`.
+macro_rules! in_each_shell {
+    ($($name:ident),+ $(,)?) => {
+        in_each_shell!(@ in_bash "bash" $($name)+);
+        in_each_shell!(@ in_zsh "zsh" $($name)+);
+        in_each_shell!(@ in_fish "fish" $($name)+);
+    };
+    (@ $module:ident $shell:literal $($name:ident)+) => {
+        mod $module {
+            $(#[test]
+            #[ignore = concat!("needs ", $shell, ": scripts/test")]
+            fn $name() {
+                super::$name($shell);
             })+
         }
     };
