@@ -3,6 +3,7 @@
 
 mod help;
 mod options;
+mod secrets;
 mod shared_options;
 mod values;
 
