@@ -5,6 +5,7 @@ mod help;
 mod lists;
 mod options;
 mod reading;
+mod secrets;
 mod shared_options;
 mod values;
 

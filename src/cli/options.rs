@@ -1,5 +1,6 @@
 //! The verbs, each with its own options, their environment variables and defaults.
 
+use super::secrets::WithoutSecrets;
 use super::shared_options::{GlobalArgs, MirrorArgs, PublishArgs, VariantArgs};
 use super::values::cid_version;
 use crate::ipfs::cid::CidVersion;
@@ -7,6 +8,7 @@ use crate::mirror::{ItemRef, ItemSpec};
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// The text below the options in `--help`.
 const AFTER: &str = "\
@@ -115,7 +117,11 @@ pub struct AddArgs {
     /// A hash has 32 characters. A package, such as hello or gcc-toolchain@13, is
     /// looked up at the build farm. Standard input is a list of hashes and store
     /// paths.
-    #[arg(required = true, value_name = "HASH|STORE-PATH|URL|PACKAGE|-")]
+    #[arg(
+        required = true,
+        value_name = "HASH|STORE-PATH|URL|PACKAGE|-",
+        value_parser = WithoutSecrets(ItemSpec::from_str)
+    )]
     pub items: Vec<ItemSpec>,
     /// The packages' system, such as x86_64-linux
     ///

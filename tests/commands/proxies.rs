@@ -96,7 +96,10 @@ fn each_scheme_has_the_proxy_that_curl_would_take() {
         ),
         (
             "https://upstream.test",
-            [format!("all_proxy={https}"), format!("no_proxy=other.test")],
+            [
+                format!("all_proxy={https}"),
+                "no_proxy=other.test".to_owned(),
+            ],
             true,
         ),
     ] {

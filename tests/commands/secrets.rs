@@ -119,7 +119,12 @@ fn no_secret_of_a_url_is_shown() {
             .run(&format!("sync --upstream {wrong}"))
             .keeps_secrets();
         assert!(matches!(run.code, Some(1 | 2)), "{run:?}");
+        let run = mirror.run(&format!("add {wrong}/{HELLO}.narinfo"));
+        let run = run.keeps_secrets();
+        assert!(matches!(run.code, Some(1 | 2)), "{run:?}");
     }
+    // Not every @ follows a secret.
+    mirror.run("add hello@2@3 --no-closure").says("hello@2@3");
     drop(upstream);
     with("sync").exits(75).keeps_secrets();
 }
