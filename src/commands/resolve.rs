@@ -18,7 +18,7 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs, report: &Report) -> Result<E
     report.print(&format!("/ipfs/{root}"));
     let trust: Vec<String> = match args.long {
         false => Vec::new(),
-        true => trust(&upstreams(global)?).collect(),
+        true => trust(&upstreams(global, report)?).collect(),
     };
     let description = match args.long {
         false => None,

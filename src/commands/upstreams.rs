@@ -2,14 +2,15 @@
 //! the narinfos of each.
 
 use crate::cli::GlobalArgs;
-use crate::guix::{ConnectionLimits, TrustedKeys, UpstreamClient};
+use crate::guix::{ConnectionLimits, KeyFile, TrustedKeys, UpstreamClient};
 use crate::mirror::Failure;
+use crate::report::Report;
 use std::path::Path;
 
 /// The servers of `--upstream`, in order. Each is held to the keys of
 /// `--trusted-keys` and, where it is an official farm, to the farm's own.
-pub fn upstreams(global: &GlobalArgs) -> Result<Vec<UpstreamClient>, Failure> {
-    let given = given_keys(global)?;
+pub fn upstreams(global: &GlobalArgs, report: &Report) -> Result<Vec<UpstreamClient>, Failure> {
+    let given = given_keys(global, report)?;
     let urls = global.upstreams.iter();
     urls.map(|url| {
         let mut keys = given.clone();
@@ -64,19 +65,23 @@ fn client(global: &GlobalArgs, url: &str, keys: TrustedKeys) -> Result<UpstreamC
     Ok(UpstreamClient::new(url, limits)?.trusting(keys))
 }
 
-fn given_keys(global: &GlobalArgs) -> Result<TrustedKeys, Failure> {
+fn given_keys(global: &GlobalArgs, report: &Report) -> Result<TrustedKeys, Failure> {
     let mut all = TrustedKeys::default();
     for path in &global.trusted_keys {
-        let keys = read_keys(path).map_err(|reason| Failure::KeyFile {
+        let file = read_keys(path).map_err(|reason| Failure::KeyFile {
             path: path.clone(),
             reason,
         })?;
-        all.extend(&keys);
+        if !file.others.is_empty() {
+            let path = path.display();
+            report.verbose(&format!("{path}: keys passed over: {}", file.others));
+        }
+        all.extend(&file.keys);
     }
     Ok(all)
 }
 
-fn read_keys(path: &Path) -> Result<TrustedKeys, String> {
+fn read_keys(path: &Path) -> Result<KeyFile, String> {
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    TrustedKeys::parse(&bytes).map_err(|error| error.to_string())
+    KeyFile::parse(&bytes).map_err(|error| error.to_string())
 }
