@@ -27,7 +27,7 @@ pub use farm_keys::farm_of;
 pub use key_file::{KeyFile, KeyFileError, OtherKeys};
 pub use nar::{ExpectedNar, NarError, NarPath, NarPathError, NarVerifier};
 pub use narinfo::{MAX_NARINFO_BYTES, Narinfo, NarinfoError, Variant};
-pub use signature::{PublicKey, SignatureError};
+pub use signature::{PublicKey, Signature, SignatureError};
 pub use store_path::{HashPart, StorePath, StorePathError};
 pub use trusted_keys::TrustedKeys;
 pub use upstream::{BuildQuery, ConnectionLimits, Download, HttpError, UpstreamClient};

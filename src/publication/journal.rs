@@ -61,6 +61,12 @@ pub fn unreadable_journals(
     Ok(unreadable)
 }
 
+/// Returns true where the node keeps a journal of what was published.
+pub fn has_journal(view: &PublicationView) -> Result<bool, PublicationError> {
+    let pins = view.node.pins_named(&Journal::pin_name(&view.key.id))?;
+    Ok(!pins.is_empty())
+}
+
 impl Journal {
     /// The name of a key's journal pins.
     pub fn pin_name(key_id: &str) -> String {

@@ -29,6 +29,7 @@ mod node_options;
 mod options;
 mod output;
 mod prototype;
+mod readers;
 mod remove;
 mod replaced;
 mod sharded;
