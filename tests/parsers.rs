@@ -8,7 +8,7 @@ use base64::Engine as _;
 use guix_ipfs::guix::cuirass::parse_latest_builds;
 use guix_ipfs::guix::sexp::Sexp;
 use guix_ipfs::guix::signature::Signature;
-use guix_ipfs::guix::{Compression, NarPath, Narinfo, StorePath, TrustedKeys, base32};
+use guix_ipfs::guix::{Compression, KeyFile, NarPath, Narinfo, StorePath, TrustedKeys, base32};
 use guix_ipfs::ipfs::blocks::Blocks;
 use guix_ipfs::ipfs::cid::{Cid, CidVersion, DAG_PB, RAW, cid_of};
 use guix_ipfs::ipfs::dag_pb::PbNode;
@@ -87,7 +87,7 @@ static SIGNED: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 });
 
 static KEYS: LazyLock<TrustedKeys> = LazyLock::new(|| {
-    let mut keys = TrustedKeys::parse(&read("signing-key.pub")).unwrap();
+    let mut keys = KeyFile::parse(&read("signing-key.pub")).unwrap().keys;
     keys.extend(&TrustedKeys::of_server("https://ci.guix.gnu.org"));
     keys
 });
@@ -219,7 +219,7 @@ proptest! {
 
     #[test]
     fn s_expressions(bytes in prop_oneof![3 => inputs(&SEXPS), 1 => words("() \n#\"0aFq:signature")]) {
-        if let Ok(all) = Sexp::parse_all(&bytes) {
+        if let Ok(all) = Sexp::parse_file(&bytes) {
             prop_assert!(all.iter().map(size).sum::<usize>() <= bytes.len());
         }
         let value = format!("1;host;{}", base64::prelude::BASE64_STANDARD.encode(&bytes));
@@ -228,8 +228,8 @@ proptest! {
             let hex: String = bytes.iter().map(|byte| char::from(byte.to_ascii_uppercase())).collect();
             prop_assert!(hex.split_whitespace().collect::<String>().contains(&key), "{key}");
         }
-        if let Ok(keys) = TrustedKeys::parse(&bytes) {
-            prop_assert!((1..=bytes.len() / 64).contains(&keys.keys().len()));
+        if let Ok(file) = KeyFile::parse(&bytes) {
+            prop_assert!((1..=bytes.len() / 64).contains(&file.keys.keys().len()));
         }
     }
 

@@ -18,7 +18,7 @@ pub fn run(global: &GlobalArgs, args: &AddArgs, report: &Report) -> Result<Exit,
         args: &args.mirror,
         publish: &args.publish,
     };
-    let mut upstreams = upstreams(global)?;
+    let mut upstreams = upstreams(global, report)?;
     let servers = args.items.iter().filter_map(|spec| match spec {
         ItemSpec::Narinfo { server, .. } => Some(server.as_str()),
         _ => None,

@@ -8,7 +8,7 @@ use crate::report::{Report, Summary};
 
 /// Runs `init`.
 pub fn run(global: &GlobalArgs, args: &InitArgs, report: &Report) -> Result<Exit, Failure> {
-    let upstreams = upstreams(global)?;
+    let upstreams = upstreams(global, report)?;
     let node = open_node(global)?;
     let request = InitRequest {
         key: global.key.clone(),

@@ -3,89 +3,147 @@
 use super::open::open_node;
 use super::upstreams::{trust, upstreams};
 use crate::cli::{GlobalArgs, ResolveArgs};
-use crate::mirror::{Exit, Failure, Observer, Target, describe, ledger_summary, list};
+use crate::ipfs::cid::Cid;
+use crate::mirror::{Exit, Failure, MirrorReader, Target, describe, ledger_summary};
 use crate::node::Node;
-use crate::report::{Report, ResolveResult, Summary, print_description, print_ledger};
+use crate::report::{
+    FailureResult, Report, ResolveResult, Summary, print_contents, print_description, print_ledger,
+    print_trust,
+};
+use crate::util::diagnosis::Diagnosis;
+
+/// The line that a terminal shows while a mirror is read.
+const READING: &str = "reading the mirror";
 
 /// Runs `resolve`.
 pub fn run(global: &GlobalArgs, args: &ResolveArgs, report: &Report) -> Result<Exit, Failure> {
     let node = open_node(global)?;
     let target = Target::of_word(&*node, args.target.as_deref(), &global.key)?;
+    let root = {
+        let _shown = report.counting("resolving the name");
+        target.root(&*node)?
+    };
     if args.list {
-        return print_list(&*node, &target, global.jobs, report);
+        return print_list(&*node, &target, root, global.jobs, report);
     }
-    let root = target.root(&*node)?;
     report.print(&format!("/ipfs/{root}"));
-    let trust: Vec<String> = match args.long {
-        false => Vec::new(),
-        true => trust(&upstreams(global)?).collect(),
-    };
-    let description = match args.long {
-        false => None,
-        true => {
-            let _shown = report.waiting("counting");
-            Some(describe(&*node, &target, root, global.jobs)?)
-        }
-    };
-    let ledger = match (&description, target.name()) {
-        (Some(_), Some(name)) => ledger_summary(&*node, name)?,
-        _ => None,
-    };
-    if let Some(description) = &description {
-        let without_gateway = match node.description().capabilities.network {
-            true => "the node has no gateway",
-            false => "`guix-ipfs node` serves it",
-        };
-        print_description(report, description, &trust, without_gateway);
+    if args.long {
+        return print_long(&*node, &target, root, global, report);
     }
+    report.summary_json(&Summary {
+        command: "resolve",
+        result: &result(&target, root),
+    });
+    Ok(Exit::Done)
+}
+
+/// Prints all there is to know of a mirror. The way to use it comes first, and comes
+/// also where its blocks cannot be had now.
+fn print_long(
+    node: &dyn Node,
+    target: &Target,
+    root: Cid,
+    global: &GlobalArgs,
+    report: &Report,
+) -> Result<Exit, Failure> {
+    let trust: Vec<String> = trust(&upstreams(global, report)?).collect();
+    let counting = report.counting(READING);
+    let came = || counting.block();
+    let reader = MirrorReader::new(node, target, root, global.jobs, &came)?;
+    let is_mirror = match reader.require_mirror() {
+        Err(failure @ Failure::NoMirror(_)) => return Err(failure),
+        other => other,
+    };
+    let description = describe(node, target, root)?;
+    let without_gateway = match node.description().capabilities.network {
+        true => "the node has no gateway",
+        false => "`guix-ipfs node` serves it",
+    };
+    print_description(report, &description, without_gateway);
+    let contents = is_mirror.and_then(|()| reader.contents());
+    if let Ok(contents) = &contents {
+        print_contents(report, contents);
+    }
+    print_trust(report, &trust);
+    let (contents, mut failure) = match contents {
+        Ok(contents) => (Some(contents), None),
+        Err(failure) => (None, Some(failure)),
+    };
+    let ledger = match target.name().map(|name| ledger_summary(node, name)) {
+        Some(Ok(ledger)) => ledger,
+        Some(Err(error)) => {
+            failure.get_or_insert(error);
+            None
+        }
+        None => None,
+    };
     if let Some(ledger) = &ledger {
         print_ledger(report, ledger);
+    }
+    drop(counting);
+    if let Some(failure) = &failure {
+        report.error(&failure.to_string(), failure.advice().as_deref());
     }
     report.summary_json(&Summary {
         command: "resolve",
         result: &ResolveResult {
-            name: target.name(),
-            root: root.to_string(),
-            trust: description.is_some().then_some(&trust),
-            description: description.as_ref(),
+            trust: Some(&trust),
+            description: Some(&description),
+            contents: contents.as_ref(),
             ledger: ledger.as_ref(),
-            store_paths: None,
+            failure: failure.as_ref().map(FailureResult::new),
+            ..result(target, root)
         },
     });
-    Ok(Exit::Done)
+    Ok(failure.map_or(Exit::Done, |failure| failure.exit()))
 }
 
 /// Prints the store path of each narinfo.
 fn print_list(
     node: &dyn Node,
     target: &Target,
+    root: Cid,
     jobs: u16,
     report: &Report,
 ) -> Result<Exit, Failure> {
-    let root = target.root(node)?;
+    let counting = report.counting(READING);
+    let came = || counting.block();
+    let reader = MirrorReader::new(node, target, root, jobs, &came)?;
+    let advice = reader
+        .is_own()
+        .then_some("`guix-ipfs verify --repair` fetches broken items again");
     let mut store_paths = Vec::new();
     let mut exit = Exit::Done;
-    list(node, root, jobs, |narinfo| match narinfo {
+    reader.list(|narinfo| match narinfo {
         Ok(path) => {
             report.print(&path);
             store_paths.push(path);
         }
         Err((name, reason)) => {
-            let advice = "`guix-ipfs verify --repair` fetches broken items again";
-            report.error(&format!("{name}: {reason}"), Some(advice));
+            report.error(&format!("{name}: {reason}"), advice);
             exit = Exit::Partly;
         }
     })?;
     report.summary_json(&Summary {
         command: "resolve",
         result: &ResolveResult {
-            name: target.name(),
-            root: root.to_string(),
-            description: None,
-            ledger: None,
-            trust: None,
             store_paths: Some(&store_paths),
+            ..result(target, root)
         },
     });
     Ok(exit)
+}
+
+/// The result with nothing but the root.
+fn result(target: &Target, root: Cid) -> ResolveResult<'_> {
+    ResolveResult {
+        name: target.name(),
+        root: root.to_string(),
+        description: None,
+        contents: None,
+        trust: None,
+        ledger: None,
+        store_paths: None,
+        failure: None,
+    }
 }

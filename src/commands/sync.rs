@@ -25,7 +25,7 @@ pub fn run(global: &GlobalArgs, args: &SyncArgs, report: &Report) -> Result<Exit
         },
     };
     verb.run(
-        upstreams(global)?,
+        upstreams(global, report)?,
         selection,
         args.system.as_deref(),
         report,

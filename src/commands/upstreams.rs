@@ -2,15 +2,16 @@
 //! the narinfos of each.
 
 use crate::cli::{GlobalArgs, List};
-use crate::guix::{ConnectionLimits, RateLimit, TrustedKeys, UpstreamClient};
+use crate::guix::{ConnectionLimits, KeyFile, RateLimit, TrustedKeys, UpstreamClient};
 use crate::mirror::Failure;
+use crate::report::Report;
 use std::path::Path;
 
 /// The servers of `--upstream`, in order. Each is held to the keys of
 /// `--trusted-keys` and, where it is an official farm, to the farm's own. All share
 /// one limit of the rate.
-pub fn upstreams(global: &GlobalArgs) -> Result<Vec<UpstreamClient>, Failure> {
-    let given = given_keys(global)?;
+pub fn upstreams(global: &GlobalArgs, report: &Report) -> Result<Vec<UpstreamClient>, Failure> {
+    let given = given_keys(global, report)?;
     let rate = global.limit_rate.map(RateLimit::new).unwrap_or_default();
     let urls = List::all(&global.upstreams);
     urls.map(|url| {
@@ -67,19 +68,23 @@ fn client(global: &GlobalArgs, url: &str, keys: TrustedKeys) -> Result<UpstreamC
     Ok(UpstreamClient::new(url, limits)?.trusting(keys))
 }
 
-fn given_keys(global: &GlobalArgs) -> Result<TrustedKeys, Failure> {
+fn given_keys(global: &GlobalArgs, report: &Report) -> Result<TrustedKeys, Failure> {
     let mut all = TrustedKeys::default();
     for path in List::all(&global.trusted_keys) {
-        let keys = read_keys(path).map_err(|reason| Failure::KeyFile {
+        let file = read_keys(path).map_err(|reason| Failure::KeyFile {
             path: path.clone(),
             reason,
         })?;
-        all.extend(&keys);
+        if !file.others.is_empty() {
+            let path = path.display();
+            report.verbose(&format!("{path}: keys passed over: {}", file.others));
+        }
+        all.extend(&file.keys);
     }
     Ok(all)
 }
 
-fn read_keys(path: &Path) -> Result<TrustedKeys, String> {
+fn read_keys(path: &Path) -> Result<KeyFile, String> {
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    TrustedKeys::parse(&bytes).map_err(|error| error.to_string())
+    KeyFile::parse(&bytes).map_err(|error| error.to_string())
 }

@@ -40,7 +40,7 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs, report: &Report) -> Result<Ex
         true => {
             let request = RepairRequest {
                 key: global.key.clone(),
-                upstreams: upstreams(global)?,
+                upstreams: upstreams(global, report)?,
                 filter: filter(&args.variants),
                 check,
                 publishing: publishing(&args.publish)?,

@@ -1,5 +1,6 @@
 //! The files of `fixtures/`, for the unit tests of this room.
 
+use super::key_file::KeyFile;
 use super::narinfo::Narinfo;
 use super::trusted_keys::TrustedKeys;
 use std::error::Error;
@@ -42,5 +43,5 @@ pub fn narinfos(folder: &str) -> Outcome<Vec<(String, Narinfo)>> {
 
 /// Parses the file of keys at a path below the folder of fixtures.
 pub fn keys(file: &str) -> Outcome<TrustedKeys> {
-    Ok(TrustedKeys::parse(&read(file)?)?)
+    Ok(KeyFile::parse(&read(file)?)?.keys)
 }

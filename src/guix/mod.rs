@@ -9,8 +9,10 @@
 pub mod base32;
 mod compression;
 pub mod cuirass;
+mod farm_keys;
 #[cfg(test)]
 mod fixtures;
+mod key_file;
 mod nar;
 mod narinfo;
 pub mod sexp;
@@ -21,9 +23,11 @@ mod upstream;
 
 pub use compression::Compression;
 pub use cuirass::{Build, CuirassError, LatestBuilds};
+pub use farm_keys::farm_of;
+pub use key_file::{KeyFile, KeyFileError, OtherKeys};
 pub use nar::{ExpectedNar, NarError, NarPath, NarPathError, NarVerifier};
 pub use narinfo::{MAX_NARINFO_BYTES, Narinfo, NarinfoError, Variant};
-pub use signature::{PublicKey, SignatureError};
+pub use signature::{PublicKey, Signature, SignatureError};
 pub use store_path::{HashPart, StorePath, StorePathError};
-pub use trusted_keys::{TrustedKeys, TrustedKeysError};
+pub use trusted_keys::TrustedKeys;
 pub use upstream::{BuildQuery, ConnectionLimits, Download, HttpError, RateLimit, UpstreamClient};

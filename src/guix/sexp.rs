@@ -1,12 +1,25 @@
 //! The s-expressions in which libgcrypt writes keys and signatures.
 //!
 //! The part of the "advanced" form that Guix writes: tokens, `"strings"` without
-//! escapes, `#HEX#`, and lists of these, with any white space between them.
+//! escapes, `#HEX#`, and lists of these, with any white space between them. Files that
+//! people edit may hold a little more ([`Sexp::parse_file`]).
 
 use crate::util::hex;
 
 /// Lists in lists of the deepest expression accepted; a signature has 4.
 const MAX_DEPTH: usize = 16;
+
+/// The mark with which some editors begin a UTF-8 file.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The form of a text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// As programs write it.
+    Strict,
+    /// A file that people edit.
+    File,
+}
 
 /// An s-expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,27 +36,40 @@ impl Sexp {
     /// # Errors
     /// The bytes are not a list, or something follows it.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, SexpError> {
-        let mut all = Self::parse_all(bytes)?;
+        let mut all = Self::parse_all(bytes, 0, Form::Strict)?;
         match (all.pop(), all.is_empty()) {
             (Some(one), true) => Ok(one),
             _ => Err(SexpError::NotOne),
         }
     }
 
-    /// Reads any number of lists.
+    /// Reads a file of any number of lists. Comments from `;` to the end of the line
+    /// and a byte order mark are passed over, and `\` in a string takes the next
+    /// character as it is.
     ///
     /// # Errors
     /// Something is not a list, or a list is not closed, nested too deeply or not
     /// understood.
-    pub fn parse_all(bytes: &[u8]) -> Result<Vec<Self>, SexpError> {
+    pub fn parse_file(bytes: &[u8]) -> Result<Vec<Self>, SexpError> {
+        let mark = match bytes.starts_with(BYTE_ORDER_MARK) {
+            true => BYTE_ORDER_MARK.len(),
+            false => 0,
+        };
+        Self::parse_all(bytes, mark, Form::File)
+    }
+
+    fn parse_all(bytes: &[u8], start: usize, form: Form) -> Result<Vec<Self>, SexpError> {
         let mut all = Vec::new();
         // The lists that are still open, the innermost last.
         let mut open: Vec<Vec<Self>> = Vec::new();
-        let mut at = 0;
+        let mut at = start;
         while let Some(&byte) = bytes.get(at) {
             let rest = &bytes[at..];
             let length = match byte {
                 b' ' | b'\t' | b'\n' | b'\r' => 1,
+                b';' if form == Form::File => {
+                    rest.iter().take_while(|byte| **byte != b'\n').count()
+                }
                 b'(' if open.len() == MAX_DEPTH => return Err(SexpError::TooDeep),
                 b'(' => {
                     open.push(Vec::new());
@@ -56,7 +82,7 @@ impl Sexp {
                 }
                 _ => {
                     let list = open.last_mut().ok_or(SexpError::Character(at))?;
-                    let (atom, length) = atom(rest).ok_or(SexpError::Character(at))?;
+                    let (atom, length) = atom(rest, form).ok_or(SexpError::Character(at))?;
                     list.push(Self::Atom(atom));
                     length
                 }
@@ -131,7 +157,7 @@ impl Sexp {
     }
 
     /// Its name in a message.
-    fn label(&self) -> String {
+    pub(super) fn label(&self) -> String {
         match self {
             Self::Atom(bytes) => String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into(),
             Self::List(list) => match list.first() {
@@ -172,7 +198,7 @@ pub enum SexpError {
 }
 
 /// The first atom of `rest`, and its length in bytes.
-fn atom(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
+fn atom(rest: &[u8], form: Form) -> Option<(Vec<u8>, usize)> {
     let closed_by = |quote: u8| rest.iter().skip(1).position(|&byte| byte == quote);
     match rest.first()? {
         b'#' => {
@@ -181,6 +207,7 @@ fn atom(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
             let digits: String = digits.split_ascii_whitespace().collect();
             Some((hex::decode(&digits)?, length + 2))
         }
+        b'"' if form == Form::File => string(rest),
         b'"' => {
             let length = closed_by(b'"')?;
             let text = &rest[1..=length];
@@ -192,6 +219,20 @@ fn atom(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
         }
         _ => None,
     }
+}
+
+/// The string at the beginning of `rest`, and its length in bytes.
+fn string(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let mut text = Vec::new();
+    let mut bytes = rest.iter().enumerate().skip(1);
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => return Some((text, at + 1)),
+            b'\\' => text.push(*bytes.next()?.1),
+            byte => text.push(*byte),
+        }
+    }
+    None
 }
 
 fn is_in_token(byte: &u8) -> bool {
@@ -272,9 +313,32 @@ mod tests {
 
     #[test]
     fn several_lists_are_read_in_their_order() -> Result<(), SexpError> {
-        assert!(Sexp::parse_all(b" \n")?.is_empty());
-        let all = Sexp::parse_all(b"(a b c)\n(d)")?;
+        assert!(Sexp::parse_file(b" \n")?.is_empty());
+        let all = Sexp::parse_file(b"(a b c)\n(d)")?;
         assert_eq!(all.iter().map(atoms).collect::<Vec<_>>(), [3, 1]);
         Ok(())
+    }
+
+    #[test]
+    fn comments_marks_and_escapes_are_for_files_alone() {
+        let plain = Sexp::parse_file(b"(a \"b;c\" d)(e)");
+        for text in [
+            &b"(a \"b;c\" d);(x\n(e)"[..],
+            b"\xef\xbb\xbf; \"\r\n(a ; (\r\n\"b;c\" d)(e);",
+            b";\n(a \"\\b;c\";)\n d)(e)",
+        ] {
+            assert_eq!(Sexp::parse_file(text), plain, "{text:?}");
+            assert!(Sexp::parse(text).is_err(), "{text:?}");
+        }
+        let quoted = Sexp::parse_file(br#"("a\"\\;")"#);
+        let text = Sexp::Atom(br#"a"\;"#.to_vec());
+        assert_eq!(quoted, Ok(vec![Sexp::List(vec![text])]));
+        for (text, error) in [
+            (&b"(a ; b)"[..], SexpError::NotClosed),
+            (b"(a \xef\xbb\xbf)", SexpError::Character(3)),
+            (b"(\"a\\\")", SexpError::Character(1)),
+        ] {
+            assert_eq!(Sexp::parse_file(text), Err(error), "{text:?}");
+        }
     }
 }

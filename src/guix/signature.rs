@@ -170,6 +170,17 @@ impl Signature {
         })
     }
 
+    /// The key that signed a narinfo, whether or not anybody trusts it.
+    ///
+    /// # Errors
+    /// As [`Signature::check`].
+    pub fn signer(narinfo: &Narinfo) -> Result<PublicKey, SignatureError> {
+        let value = narinfo.signature.as_deref();
+        let key = Self::parse(value.ok_or(SignatureError::Unsigned)?)?.key;
+        Self::check(narinfo, &[key])?;
+        Ok(key)
+    }
+
     /// Checks the signature of a narinfo by one of `trusted`, over the fields that
     /// define the item.
     ///

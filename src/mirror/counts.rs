@@ -1,8 +1,9 @@
 //! The number of entries of a directory, counted in its own blocks without looking
 //! at the files. A directory of a million entries lies in some 95,000 shards, which
-//! take a node half a minute; so beyond [`MOST_SHARDS`] the rest is taken to be like
-//! the part that was read. The hash that spreads names over shards makes that good:
-//! the estimate for a million is mostly off by less than one in a hundred.
+//! take a node half a minute; so beyond a bound the rest is taken to be like the part
+//! that was read. The hash that spreads names over shards makes that good: the
+//! estimate for a million is mostly off by less than one in a hundred, and by a few
+//! where the blocks come over a network.
 
 use crate::ipfs::cid::Cid;
 use crate::ipfs::directory::{Child, DirectoryNode, Shard};
@@ -10,11 +11,36 @@ use crate::publication::{PublicationError, Tree};
 use crate::util::parallel;
 use serde::Serialize;
 use std::fmt;
-use std::ops::AddAssign;
 
-/// Shards that are read of one directory before the rest is estimated: those of
-/// some 20,000 entries.
-const MOST_SHARDS: u64 = 2000;
+/// The shards that are read of one directory before the rest is estimated.
+#[derive(Clone, Copy)]
+struct Bounds {
+    /// In all, about.
+    shards: u64,
+    /// Below one slot of the root shard.
+    of_slot: u64,
+}
+
+/// Those of some 20,000 entries.
+const ON_THE_NODE: Bounds = Bounds {
+    shards: 2000,
+    of_slot: u64::MAX,
+};
+
+/// A few seconds where a block takes a tenth of one.
+const ON_THE_NETWORK: Bounds = Bounds {
+    shards: 128,
+    of_slot: 4,
+};
+
+/// The fewest entries below a shard that is not the root's.
+const FEWEST: f64 = 2.0;
+
+/// The deepest level of shards: a hash has eight bytes.
+const DEEPEST: usize = 8;
+
+/// Entries that are kept as a sample.
+const SAMPLE: usize = 120;
 
 /// A number of entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,56 +70,83 @@ impl fmt::Display for Count {
     }
 }
 
-/// The part of a directory that was read.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    entries: u64,
-    shards: u64,
+/// A count, and some of the entries counted.
+#[derive(Debug)]
+pub struct Survey {
+    /// The number of entries.
+    pub count: Count,
+    /// At most 120 of them, spread over the directory.
+    pub sample: Vec<(String, Cid)>,
 }
 
-impl AddAssign for Tally {
-    fn add_assign(&mut self, other: Self) {
-        self.entries += other.entries;
-        self.shards += other.shards;
-    }
+/// The part of a directory that was read.
+#[derive(Debug, Default)]
+struct Tally {
+    /// With an estimate for shards that were not read.
+    entries: f64,
+    shards: u64,
+    /// The shards that were not read.
+    unread: u64,
+    sample: Vec<(String, Cid)>,
 }
 
 /// Counts the entries of a directory whose names are `counted`, on a few threads.
-pub fn entries(
+pub fn survey(
     tree: &Tree,
     directory: &Cid,
     jobs: u16,
     counted: impl Fn(&str) -> bool + Sync,
-) -> Result<Count, PublicationError> {
+) -> Result<Survey, PublicationError> {
     let top = tree.top(directory)?;
     let shard = match &*top {
         DirectoryNode::Plain(plain) => {
-            let entries = plain.entries.keys().filter(|name| counted(name)).count();
-            return Ok(Count {
-                entries: entries as u64,
-                is_exact: true,
+            let entries = plain.entries.iter().filter(|(name, _)| counted(name));
+            let entries: Vec<_> = entries.collect();
+            let sample = entries
+                .iter()
+                .step_by(entries.len().div_ceil(SAMPLE).max(1));
+            return Ok(Survey {
+                count: Count {
+                    entries: entries.len() as u64,
+                    is_exact: true,
+                },
+                sample: sample
+                    .map(|(name, entry)| ((*name).clone(), entry.cid))
+                    .collect(),
             });
         }
         DirectoryNode::Sharded(shard) => shard,
     };
-    let mut tally = Tally::default();
-    let below = of_shard(shard, &counted, &mut tally);
-    let direct = std::mem::take(&mut tally).entries;
+    let bounds = match tree.is_remote() {
+        true => ON_THE_NETWORK,
+        false => ON_THE_NODE,
+    };
+    let mut all = Tally::default();
+    let below = of_shard(shard, &counted, &mut all);
+    let direct = std::mem::take(&mut all.entries);
     let mut read = 0;
     for group in below.chunks(usize::from(jobs.max(1))) {
-        if tally.shards >= MOST_SHARDS {
+        if all.shards >= bounds.shards {
             break;
         }
-        for part in parallel::map(jobs, group.to_vec(), |cid| subtree(tree, &cid, &counted)) {
-            tally += part?;
+        let slot = |cid| of_slot(tree, &cid, bounds.of_slot, &counted);
+        for part in parallel::map(jobs.max(1), group.to_vec(), slot) {
+            let part = part?;
+            all.entries += part.entries;
+            all.shards += part.shards;
+            all.unread += part.unread;
+            all.sample.extend(part.sample);
         }
-        read += group.len() as u64;
+        read += group.len();
     }
-    let all = below.len() as u64;
-    let estimate = tally.entries * all / read.max(1);
-    Ok(Count {
-        entries: direct + estimate,
-        is_exact: read == all,
+    all.sample.truncate(SAMPLE);
+    let estimate = all.entries * below.len() as f64 / read.max(1) as f64;
+    Ok(Survey {
+        count: Count {
+            entries: (direct + estimate).round() as u64,
+            is_exact: read == below.len() && all.unread == 0,
+        },
+        sample: all.sample,
     })
 }
 
@@ -102,26 +155,59 @@ fn of_shard(shard: &Shard, counted: &impl Fn(&str) -> bool, tally: &mut Tally) -
     let mut below = Vec::new();
     for child in shard.children.values() {
         match child {
-            Child::Entry(name, _) => tally.entries += u64::from(counted(name)),
+            Child::Entry(name, entry) if counted(name) => {
+                tally.entries += 1.0;
+                if tally.sample.len() < SAMPLE {
+                    tally.sample.push((name.clone(), entry.cid));
+                }
+            }
+            Child::Entry(..) => {}
             Child::Shard(link) => below.push(link.cid),
         }
     }
     below
 }
 
-fn subtree(
+/// Counts what is below one slot of the root shard, in `most` shards.
+fn of_slot(
     tree: &Tree,
-    top: &Cid,
+    cid: &Cid,
+    most: u64,
     counted: &impl Fn(&str) -> bool,
 ) -> Result<Tally, PublicationError> {
     let mut tally = Tally::default();
-    let mut open = vec![*top];
-    while let Some(cid) = open.pop() {
-        tally.shards += 1;
-        // A plain directory in a shard's place has no entries of this one.
-        if let DirectoryNode::Sharded(shard) = DirectoryNode::read(tree, &cid)? {
-            open.extend(of_shard(&shard, counted, &mut tally));
-        }
-    }
+    tally.entries = below(tree, cid, 1, most, counted, &mut tally)?;
     Ok(tally)
+}
+
+fn below(
+    tree: &Tree,
+    cid: &Cid,
+    depth: usize,
+    most: u64,
+    counted: &impl Fn(&str) -> bool,
+    tally: &mut Tally,
+) -> Result<f64, PublicationError> {
+    tally.shards += 1;
+    // A plain directory in a shard's place has no entries of this one.
+    let DirectoryNode::Sharded(shard) = DirectoryNode::read(tree, cid)? else {
+        return Ok(0.0);
+    };
+    let shards = of_shard(&shard, counted, tally);
+    let direct = std::mem::take(&mut tally.entries);
+    let (mut entries, mut read) = (0.0, 0);
+    for cid in &shards {
+        if tally.shards >= most || depth == DEEPEST {
+            break;
+        }
+        entries += below(tree, cid, depth + 1, most, counted, tally)?;
+        read += 1;
+    }
+    let all = shards.len() as f64;
+    tally.unread += (shards.len() - read) as u64;
+    Ok(direct
+        + match read {
+            0 => all * FEWEST,
+            read => entries * all / read as f64,
+        })
 }

@@ -2,13 +2,16 @@
 
 use crate::guix::HttpError;
 use crate::ipfs::cid::Cid;
-use crate::node::{NodeError, OpenError};
+use crate::node::{NodeError, OpenError, Refusal};
 use crate::publication::{PublicationError, WriterLockError};
 use crate::util::diagnosis::{Diagnosis, Retry};
 use crate::util::home::NoHome;
 use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
+
+/// The way out for a reader of a mirror that is damaged.
+const ONLY_ITS_PUBLISHER: &str = "its publisher can mend it: tell them";
 
 /// The end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +144,19 @@ pub enum Failure {
     /// A directory of the published tree that must be read as a whole and cannot.
     #[error("the published directory {0} cannot be read as a whole: {1}")]
     Unreadable(String, String),
+    /// A part of a mirror that this node does not publish cannot be read.
+    #[error("{part} of /ipfs/{root} cannot be read: {source}")]
+    Foreign {
+        /// The part, in words.
+        part: String,
+        /// The mirror's root.
+        root: Box<Cid>,
+        /// The reason.
+        source: Box<Failure>,
+    },
+    /// Something else than a mirror.
+    #[error("/ipfs/{0} is no mirror: there is no nix-cache-info and no narinfo in it")]
+    NoMirror(Box<Cid>),
     /// Standard output or a port cannot be used, or a signal cannot be waited for.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -231,6 +247,11 @@ impl Diagnosis for Failure {
             Self::DamagedTree(_) | Self::Unreadable(..) => {
                 "`guix-ipfs verify --repair` makes it again from what can be read"
             }
+            Self::Foreign { source, .. } => return advice_on_foreign(source),
+            Self::NoMirror(_) => {
+                "see that the name is the one that its publisher gave: `guix-ipfs resolve NAME` \
+                 tells its root"
+            }
             Self::Listen { .. } => "choose another with --gateway-port",
         };
         Some(text.to_owned())
@@ -241,6 +262,7 @@ impl Diagnosis for Failure {
             Self::Publication(error) => error.retry(),
             Self::Open(error) => error.retry(),
             Self::Upstream(error) => error.retry(),
+            Self::Foreign { source, .. } => source.retry(),
             _ => Retry::Never,
         }
     }
@@ -287,4 +309,23 @@ fn meant<'n>(name: &str, names: &'n [String]) -> Option<&'n String> {
         .iter()
         .max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
     nearest.filter(|other| likeness(other) > 0.85)
+}
+
+/// The way out for a reader, who cannot repair the mirror.
+fn advice_on_foreign(source: &Failure) -> Option<String> {
+    let text = match source {
+        Failure::Publication(PublicationError::Node(error)) => match error {
+            error if error.is(Refusal::Offline) => {
+                "read it through a node that has a network, named with --api"
+            }
+            error if error.is_of_kept_block() => {
+                "`ipfs repo verify --drop` removes blocks that are damaged here; then run again"
+            }
+            error => return error.advice(),
+        },
+        Failure::Publication(error) if error.is_of_block() => ONLY_ITS_PUBLISHER,
+        Failure::DamagedTree(_) | Failure::Unreadable(..) => ONLY_ITS_PUBLISHER,
+        other => return other.advice(),
+    };
+    Some(text.to_owned())
 }

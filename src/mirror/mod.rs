@@ -4,6 +4,7 @@
 //! Nothing here prints or knows a command line.
 
 mod admission;
+mod contents;
 mod counts;
 mod damage;
 mod failure;
@@ -31,15 +32,17 @@ mod request;
 mod run;
 mod schedule;
 mod selection;
+mod signers;
 mod skipped;
 mod sync;
 mod verification;
 
+pub use contents::{MirrorContents, MirrorReader};
 pub use counts::Count;
 pub use damage::DamagedPart;
 pub use failure::{Exit, Failure};
 pub use init::{Beginning, InitRequest, InitSummary, initialize};
-pub use inspect::{MirrorDescription, Target, describe, list};
+pub use inspect::{MirrorDescription, Target, describe};
 pub use items::{ItemRef, ItemSpec, Package};
 pub use ledger::{LedgerSummary, OwedItem, OwedKind, RemovedItem, ledger_summary};
 pub use lookup::PlannedItem;
@@ -52,6 +55,7 @@ pub use request::{
     Closure, GraftChoice, ItemFilter, ItemSelection, MirrorRequest, Pauses, RunLimits,
 };
 pub use run::RunResult;
+pub use signers::{Signer, Signers};
 pub use skipped::{SkipKind, SkipReason, Skipped};
 pub use sync::{MirrorSummary, mirror, preview};
 pub use verification::{BrokenItem, Check, ItemFault, VerifyReport, verify};

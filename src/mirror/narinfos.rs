@@ -1,14 +1,13 @@
-//! Every narinfo of a published root, read a chunk at a time on a few threads.
+//! Every narinfo of a published root, read a part at a time on a few threads.
 
 use super::failure::Failure;
 use crate::guix::{HashPart, Narinfo, Variant};
 use crate::ipfs::cid::Cid;
-use crate::ipfs::directory::LostShard;
+use crate::ipfs::directory::{Entry, LostShard};
+use crate::node::Refusal;
 use crate::publication::{PublicationError, Tree};
 use crate::util::parallel;
-
-/// The number of narinfos that are held in memory.
-const CHUNK: usize = 1000;
+use std::ops::ControlFlow;
 
 /// A narinfo of the root.
 #[derive(Debug)]
@@ -31,7 +30,10 @@ impl PublishedNarinfo {
     /// The node cannot be used; any other fault is the narinfo's.
     pub fn read(tree: &Tree, name: String, cid: &Cid) -> Result<Self, Failure> {
         let read = match tree.read(cid) {
-            Err(PublicationError::Node(error)) if error.is_unavailable() => {
+            Err(PublicationError::Node(mut error))
+                if error.is_unavailable() || error.is(Refusal::Offline) =>
+            {
+                error.action = format!("read {name}: {}", error.action);
                 return Err(error.into());
             }
             read => read.map_err(|error| error.to_string()),
@@ -77,31 +79,26 @@ pub fn for_each_readable<R: Send>(
     work: impl Fn(PublishedNarinfo) -> R + Sync,
     mut take: impl FnMut(R),
 ) -> Result<Vec<(LostShard, PublicationError)>, Failure> {
-    let mut chunk: Vec<(String, Cid)> = Vec::new();
-    let mut flush = |chunk: &mut Vec<(String, Cid)>| {
-        let read = |(name, cid): (String, Cid)| {
-            let narinfo = PublishedNarinfo::read(tree, name, &cid)?;
+    tree.for_each_part(&tree.root, jobs, |entries| {
+        let entries = entries.into_iter();
+        let narinfos = entries.filter(|(name, _)| name.ends_with(".narinfo"));
+        let read = |(name, entry): (String, Entry)| {
+            let narinfo = PublishedNarinfo::read(tree, name, &entry.cid)?;
             Ok::<_, Failure>(work(narinfo))
         };
-        for result in parallel::map(jobs, std::mem::take(chunk), read) {
-            take(result?);
-        }
-        Ok::<_, Failure>(())
-    };
-    let mut failure = None;
-    let lost = tree.for_each_readable(&tree.root, |name, entry| {
-        if name.ends_with(".narinfo") && failure.is_none() {
-            chunk.push((name.to_owned(), entry.cid));
-            if chunk.len() == CHUNK {
-                failure = flush(&mut chunk).err();
+        let mut failure = Ok(());
+        parallel::for_each(jobs, narinfos.collect(), read, |result| match result {
+            Ok(result) => {
+                take(result);
+                ControlFlow::Continue(())
             }
-        }
-        Ok(())
-    })?;
-    match failure {
-        Some(failure) => Err(failure),
-        None => flush(&mut chunk).map(|()| lost),
-    }
+            Err(error) => {
+                failure = Err(error);
+                ControlFlow::Break(())
+            }
+        });
+        failure
+    })
 }
 
 /// The places of the nars that a narinfo lists.

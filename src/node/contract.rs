@@ -31,6 +31,15 @@ pub trait Node: Send + Sync {
         Ok(blocks.pop().unwrap_or_default())
     }
 
+    /// Returns one block, checked against its CID, wherever it is: the network is
+    /// searched too. What comes from there stays on the node until its collector runs.
+    ///
+    /// # Errors
+    /// [`Problem::Unfetched`](super::Problem::Unfetched) when nobody sends it within
+    /// the limit of a call, [`Refusal::Offline`](super::Refusal::Offline) when the node
+    /// lacks it and has no network.
+    fn fetch_block(&self, cid: &Cid) -> Result<Vec<u8>, NodeError>;
+
     /// The size in bytes of a block that the node holds; `None` when it does not.
     fn block_size(&self, cid: &Cid) -> Result<Option<u64>, NodeError>;
 

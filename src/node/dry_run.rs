@@ -25,6 +25,10 @@ impl Node for DryRun<'_> {
         self.0.blocks(cids)
     }
 
+    fn fetch_block(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
+        self.0.fetch_block(cid)
+    }
+
     fn block_size(&self, cid: &Cid) -> Result<Option<u64>, NodeError> {
         self.0.block_size(cid)
     }

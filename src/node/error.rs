@@ -53,6 +53,9 @@ pub enum Problem {
     /// The node took longer than the call's limit.
     #[error("the node did not answer within {} seconds", .0.as_secs())]
     TimedOut(Duration),
+    /// Nobody on the network sent a block within the call's limit.
+    #[error("nobody sent it within {} seconds", .0.as_secs())]
+    Unfetched(Duration),
     /// The node does not know the command.
     #[error("this node has no command {0}")]
     UnknownCommand(String),
@@ -196,8 +199,10 @@ impl NodeError {
 
     /// Returns true when the node cannot be used now and a later run may.
     pub fn is_unavailable(&self) -> bool {
-        let problem = &self.problem;
-        matches!(problem, Problem::Unreachable { .. } | Problem::Busy { .. })
+        matches!(
+            self.problem,
+            Problem::Unreachable { .. } | Problem::Busy { .. } | Problem::Unfetched(_)
+        )
     }
 }
 
@@ -216,6 +221,10 @@ impl Diagnosis for NodeError {
                 ));
             }
             Problem::TimedOut(_) => "it is busy, or searches the network; run again later",
+            Problem::Unfetched(_) => {
+                "its publisher may be away, or this node reaches nobody who has it; run again \
+                 later, or wait longer with --read-timeout"
+            }
             Problem::NotAnRpc(_) => "`ipfs config Addresses.API` tells where the RPC is, for --api",
             Problem::Forbidden(_) => {
                 "write bearer:TOKEN or basic:USER:PASSWORD into $GUIX_IPFS_API_AUTH or into a file \

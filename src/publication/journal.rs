@@ -61,12 +61,19 @@ pub fn unreadable_journals(
     Ok(unreadable)
 }
 
+/// Returns true where the node keeps a journal of what was published.
+pub fn has_journal(view: &PublicationView) -> Result<bool, PublicationError> {
+    let pins = view.node.pins_named(&Journal::pin_name(&view.key.id))?;
+    Ok(!pins.is_empty())
+}
+
 /// The names of the keys that have a journal on the node: the mirrors it publishes.
-pub fn keys_with_journals(node: &dyn Node) -> Result<Vec<String>, NodeError> {
+pub fn keys_with_journals(node: &dyn Node) -> Result<Vec<String>, PublicationError> {
     let mut names = Vec::new();
     for key in node.keys()? {
-        if !node.pins_named(&Journal::pin_name(&key.id))?.is_empty() {
-            names.push(key.name);
+        let view = PublicationView { node, key };
+        if has_journal(&view)? {
+            names.push(view.key.name);
         }
     }
     Ok(names)

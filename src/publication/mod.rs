@@ -23,6 +23,7 @@ mod publisher;
 mod stage;
 mod transaction;
 mod tree;
+mod tree_walk;
 mod view;
 mod writer_lock;
 
@@ -30,12 +31,12 @@ pub use base::{Base, adopt_damaged, adopt_root, begin_anew, choose_base, create_
 pub use commit::{Committed, ensure_published};
 pub use error::{PublicationError, join};
 pub use graft::{Damage, Engine, NewFile, choose_engine, graft, mend, remove, require_plain};
-pub use journal::{keys_with_journals, unreadable_journals};
+pub use journal::{has_journal, keys_with_journals, unreadable_journals};
 pub use ledger::LedgerFiles;
 pub use name_state::{NameState, read_name_state};
 pub use publisher::{KeyAge, Publisher, PublisherOptions};
 pub use stage::Stage;
 pub use transaction::publish_with_rebase;
-pub use tree::{CACHE_INFO_NAME, Tree};
+pub use tree::{CACHE_INFO_NAME, Search, Tree};
 pub use view::{PublicationView, root_of_path};
 pub use writer_lock::WriterLockError;

@@ -8,7 +8,6 @@ use crate::ipfs::directory::{self, DirectoryNode, Entry, LostShard, Step, TreeEr
 use crate::ipfs::unixfs::UnixFs;
 use crate::node::{Node, NodeError};
 use std::collections::HashMap;
-use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub const CACHE_INFO_NAME: &str = "nix-cache-info";
 
 /// The longest file that [`Tree::read`] reads, in bytes: a narinfo's limit.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+const MAX_FILE_BYTES: usize = 1 << 20;
+
+/// The blocks that such a file may have: four, unless an odd chunker made it.
+const MAX_FILE_BLOCKS: usize = 64;
 
 /// The part of the tree that is kept at hand, in bytes. 60 entries beside a million
 /// lie in 113 shards, 0.7 MB.
@@ -25,9 +27,19 @@ const MAX_CACHE_BYTES: usize = 16 << 20;
 /// Directories that are kept as a whole; a plain one takes up to a MiB.
 const MAX_TOPS: usize = 16;
 
+/// The place where the blocks of a tree are looked for.
+#[derive(Clone, Copy)]
+pub enum Search<'n> {
+    /// The node alone.
+    Node,
+    /// The network too. Each block that came is told of.
+    Network(&'n (dyn Fn() + Sync)),
+}
+
 /// A tree on a node. Threads may share it, and so read several blocks at once.
 pub struct Tree<'n> {
     node: &'n dyn Node,
+    search: Search<'n>,
     /// The directory at its top.
     pub root: Cid,
     /// By CID, so trees of one node share it.
@@ -45,8 +57,14 @@ struct Cache {
 impl<'n> Tree<'n> {
     /// The tree below `root`. Nothing is read yet.
     pub fn new(node: &'n dyn Node, root: Cid) -> Self {
+        Self::searching(node, root, Search::Node)
+    }
+
+    /// The same, with its blocks looked for as `search` says.
+    pub fn searching(node: &'n dyn Node, root: Cid, search: Search<'n>) -> Self {
         Self {
             node,
+            search,
             root,
             cache: Arc::default(),
         }
@@ -56,6 +74,7 @@ impl<'n> Tree<'n> {
     pub fn at(&self, root: Cid) -> Self {
         Self {
             node: self.node,
+            search: self.search,
             root,
             cache: Arc::clone(&self.cache),
         }
@@ -72,6 +91,22 @@ impl<'n> Tree<'n> {
     /// The node that holds it.
     pub fn node(&self) -> &'n dyn Node {
         self.node
+    }
+
+    /// Returns true for a tree that is looked for on the network.
+    pub fn is_remote(&self) -> bool {
+        matches!(self.search, Search::Network(_))
+    }
+
+    fn block(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
+        match self.search {
+            Search::Node => self.node.block(cid),
+            Search::Network(came) => {
+                let block = self.node.fetch_block(cid)?;
+                came();
+                Ok(block)
+            }
+        }
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
@@ -164,24 +199,25 @@ impl<'n> Tree<'n> {
 
     /// The content of a small file, at most 1 MiB long.
     pub fn read(&self, file: &Cid) -> Result<Vec<u8>, PublicationError> {
-        let block = self.node.block(file)?;
-        if file.codec() != DAG_PB {
-            return Ok(block);
-        }
-        let (node, message) = file_node(file, &block)?;
-        if node.links.is_empty() {
-            return Ok(message.data.unwrap_or_default());
-        }
         let mut content = Vec::new();
-        self.node
-            .read_file(file)?
-            .take(MAX_FILE_BYTES + 1)
-            .read_to_end(&mut content)
-            .map_err(|error| unreadable(file, error.to_string()))?;
-        match message.filesize {
-            Some(size) if size <= MAX_FILE_BYTES && size == content.len() as u64 => Ok(content),
-            _ => Err(unreadable(file, "it is too long, or was cut".to_owned())),
+        let mut open = vec![*file];
+        let mut blocks = 0;
+        while let Some(cid) = open.pop() {
+            blocks += 1;
+            let block = self.block(&cid)?;
+            if cid.codec() != DAG_PB {
+                content.extend(block);
+            } else {
+                let (node, message) = file_node(&cid, &block)?;
+                content.extend(message.data.unwrap_or_default());
+                open.extend(node.links.iter().rev().map(|link| link.cid));
+            }
+            if content.len() > MAX_FILE_BYTES || blocks > MAX_FILE_BLOCKS {
+                let reason = format!("it is longer than {MAX_FILE_BYTES} bytes");
+                return Err(unreadable(file, reason));
+            }
         }
+        Ok(content)
     }
 
     /// The size of a file's content, in bytes, as its first block tells it.
@@ -260,7 +296,7 @@ impl Blocks for Tree<'_> {
         if let Some(block) = self.cache().blocks.get(cid) {
             return Ok(block.clone());
         }
-        let block = self.node.block(cid)?;
+        let block = self.block(cid)?;
         let mut cache = self.cache();
         if cache.bytes + block.len() > MAX_CACHE_BYTES {
             cache.blocks.clear();

@@ -21,6 +21,13 @@ impl<'n> PublicationView<'n> {
         Ok(key.map(|key| Self { node, key }))
     }
 
+    /// The view of the key whose IPNS name this is, if the node has it.
+    pub fn of_name(node: &'n dyn Node, name: &str) -> Result<Option<Self>, PublicationError> {
+        let mut keys = node.keys()?.into_iter();
+        let key = keys.find(|key| key.id == name);
+        Ok(key.map(|key| Self { node, key }))
+    }
+
     /// The root that the name points to now, past all caches.
     ///
     /// # Errors

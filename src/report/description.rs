@@ -2,51 +2,92 @@
 
 use super::terminal::Report;
 use super::text::{bytes, items};
-use crate::mirror::{LedgerSummary, MirrorDescription, OwedItem, RemovedItem};
+use crate::mirror::{
+    LedgerSummary, MirrorContents, MirrorDescription, OwedItem, RemovedItem, Signers,
+};
 
-/// Prints a mirror's description. `trust` has a line for each upstream;
-/// `without_gateway` is the way to use a mirror whose node has none.
-pub fn print_description(
-    report: &Report,
-    description: &MirrorDescription,
-    trust: &[String],
-    without_gateway: &str,
-) {
-    let nars = description.nars.iter();
+/// Prints the way to use a mirror, its names, its record and the node.
+/// `without_gateway` is the way to use one whose node has no gateway.
+pub fn print_description(report: &Report, description: &MirrorDescription, without_gateway: &str) {
+    print_row(
+        report,
+        "use",
+        &match &description.substitute_urls {
+            Some(urls) => format!("--substitute-urls=\"{urls}\""),
+            None => without_gateway.to_owned(),
+        },
+    );
+    for (label, name) in ["name", ""].into_iter().zip(&description.names) {
+        print_row(report, label, &format!("/ipns/{name}"));
+    }
+    if !description.names.is_empty() {
+        print_row(
+            report,
+            "record",
+            &match &description.record {
+                Some(record) => {
+                    let until = minutes(&record.validity);
+                    format!("sequence {}, valid until {until}", record.sequence)
+                }
+                None => "the node does not tell".to_owned(),
+            },
+        );
+    }
+    let node = &description.node;
+    let usage = match (node.repo_bytes, node.storage_max) {
+        (None, _) => String::new(),
+        (Some(used), None) => format!(", {}", bytes(used)),
+        (Some(used), Some(limit)) => format!(", {} of {}", bytes(used), bytes(limit)),
+    };
+    print_row(report, "node", &format!("{}{usage}", node.agent));
+}
+
+/// Prints the counts of a mirror, and who signed what is there.
+pub fn print_contents(report: &Report, contents: &MirrorContents) {
+    let nars = contents.nars.iter();
     let nars: Vec<String> = nars
         .map(|(kind, count)| format!("{count} {kind}"))
         .collect();
-    let record = match &description.record {
-        Some(record) => {
-            let until = minutes(&record.validity);
-            format!("sequence {}, valid until {until}", record.sequence)
+    print_row(report, "narinfos", &contents.narinfos.to_string());
+    print_row(report, "nars", &nars.join(", "));
+    print_row(report, "size", &bytes(contents.bytes));
+    if contents.signers.read > 0 {
+        print_row(report, "trust", &signers(&contents.signers));
+    }
+}
+
+/// Prints a line for each upstream: the keys that its narinfos are checked by.
+pub fn print_trust(report: &Report, trust: &[String]) {
+    for line in trust {
+        print_row(report, "trust", line);
+    }
+}
+
+fn signers(signers: &Signers) -> String {
+    let read = signers.read;
+    let mut parts = Vec::new();
+    for (number, signer) in signers.signed.iter().enumerate() {
+        let (by, count) = (signer.farm.unwrap_or(&signer.key), signer.count);
+        parts.push(match number {
+            0 => format!("signed by {by}: {count} of {read} read"),
+            _ => format!("by {by}: {count}"),
+        });
+    }
+    for (count, what) in [
+        (signers.unsigned, "not signed"),
+        (signers.broken, "unreadable or wrongly signed"),
+    ] {
+        match (count, parts.is_empty()) {
+            (0, _) => {}
+            (count, true) => parts.push(format!("{what}: {count} of {read} read")),
+            (count, false) => parts.push(format!("{count} {what}")),
         }
-        None => "the node does not tell".to_owned(),
-    };
-    let used = bytes(description.node.repo_bytes);
-    let usage = match description.node.storage_max {
-        None => used,
-        Some(limit) => format!("{used} of {}", bytes(limit)),
-    };
-    let mut rows: Vec<(&str, String)> = Vec::new();
-    for (label, name) in ["name", ""].into_iter().zip(&description.names) {
-        rows.push((label, format!("/ipns/{name}")));
     }
-    rows.push(("narinfos", description.narinfos.to_string()));
-    rows.push(("nars", nars.join(", ")));
-    rows.push(("size", bytes(description.bytes)));
-    if !description.names.is_empty() {
-        rows.push(("record", record));
-    }
-    rows.extend(trust.iter().map(|line| ("trust", line.clone())));
-    rows.push(("node", format!("{}, {usage}", description.node.agent)));
-    rows.push(match &description.substitute_urls {
-        Some(urls) => ("use", format!("--substitute-urls=\"{urls}\"")),
-        None => ("use", without_gateway.to_owned()),
-    });
-    for (label, text) in rows {
-        report.print(&format!("{label:<9} {text}"));
-    }
+    parts.join("; ")
+}
+
+fn print_row(report: &Report, label: &str, text: &str) {
+    report.print(&format!("{label:<9} {text}"));
 }
 
 /// Items of the ledger that are printed; `--json` prints all.

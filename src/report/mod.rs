@@ -11,8 +11,8 @@ mod summary;
 mod terminal;
 mod text;
 
-pub use description::{print_description, print_ledger};
+pub use description::{print_contents, print_description, print_ledger, print_trust};
 pub use skipped::{Loudness, report_given_up, report_skipped};
-pub use summary::{DryRunResult, ResolveResult, Summary, VerifyResult};
+pub use summary::{DryRunResult, FailureResult, ResolveResult, Summary, VerifyResult};
 pub use terminal::Report;
 pub use text::{bytes, files, items};

@@ -42,6 +42,14 @@ pub struct Waiting {
     line: ProgressBar,
 }
 
+/// A line that counts blocks. It goes when this is dropped.
+#[derive(Debug)]
+pub struct Counting {
+    waiting: Waiting,
+    text: &'static str,
+    blocks: AtomicUsize,
+}
+
 impl Progress {
     pub(super) fn new(lines: &MultiProgress, items: usize, bytes: u64) -> Self {
         let whole = lines.add(ProgressBar::new(bytes));
@@ -131,6 +139,23 @@ impl Waiting {
             line.enable_steady_tick(TICK);
         }
         Self { line }
+    }
+}
+
+impl Counting {
+    pub(super) fn new(lines: &MultiProgress, text: &'static str) -> Self {
+        Self {
+            waiting: Waiting::new(lines, text),
+            text,
+            blocks: AtomicUsize::new(0),
+        }
+    }
+
+    /// Counts a block.
+    pub fn block(&self) {
+        let blocks = self.blocks.fetch_add(1, Ordering::Relaxed) + 1;
+        let text = format!("{}: {blocks} blocks", self.text);
+        self.waiting.line.set_message(text);
     }
 }
 

@@ -1,7 +1,10 @@
 //! The JSON summaries: the engine's own, with the verb and what only a command knows.
 //! Fields may be added, never renamed.
 
-use crate::mirror::{DamagedPart, LedgerSummary, MirrorDescription, Plan, VerifyReport};
+use crate::mirror::{
+    DamagedPart, Failure, LedgerSummary, MirrorContents, MirrorDescription, Plan, VerifyReport,
+};
+use crate::util::diagnosis::Diagnosis;
 use serde::Serialize;
 
 /// A summary of a verb.
@@ -50,6 +53,9 @@ pub struct ResolveResult<'s> {
     /// The description that `--long` asks for.
     #[serde(flatten)]
     pub description: Option<&'s MirrorDescription>,
+    /// The contents that `--long` asks for, where they could be read.
+    #[serde(flatten)]
+    pub contents: Option<&'s MirrorContents>,
     /// The keys that each upstream is checked by, with `--long`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust: Option<&'s [String]>,
@@ -60,6 +66,9 @@ pub struct ResolveResult<'s> {
     /// Every store path, with `--list`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_paths: Option<&'s [String]>,
+    /// The reason why something could not be read.
+    #[serde(flatten)]
+    pub failure: Option<FailureResult>,
 }
 
 /// The result of a run that stopped.
@@ -71,6 +80,17 @@ pub struct FailureResult {
     pub r#try: String,
     /// The exit code.
     pub exit: u8,
+}
+
+impl FailureResult {
+    /// The result of a run that stopped for this reason.
+    pub fn new(failure: &Failure) -> Self {
+        Self {
+            error: failure.to_string(),
+            r#try: failure.advice().unwrap_or_default(),
+            exit: failure.exit() as u8,
+        }
+    }
 }
 
 impl<'s> DryRunResult<'s> {

@@ -36,6 +36,7 @@ mod options;
 mod output;
 mod prototype;
 mod proxies;
+mod readers;
 mod readme;
 mod redirects;
 mod remove;

@@ -5,6 +5,7 @@ use crate::support::{Mirror, TestNode, Upstream, fixture, fixture_roots};
 on_both_nodes!(
     what_a_trusted_key_signed_is_mirrored_and_nothing_else,
     keys_are_read_from_every_kind_of_file,
+    keys_of_other_kinds_are_passed_over_and_said_once,
     what_is_not_checked_is_said_at_init_and_by_resolve,
     keys_that_nobody_asks_for_need_not_be_read,
 );
@@ -115,7 +116,7 @@ fn keys_are_read_from_every_kind_of_file(node: &TestNode) {
         .silently();
     for (text, said) in [
         ("", "there is no public key in it"),
-        ("(public-key (rsa (n #00#)))", "(rsa …)"),
+        ("(public-key (rsa (n #00#)))", "1 × RSA"),
         ("not a key", "expected (public-key"),
     ] {
         std::fs::write(&file, text).unwrap();
@@ -129,6 +130,57 @@ fn keys_are_read_from_every_kind_of_file(node: &TestNode) {
     run.exits(1)
         .says("cannot take trusted keys from")
         .says("No such file");
+}
+
+fn keys_of_other_kinds_are_passed_over_and_said_once(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    let own = std::fs::read_to_string(fixture("signing-key.pub")).unwrap();
+    let rsa = std::fs::read_to_string(fixture("acl/rsa.pub")).unwrap();
+    let entry = |key: &str| format!("  (entry {key} (tag (guix import)))\n");
+    let nist = "(public-key (ecc (curve \"NIST P-256\") (q #04AA#)))";
+    let broken = "(public-key (ecc (curve Ed25519) (q #04AA#)))";
+    let acl = |keys: &[&str]| {
+        let entries: String = keys.iter().map(|key| entry(key)).collect();
+        format!("\u{feff}; by hand: \"(acl\n(acl ; all of it\n{entries})").replace('\n', "\r\n")
+    };
+    let file = mirror.home().join("acl");
+    let option = format!("--trusted-keys {}", file.display());
+    for (number, (text, said)) in [
+        (acl(&[&rsa, &own]), "passed over: 1 × RSA"),
+        (
+            acl(&[&own, nist, &rsa, nist]),
+            "passed over: 2 × NIST P-256, 1 × RSA",
+        ),
+        (acl(&[broken, &own]), "passed over: 1 × broken key"),
+        (format!("{rsa}{own}"), "passed over: 1 × RSA"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        std::fs::write(&file, text).unwrap();
+        let key = format!("--key passed-over-{number}");
+        mirror
+            .run(&format!("add {EMPTY} {key} {option}"))
+            .silently();
+        let run = mirror.run(&format!("add {EMPTY} -v {key} {option}"));
+        let run = run
+            .exits(0)
+            .says(&format!("{}: ", file.display()))
+            .says(said);
+        assert_eq!(run.err.matches("passed over").count(), 1, "{run:?}");
+        let farm = keys("farm/ci.guix.gnu.org.pub");
+        let run = mirror.run(&format!("add {HELLO} {key} {farm}"));
+        run.exits(3).says("which is not trusted");
+    }
+    for (text, said) in [
+        (acl(&[&rsa, nist]), "1 × NIST P-256, 1 × RSA"),
+        (acl(&[&own]).replace("))", ")"), "is not closed"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let run = mirror.run(&format!("sync {option}")).exits(1);
+        run.says("cannot take trusted keys from").says(said);
+    }
 }
 
 fn what_is_not_checked_is_said_at_init_and_by_resolve(node: &TestNode) {

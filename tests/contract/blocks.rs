@@ -42,6 +42,9 @@ fn a_block_that_is_not_there_is_missing_and_has_no_size(at: &TestNode) {
     is_refused(node.blocks(&[raw(b"there"), missing()]), Refusal::Missing);
     assert_eq!(node.block_size(&missing()).unwrap(), None);
     is_refused(node.read_file(&missing()).map(drop), Refusal::Missing);
+    // There is no network to search.
+    assert_eq!(node.fetch_block(&raw(b"there")).unwrap(), b"there");
+    is_refused(node.fetch_block(&missing()), Refusal::Offline);
 }
 
 fn a_block_is_not_stored_under_a_cid_of_other_content(at: &TestNode) {

@@ -3,7 +3,7 @@
 use crate::support::{Network, Setup, TestNode};
 use guix_ipfs::ipfs::cid::{CidVersion, DAG_PB, cid_of};
 use guix_ipfs::node::kubo::{KuboNode, TimeLimits};
-use guix_ipfs::node::{KnownBlocks, Node, PublishOptions, Reach};
+use guix_ipfs::node::{KnownBlocks, Node, Problem, PublishOptions, Reach};
 use std::time::{Duration, Instant};
 
 /// Such a node searches the network for the block without end, unless the call has a
@@ -33,8 +33,11 @@ fn every_call_about_a_missing_block_ends() {
         let error = lacking.unwrap_err();
         assert!(error.is_missing(), "{error:?}");
     }
+    let error = node.fetch_block(&missing).unwrap_err();
+    let is_unfetched = matches!(error.problem, Problem::Unfetched(_));
+    assert!(is_unfetched && error.is_unavailable(), "{error:?}");
     let time = start.elapsed();
-    assert!(time < Duration::from_secs(5), "{time:?}");
+    assert!(time < Duration::from_secs(8), "{time:?}");
     // Pins know no `offline`.
     let pinned = node.pin(&missing, "", KnownBlocks::Unsure);
     assert!(pinned.unwrap_err().is_missing());
@@ -55,6 +58,9 @@ fn the_record_with_the_highest_sequence_counts_on_the_whole_network() {
     assert_eq!(other.resolve(&key.id).unwrap(), None);
     let [first, second] = [&b"first"[..], b"second"].map(|content| network[0].add(content));
     node.announce(&first).unwrap();
+    assert!(other.block(&first).unwrap_err().is_missing());
+    let fetched = other.fetch_block(&first).unwrap();
+    assert_eq!(fetched, node.block(&first).unwrap());
     let mut options = PublishOptions {
         lifetime: Duration::from_secs(3600),
         allow_offline: false,

@@ -21,6 +21,10 @@ macro_rules! node_through_call {
                 self.call("blocks", || self.node.blocks(cids))
             }
 
+            fn fetch_block(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
+                self.call("fetch_block", || self.node.fetch_block(cid))
+            }
+
             fn block_size(&self, cid: &Cid) -> Result<Option<u64>, NodeError> {
                 self.call("block_size", || self.node.block_size(cid))
             }

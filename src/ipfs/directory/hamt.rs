@@ -66,6 +66,24 @@ pub fn walk<B: Blocks, T>(
     Ok(below(blocks, shard, &mut Vec::new(), take))
 }
 
+/// The same walk through what is below one slot of the root shard.
+///
+/// # Errors
+/// An entry of the root shard itself stands in the wrong slot.
+pub fn walk_slot<B: Blocks, T>(
+    blocks: &B,
+    root: &Cid,
+    shard: &Shard,
+    slot: u8,
+    take: &mut impl FnMut(Step<'_, B::Error>) -> ControlFlow<T>,
+) -> Result<ControlFlow<T>, TreeError<B::Error>> {
+    check(root, shard, &[])?;
+    Ok(match shard.children.get(&slot) {
+        None => ControlFlow::Continue(()),
+        Some(child) => below_slot(blocks, child, &mut vec![slot], take),
+    })
+}
+
 /// Applies `changes` to a root shard. Shards below it go to `sink`; the root
 /// itself goes there with [`finish`]. The shards of `lost` are not read, and are gone
 /// from the result with all below them.
@@ -190,25 +208,34 @@ fn below<B: Blocks, T>(
 ) -> ControlFlow<T> {
     for (slot, child) in &shard.children {
         above.push(*slot);
-        match child {
-            Child::Entry(name, entry) => take(Step::Entry(name, entry))?,
-            Child::Shard(Entry { cid, .. }) => {
-                let checked = read(blocks, cid).and_then(|shard| {
-                    check(cid, &shard, above)?;
-                    Ok(shard)
-                });
-                match checked {
-                    Ok(shard) => below(blocks, &shard, above, take)?,
-                    Err(error) => {
-                        let (cid, slots) = (*cid, above.clone());
-                        take(Step::Lost(LostShard { cid, slots }, error))?;
-                    }
-                }
-            }
-        }
+        below_slot(blocks, child, above, take)?;
         above.pop();
     }
     ControlFlow::Continue(())
+}
+
+/// Walks through one child, to which the slots `above` lead.
+fn below_slot<B: Blocks, T>(
+    blocks: &B,
+    child: &Child,
+    above: &mut Vec<u8>,
+    take: &mut impl FnMut(Step<'_, B::Error>) -> ControlFlow<T>,
+) -> ControlFlow<T> {
+    let cid = match child {
+        Child::Entry(name, entry) => return take(Step::Entry(name, entry)),
+        Child::Shard(Entry { cid, .. }) => cid,
+    };
+    let checked = read(blocks, cid).and_then(|shard| {
+        check(cid, &shard, above)?;
+        Ok(shard)
+    });
+    match checked {
+        Ok(shard) => below(blocks, &shard, above, take),
+        Err(error) => {
+            let (cid, slots) = (*cid, above.clone());
+            take(Step::Lost(LostShard { cid, slots }, error))
+        }
+    }
 }
 
 /// A change with the hash of its name.

@@ -17,7 +17,7 @@ mod tests;
 
 pub use entry::{Changes, Entry};
 pub use error::{DirectoryError, TreeError};
-pub use hamt::{LostShard, Step};
+pub use hamt::{LostShard, Step, walk_slot};
 pub use node::{DirectoryNode, for_each, lookup, walk};
 pub use patch::{patch, patch_around};
 pub use plain::{PlainDirectory, SHARDING_BYTES, empty, entry_bytes};

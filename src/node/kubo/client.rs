@@ -88,6 +88,10 @@ impl Node for KuboNode {
             .collect()
     }
 
+    fn fetch_block(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
+        files::fetch(&self.rpc, cid)
+    }
+
     fn block_size(&self, cid: &Cid) -> Result<Option<u64>, NodeError> {
         files::block_size(&self.rpc, cid)
     }

@@ -2,7 +2,7 @@
 
 use super::super::error::{AddFileError, NodeError, Problem, Refusal};
 use super::super::segment::SealedSegment;
-use super::call::Rpc;
+use super::call::{Call, Rpc};
 use super::refusal::refusal;
 use crate::ipfs::blocks::Discard;
 use crate::ipfs::cid::{Cid, CidVersion, RAW, inlined, matches};
@@ -96,10 +96,35 @@ pub fn block(rpc: &Rpc, cid: &Cid) -> Result<Vec<u8>, NodeError> {
         return Ok(content.to_vec());
     }
     let call = || rpc.call("block/get", format!("read the block {cid}"));
-    let block = call()
-        .arg(cid)
-        .option("offline", true)
-        .bytes(MAX_BLOCK_BYTES)?;
+    checked(cid, || call().option("offline", true))
+}
+
+/// The same block from wherever it is.
+pub fn fetch(rpc: &Rpc, cid: &Cid) -> Result<Vec<u8>, NodeError> {
+    if let Some(content) = inlined(cid) {
+        return Ok(content.to_vec());
+    }
+    let call = || rpc.call("block/get", format!("fetch the block {cid}"));
+    checked(cid, call).map_err(|error| {
+        let is_over = matches!(error.problem, Problem::TimedOut(_));
+        if is_over || error.is(Refusal::SearchedInVain) {
+            return call().failed(Problem::Unfetched(rpc.short));
+        }
+        match error.problem {
+            Problem::Refused {
+                refusal: Refusal::Missing,
+                message,
+            } => {
+                let message = format!("{message}, and it has no network");
+                NodeError::refused(error.action, Refusal::Offline, message)
+            }
+            problem => call().failed(problem),
+        }
+    })
+}
+
+fn checked<'r>(cid: &Cid, call: impl Fn() -> Call<'r>) -> Result<Vec<u8>, NodeError> {
+    let block = call().arg(cid).bytes(MAX_BLOCK_BYTES)?;
     match matches(cid, &block) {
         true => Ok(block),
         false => Err(call().failed(Problem::WrongBlock { bytes: block.len() })),

@@ -4,7 +4,7 @@
 //! Every call has a time limit on both sides: the node is given `timeout=`, and
 //! the client waits a little longer than that. A node that is asked for a block
 //! it lacks searches the network without end, so calls about blocks also carry
-//! `offline=true`.
+//! `offline=true`, but for the one that is to search it.
 
 mod address;
 mod authorization;

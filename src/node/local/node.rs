@@ -103,6 +103,17 @@ impl Node for LocalNode {
         cids.iter().map(read).collect()
     }
 
+    fn fetch_block(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
+        self.block(cid)
+            .map_err(|error| match error.is(Refusal::Missing) {
+                true => {
+                    let message = "it does not hold the block, and has no network";
+                    NodeError::refused(error.action, Refusal::Offline, message)
+                }
+                false => error,
+            })
+    }
+
     fn block_size(&self, cid: &Cid) -> Result<Option<u64>, NodeError> {
         let size = self.blocks.size(cid);
         size.map_err(|problem| NodeError::new(format!("look for /ipfs/{cid}"), problem))

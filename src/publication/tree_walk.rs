@@ -1,0 +1,86 @@
+//! A walk through a whole directory that reads several of its shards at once.
+
+use super::error::PublicationError;
+use super::tree::Tree;
+use crate::ipfs::cid::Cid;
+use crate::ipfs::directory::{DirectoryNode, Entry, LostShard, Shard, Step, walk_slot};
+use crate::util::parallel;
+use std::ops::ControlFlow;
+
+/// Slots of a root shard that are read in one go, for each thread. A million entries
+/// leave 3,900 in a slot.
+const SLOTS_PER_JOB: usize = 4;
+
+/// The part of a directory below one slot.
+#[derive(Default)]
+struct Part {
+    entries: Vec<(String, Entry)>,
+    lost: Vec<(LostShard, PublicationError)>,
+}
+
+impl Tree<'_> {
+    /// Calls `take` with the names and entries of a directory, a part at a time, each
+    /// read on `jobs` threads; their order is that of [`Tree::for_each`]. Returns the
+    /// shards that cannot be read, each with the reason.
+    ///
+    /// # Errors
+    /// The directory's first block cannot be read, the node fails, or `take` does.
+    pub fn for_each_part<E: From<PublicationError>>(
+        &self,
+        directory: &Cid,
+        jobs: u16,
+        mut take: impl FnMut(Vec<(String, Entry)>) -> Result<(), E>,
+    ) -> Result<Vec<(LostShard, PublicationError)>, E> {
+        let top = self.top(directory)?;
+        let shard = match &*top {
+            DirectoryNode::Sharded(shard) => shard,
+            DirectoryNode::Plain(plain) => {
+                let entries = plain.entries.iter();
+                let entries = entries.map(|(name, entry)| (name.clone(), *entry));
+                take(entries.collect())?;
+                return Ok(Vec::new());
+            }
+        };
+        let slots: Vec<u8> = shard.children.keys().copied().collect();
+        let mut lost = Vec::new();
+        for group in slots.chunks(SLOTS_PER_JOB * usize::from(jobs.max(1))) {
+            let mut entries = Vec::new();
+            let mut failure = None;
+            let read = |slot| self.part(directory, shard, slot);
+            parallel::for_each(jobs.max(1), group.to_vec(), read, |part| match part {
+                Ok(part) => {
+                    entries.extend(part.entries);
+                    lost.extend(part.lost);
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    failure = Some(error);
+                    ControlFlow::Break(())
+                }
+            });
+            take(entries)?;
+            if let Some(failure) = failure {
+                return Err(failure.into());
+            }
+        }
+        Ok(lost)
+    }
+
+    fn part(&self, directory: &Cid, shard: &Shard, slot: u8) -> Result<Part, PublicationError> {
+        let mut part = Part::default();
+        let walked = walk_slot(self, directory, shard, slot, &mut |step| {
+            match step {
+                Step::Entry(name, entry) => part.entries.push((name.to_owned(), *entry)),
+                Step::Lost(shard, error) => match PublicationError::from(error) {
+                    error if error.is_of_block() => part.lost.push((shard, error)),
+                    error => return ControlFlow::Break(error),
+                },
+            }
+            ControlFlow::Continue(())
+        })?;
+        match walked {
+            ControlFlow::Break(error) => Err(error),
+            ControlFlow::Continue(()) => Ok(part),
+        }
+    }
+}
