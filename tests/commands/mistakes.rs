@@ -346,7 +346,8 @@ fn a_proxy_is_in_the_way(node: &TestNode) {
     let (mirror, _upstream) = mirror(node);
     let mut sync = mirror.command("sync --upstream http://farm.example");
     let run = run(sync.env("http_proxy", "http://me:secret@127.0.0.1:1")).exits(75);
-    run.says_what_and_what_to_do("($http_proxy names a proxy)", "the network is up");
+    let what = "cannot reach the proxy http://127.0.0.1:1 of $http_proxy";
+    run.says_what_and_what_to_do(what, "that the proxy is up");
     assert!(!run.err.contains("secret"), "{run:?}");
 }
 
