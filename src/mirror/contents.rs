@@ -19,6 +19,14 @@ use serde::Serialize;
 /// beside them.
 const FOLDERS: [&str; 6] = ["gzip", "lzip", "zstd", "xz", "bzip2", "none"];
 
+/// Blocks that are asked for at once over a network, for each job: they are small, and
+/// wait for others. 5,000 narinfos came four times as fast so, beside a node on the
+/// same machine.
+const BLOCKS_PER_JOB: u16 = 8;
+
+/// The most blocks that are asked for at once.
+const MOST_BLOCKS: u16 = 64;
+
 /// The contents of a mirror.
 #[derive(Debug, Serialize)]
 pub struct MirrorContents {
@@ -52,9 +60,12 @@ impl<'n> MirrorReader<'n> {
         came: &'n (dyn Fn() + Sync),
     ) -> Result<Self, Failure> {
         let is_own = is_own(node, target, &root)?;
-        let search = match is_own {
-            true => Search::Node,
-            false => Search::Network(came),
+        let (search, jobs) = match is_own {
+            true => (Search::Node, jobs),
+            false => {
+                let jobs = jobs.saturating_mul(BLOCKS_PER_JOB).min(MOST_BLOCKS);
+                (Search::Network(came), jobs)
+            }
         };
         Ok(Self {
             tree: Tree::searching(node, root, search),

@@ -33,6 +33,10 @@ const ON_THE_NETWORK: Bounds = Bounds {
     of_slot: 4,
 };
 
+/// Slots of the root shard that are read in one go, before the bounds are looked at:
+/// over a network, at most 255 shards are read of a directory.
+const MOST_SLOTS: u16 = 32;
+
 /// The fewest entries below a shard that is not the root's.
 const FEWEST: f64 = 2.0;
 
@@ -125,7 +129,7 @@ pub fn survey(
     let below = of_shard(shard, &counted, &mut all);
     let direct = std::mem::take(&mut all.entries);
     let mut read = 0;
-    for group in below.chunks(usize::from(jobs.max(1))) {
+    for group in below.chunks(usize::from(jobs.clamp(1, MOST_SLOTS))) {
         if all.shards >= bounds.shards {
             break;
         }
