@@ -26,9 +26,10 @@ const EVERYDAY: [&str; 18] = [
 ];
 
 /// The command line as a whole: `--help`, the man page, the completions and the
-/// README's table are made from it.
+/// README's table are made from it. The values of variables are not shown: they may
+/// hold passwords.
 pub fn command() -> Command {
-    Cli::command()
+    each_arg(Cli::command(), &|arg| arg.hide_env_values(true))
 }
 
 /// Leaves out of `-h` the variables and the less usual options; the program's own

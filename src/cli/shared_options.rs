@@ -28,7 +28,6 @@ pub struct GlobalArgs {
         long,
         value_name = "ADDRESS",
         env = "GUIX_IPFS_API",
-        hide_env_values = true,
         value_parser = ApiParser,
         global = true
     )]

@@ -58,6 +58,14 @@ fn text_from_outside_is_escaped(node: &TestNode) {
     is_plain(&run(mirror.command("sync").arg(format!("--{ATTACK}"))));
     is_plain(&run(mirror.command("sync").env("GUIX_IPFS_JOBS", ATTACK)));
     is_plain(&run(mirror.command("sync").env("GUIX_IPFS_API", ATTACK)));
+    let mut help = mirror.command("sync --help");
+    help.env("GUIX_IPFS_SYSTEM", ATTACK);
+    let help = run(help.env("GUIX_IPFS_UPSTREAM", "http://me:secret@a")).exits(0);
+    let is_hidden = !help.out.contains('\x1b') && !help.out.contains("secret");
+    assert!(
+        is_hidden && help.out.contains("GUIX_IPFS_UPSTREAM"),
+        "{help:?}"
+    );
     // The node's words.
     let message = serde_json::json!({"Message": ATTACK, "Code": 0, "Type": "error"});
     let hostile = Server::bind(0, move |_: &Request| {
@@ -142,6 +150,13 @@ fn a_run_that_is_interrupted_says_so(node: &TestNode) {
     // The moving line is gone from the screen.
     let last = after.trim_end().rsplit('\n').next().unwrap();
     assert!(!last.contains("of 2 items"), "{shown:?}");
+    // So is a list that is typed given up.
+    let terminal = Terminal::start(&mirror.command("sync --from -"));
+    terminal.waits_for(1, "Ctrl-D");
+    terminal.types("\x03");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, Some(130), "{shown}");
+    assert!(shown.trim_end().ends_with("interrupted"), "{shown:?}");
     // Before a run begins, there is nothing to publish.
     let deaf = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let api = format!("http://{}", deaf.local_addr().unwrap());

@@ -107,7 +107,7 @@ fn an_item_without_a_wanted_variant_comes_as_it_is(node: &TestNode) {
         .silently();
     assert!(!upstream.asked().iter().any(|path| path.contains("nar/")));
     let run = mirror.run("sync --compression xz");
-    run.exits(2).says("gzip, lzip, zstd or none");
+    run.exits(2).says("gzip, lzip, zstd, none");
 }
 
 fn a_preference_loses_no_item_of_the_list(node: &TestNode) {
