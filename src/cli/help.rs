@@ -66,7 +66,9 @@ mod tests {
         let mut command = for_a_screen(command()).term_width(SCREEN.1);
         command.build();
         let mut pages = vec![("".to_owned(), command.render_help().to_string())];
-        for verb in command.get_subcommands_mut() {
+        // `guix-ipfs help -h` is no page of its own.
+        let verbs = command.get_subcommands_mut();
+        for verb in verbs.filter(|verb| verb.get_name() != "help") {
             let name = verb.get_name().to_owned();
             pages.push((
                 name,

@@ -58,7 +58,6 @@ pub struct GlobalArgs {
         long = "upstream",
         value_name = "URL",
         env = "GUIX_IPFS_UPSTREAM",
-        hide_env_values = true,
         default_value = "https://ci.guix.gnu.org",
         value_parser = upstreams(),
         global = true

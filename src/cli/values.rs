@@ -1,6 +1,7 @@
 //! The values of options.
 
 use super::lists::ListParser;
+use super::secrets::WithoutSecrets;
 use crate::guix::Compression;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::ipns::key_hash;
@@ -64,7 +65,7 @@ pub(super) fn upstreams() -> ListParser<impl TypedValueParser<Value = String>> {
             Err(fault) => Err(format!("{fault}; give a server as https://HOST")),
         }
     }
-    ListParser::of_words(upstream)
+    ListParser::of_words(WithoutSecrets(upstream))
 }
 
 /// Files, separated by colons.
