@@ -3,8 +3,8 @@
 
 use super::items::ItemRef;
 use super::lookup::{NarinfoLookup, PlannedItem};
+use super::narinfos::narinfo_name;
 use super::observer::{DownloadProgress, Event, Observer, RunProgress};
-use super::plan::narinfo_name;
 use super::schedule::{BatchGate, Scheduled};
 use super::skipped::SkipReason;
 use crate::guix::{ExpectedNar, HashPart, HttpError, NarError, NarVerifier, Variant};

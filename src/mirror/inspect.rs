@@ -176,9 +176,10 @@ pub fn list(
     jobs: u16,
     mut take: impl FnMut(Result<String, (String, String)>),
 ) -> Result<(), Failure> {
-    let work = |published: PublishedNarinfo| match published.narinfo {
+    let path = |published: PublishedNarinfo| match published.narinfo {
         Ok(narinfo) => Ok(narinfo.store_path.to_string()),
         Err(reason) => Err((published.name, reason)),
     };
+    let work = |narinfos: Vec<PublishedNarinfo>| narinfos.into_iter().map(path).collect();
     narinfos::for_each(&Tree::new(node, root), jobs, work, &mut take)
 }

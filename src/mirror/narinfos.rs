@@ -3,12 +3,14 @@
 use super::failure::Failure;
 use crate::guix::{HashPart, Narinfo, Variant};
 use crate::ipfs::cid::Cid;
-use crate::ipfs::directory::LostShard;
+use crate::ipfs::directory::{Entry, LostShard};
 use crate::publication::{PublicationError, Tree};
 use crate::util::parallel;
+use std::collections::HashSet;
 
-/// The number of narinfos that are held in memory.
-const CHUNK: usize = 1000;
+/// Narinfos that are read together, and for each thread the number that is held in
+/// memory.
+const AT_ONCE: usize = 256;
 
 /// A narinfo of the root.
 #[derive(Debug)]
@@ -25,12 +27,18 @@ impl PublishedNarinfo {
         self.name.strip_suffix(".narinfo")?.parse().ok()
     }
 
-    /// Reads the narinfo that `cid` stands for.
+    /// Reads the narinfos that these entries stand for, together.
     ///
     /// # Errors
     /// The node cannot be used; any other fault is the narinfo's.
-    pub fn read(tree: &Tree, name: String, cid: &Cid) -> Result<Self, Failure> {
-        let read = match tree.read(cid) {
+    pub fn read_each(tree: &Tree, entries: Vec<(String, Cid)>) -> Result<Vec<Self>, Failure> {
+        let (names, files): (Vec<String>, Vec<Cid>) = entries.into_iter().unzip();
+        let read = names.into_iter().zip(tree.read_each(&files));
+        read.map(|(name, bytes)| Self::of(name, bytes)).collect()
+    }
+
+    fn of(name: String, bytes: Result<Vec<u8>, PublicationError>) -> Result<Self, Failure> {
+        let read = match bytes {
             Err(PublicationError::Node(error)) if error.is_unavailable() => {
                 return Err(error.into());
             }
@@ -49,15 +57,39 @@ impl PublishedNarinfo {
     }
 }
 
-/// Calls `work` with each narinfo of the root on several threads, and `take` with
-/// each result on this one.
+/// The name of an item's narinfo in the root.
+pub fn narinfo_name(hash: &HashPart) -> String {
+    format!("{hash}.narinfo")
+}
+
+/// The entries of these items' narinfos in the root, looked up together.
+pub fn entries(tree: &Tree, items: &[HashPart]) -> Result<Vec<Option<Entry>>, PublicationError> {
+    let paths: Vec<Vec<String>> = items.iter().map(|item| vec![narinfo_name(item)]).collect();
+    tree.find_each(&paths)
+}
+
+/// Those of these items that are published.
+pub fn published(
+    tree: &Tree,
+    items: impl IntoIterator<Item = HashPart>,
+) -> Result<HashSet<HashPart>, PublicationError> {
+    let items: Vec<HashPart> = items.into_iter().collect();
+    let entries = entries(tree, &items)?;
+    let found = items.into_iter().zip(entries);
+    Ok(found
+        .filter_map(|(item, entry)| entry.map(|_| item))
+        .collect())
+}
+
+/// Calls `work` with the narinfos of the root, some at a time on several threads, and
+/// `take` with each result on this one.
 ///
 /// # Errors
 /// [`Failure::Unreadable`] at the end, where a part of the root cannot be read.
 pub fn for_each<R: Send>(
     tree: &Tree,
     jobs: u16,
-    work: impl Fn(PublishedNarinfo) -> R + Sync,
+    work: impl Fn(Vec<PublishedNarinfo>) -> Vec<R> + Sync,
     take: impl FnMut(R),
 ) -> Result<(), Failure> {
     match for_each_readable(tree, jobs, work, take)?
@@ -74,17 +106,20 @@ pub fn for_each<R: Send>(
 pub fn for_each_readable<R: Send>(
     tree: &Tree,
     jobs: u16,
-    work: impl Fn(PublishedNarinfo) -> R + Sync,
+    work: impl Fn(Vec<PublishedNarinfo>) -> Vec<R> + Sync,
     mut take: impl FnMut(R),
 ) -> Result<Vec<(LostShard, PublicationError)>, Failure> {
+    let held = AT_ONCE * usize::from(jobs.max(1));
     let mut chunk: Vec<(String, Cid)> = Vec::new();
     let mut flush = |chunk: &mut Vec<(String, Cid)>| {
-        let read = |(name, cid): (String, Cid)| {
-            let narinfo = PublishedNarinfo::read(tree, name, &cid)?;
-            Ok::<_, Failure>(work(narinfo))
+        let parts = chunk.chunks(AT_ONCE).map(<[_]>::to_vec).collect();
+        chunk.clear();
+        let read = |part: Vec<(String, Cid)>| {
+            let narinfos = PublishedNarinfo::read_each(tree, part)?;
+            Ok::<_, Failure>(work(narinfos))
         };
-        for result in parallel::map(jobs, std::mem::take(chunk), read) {
-            take(result?);
+        for results in parallel::map(jobs, parts, read) {
+            results?.into_iter().for_each(&mut take);
         }
         Ok::<_, Failure>(())
     };
@@ -92,7 +127,7 @@ pub fn for_each_readable<R: Send>(
     let lost = tree.for_each_readable(&tree.root, |name, entry| {
         if name.ends_with(".narinfo") && failure.is_none() {
             chunk.push((name.to_owned(), entry.cid));
-            if chunk.len() == CHUNK {
+            if chunk.len() == held {
                 failure = flush(&mut chunk).err();
             }
         }

@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::item_set::{ItemSet, PathSet};
 use super::items::ItemRef;
 use super::json;
-use super::nar_check::{Depth, check_nars};
+use super::nar_check::{Depth, NarCheck};
 use super::narinfos::{self, PublishedNarinfo, nar_paths};
 use super::nars;
 use super::observer::{Event, Observer};
@@ -151,7 +151,13 @@ pub fn verify_root(
     };
     let published = published(tree)?;
     let mut listed = PathSet::default();
-    let work = |narinfo: PublishedNarinfo| Checked::new(tree, check, &published, narinfo);
+    let work = |narinfos: Vec<PublishedNarinfo>| {
+        let readable = narinfos.iter().flat_map(|narinfo| &narinfo.narinfo);
+        let nars = NarCheck::of(tree, check.depth, readable);
+        let narinfos = narinfos.into_iter();
+        let checked = narinfos.map(|narinfo| Checked::new(&nars, check, &published, narinfo));
+        checked.collect()
+    };
     let lost = narinfos::for_each_readable(tree, check.jobs, work, |checked: Checked| {
         report.narinfos += 1;
         report.nars += checked.nars.len() as u64;
@@ -196,13 +202,18 @@ struct Checked {
 }
 
 impl Checked {
-    fn new(tree: &Tree, check: Check, published: &ItemSet, narinfo: PublishedNarinfo) -> Self {
+    fn new(
+        nar_check: &NarCheck,
+        check: Check,
+        published: &ItemSet,
+        narinfo: PublishedNarinfo,
+    ) -> Self {
         let PublishedNarinfo { name, narinfo } = narinfo;
         let mut missing = Vec::new();
         let mut nars = Vec::new();
         let checked = narinfo.and_then(|narinfo| {
             nars.extend(nar_paths(&narinfo));
-            check_nars(tree, &narinfo, check.depth)?;
+            nar_check.check(&narinfo)?;
             if check.closure == Closure::Whole {
                 missing.extend(narinfo.references);
                 missing.retain(|path| !published.contains(&path.hash()));

@@ -133,6 +133,10 @@ impl Blocks for dyn Node + '_ {
     fn get(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
         self.block(cid)
     }
+
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Vec<u8>>, NodeError> {
+        self.blocks(cids)
+    }
 }
 
 /// The identity of a node.

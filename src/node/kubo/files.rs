@@ -5,15 +5,11 @@ use super::super::segment::SealedSegment;
 use super::call::Rpc;
 use super::refusal::refusal;
 use crate::ipfs::blocks::Discard;
-use crate::ipfs::cid::{Cid, CidVersion, RAW, inlined, matches};
+use crate::ipfs::cid::{Cid, CidVersion, RAW, inlined};
 use crate::ipfs::file::{AddError, Added, CHUNK_BYTES, FileBuilder, MAX_LINKS};
 use serde::Deserialize;
 use std::io::{self, Read};
 use std::time::Duration;
-
-/// The longest block that is read, in bytes. A plain directory at the sharding
-/// limit takes 0.3 MiB; add-link has made larger ones.
-const MAX_BLOCK_BYTES: u64 = 32 << 20;
 
 /// The time that a streamed upload may take on the node: its pace is the upstream's,
 /// which has limits of its own.
@@ -88,22 +84,6 @@ pub fn add_link(rpc: &Rpc, directory: &Cid, name: &str, target: &Cid) -> Result<
     let unexpected = |_| Problem::Unexpected(format!("{:?} is not a CID", answer.hash));
     let cid = answer.hash.parse().map_err(unexpected);
     cid.map_err(|problem| call().failed(problem))
-}
-
-/// A block that the node holds, checked against its CID.
-pub fn block(rpc: &Rpc, cid: &Cid) -> Result<Vec<u8>, NodeError> {
-    if let Some(content) = inlined(cid) {
-        return Ok(content.to_vec());
-    }
-    let call = || rpc.call("block/get", format!("read the block {cid}"));
-    let block = call()
-        .arg(cid)
-        .option("offline", true)
-        .bytes(MAX_BLOCK_BYTES)?;
-    match matches(cid, &block) {
-        true => Ok(block),
-        false => Err(call().failed(Problem::WrongBlock { bytes: block.len() })),
-    }
 }
 
 /// Stores a block, which must get exactly this CID.
