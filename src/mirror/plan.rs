@@ -2,6 +2,7 @@
 //! to, less those that the published root has. Reads narinfos only.
 
 use super::failure::Failure;
+use super::in_flight::MOST_REQUESTS;
 use super::items::ItemRef;
 use super::ledger::{Ledger, Standing};
 use super::lookup::{LookupError, NarinfoLookup, PlannedItem};
@@ -58,8 +59,6 @@ pub struct Planner<'a> {
     pub tree: &'a Tree<'a>,
     /// The source of narinfos.
     pub lookup: &'a NarinfoLookup<'a>,
-    /// Narinfos that are asked for at once.
-    pub jobs: u16,
     /// The items that come with a wanted one.
     pub closure: Closure,
     /// The ledger before the run.
@@ -170,7 +169,7 @@ impl Planner<'_> {
             }
         }
         let begin = plan.items.len();
-        plan.add(self.lookup, self.jobs, unpublished, self.budget);
+        plan.add(self.lookup, unpublished, self.budget);
         if self.closure == Closure::Whole {
             let new = plan.items[begin..].iter();
             let references = new.flat_map(|item| &item.narinfo.references);
@@ -272,14 +271,8 @@ fn references_of(
 impl Plan {
     /// Asks for the narinfos of these items, several at once, and sorts the answers.
     /// An upstream that cannot be reached ends it, and so does a signal.
-    pub fn add(
-        &mut self,
-        lookup: &NarinfoLookup,
-        jobs: u16,
-        wanted: Vec<ItemRef>,
-        budget: &Budget,
-    ) {
-        let fetched = parallel::map(jobs, wanted, |item| {
+    pub fn add(&mut self, lookup: &NarinfoLookup, wanted: Vec<ItemRef>, budget: &Budget) {
+        let fetched = parallel::map(MOST_REQUESTS, wanted, |item| {
             let answer = lookup.fetch(&item, 0);
             (item, answer)
         });

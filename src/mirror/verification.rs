@@ -19,6 +19,7 @@ use crate::publication::{
     CACHE_INFO_NAME, Damage, PublicationError, PublicationView, Tree, choose_base, join,
     read_name_state, unreadable_journals,
 };
+use crate::util::parallel;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -158,7 +159,12 @@ pub fn verify_root(
         let checked = narinfos.map(|narinfo| Checked::new(&nars, check, &published, narinfo));
         checked.collect()
     };
-    let lost = narinfos::for_each_readable(tree, check.jobs, work, |checked: Checked| {
+    // Each thread that decompresses takes a processor, and memory for the window.
+    let jobs = match check.depth {
+        Depth::Hashes => check.jobs.min(parallel::processors()),
+        Depth::Sizes => check.jobs,
+    };
+    let lost = narinfos::for_each_readable(tree, jobs, work, |checked: Checked| {
         report.narinfos += 1;
         report.nars += checked.nars.len() as u64;
         checked.nars.iter().for_each(|path| listed.insert(path));
