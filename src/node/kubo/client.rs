@@ -62,8 +62,8 @@ impl KuboNode {
             authorization: address.authorization.clone(),
             short: limits.read,
         };
-        let version = info::version(&rpc, OLDEST)?;
         let (peer_id, agent) = info::identity(&rpc)?;
+        let version = info::version(&rpc, &agent, OLDEST)?;
         Ok(Self {
             description: NodeDescription {
                 peer_id,
