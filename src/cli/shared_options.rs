@@ -76,11 +76,13 @@ pub struct GlobalArgs {
     )]
     pub trusted_keys: Vec<List<PathBuf>>,
     /// Downloads at once
+    ///
+    /// At most 16, and of items of more than a MiB at most 4.
     #[arg(
         long,
         value_name = "N",
         env = "GUIX_IPFS_JOBS",
-        default_value_t = 4,
+        default_value_t = 16,
         value_parser = clap::value_parser!(u16).range(1..=64),
         global = true
     )]

@@ -10,6 +10,52 @@ pub trait Blocks {
 
     /// Returns the block named `cid`, already checked against it.
     fn get(&self, cid: &Cid) -> Result<Vec<u8>, Self::Error>;
+
+    /// Returns true where many blocks come in little more time than one.
+    fn answers_many(&self) -> bool {
+        false
+    }
+
+    /// Returns these blocks in this order.
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Vec<u8>>, Self::Error> {
+        cids.iter().map(|cid| self.get(cid)).collect()
+    }
+}
+
+/// Returns each of these blocks, or the reason why it cannot be had. Where one cannot,
+/// they are asked for one by one.
+pub fn each<'a, B: Blocks + ?Sized>(
+    blocks: &'a B,
+    cids: &'a [Cid],
+) -> impl Iterator<Item = Result<Vec<u8>, B::Error>> + 'a {
+    let many = match blocks.answers_many() && cids.len() > 1 {
+        true => blocks.get_many(cids).ok(),
+        false => None,
+    };
+    let single = match many {
+        Some(_) => &[],
+        None => cids,
+    };
+    let many = many.into_iter().flatten().map(Ok);
+    many.chain(single.iter().map(|cid| blocks.get(cid)))
+}
+
+/// Returns these blocks in this order: those that are at hand, and the others from
+/// `blocks`.
+pub fn many_beside<B: Blocks + ?Sized>(
+    blocks: &B,
+    cids: &[Cid],
+    at_hand: impl Fn(&Cid) -> Option<Vec<u8>>,
+) -> Result<Vec<Vec<u8>>, B::Error> {
+    let mut all: Vec<Option<Vec<u8>>> = cids.iter().map(at_hand).collect();
+    let lacking = cids.iter().zip(&all).filter(|(_, block)| block.is_none());
+    let lacking: Vec<Cid> = lacking.map(|(cid, _)| *cid).collect();
+    if !lacking.is_empty() {
+        let read = blocks.get_many(&lacking)?;
+        let open = all.iter_mut().filter(|block| block.is_none());
+        open.zip(read).for_each(|(open, block)| *open = Some(block));
+    }
+    Ok(all.into_iter().flatten().collect())
 }
 
 impl<B: Blocks + ?Sized> Blocks for &B {
@@ -17,6 +63,14 @@ impl<B: Blocks + ?Sized> Blocks for &B {
 
     fn get(&self, cid: &Cid) -> Result<Vec<u8>, B::Error> {
         (**self).get(cid)
+    }
+
+    fn answers_many(&self) -> bool {
+        (**self).answers_many()
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Vec<u8>>, B::Error> {
+        (**self).get_many(cids)
     }
 }
 

@@ -8,14 +8,15 @@
 
 use super::failure::Failure;
 use super::fetch::FetchOutcome;
-use super::narinfos::nar_paths;
-use super::plan::narinfo_name;
+use super::narinfos::{self, nar_paths, narinfo_name};
 use super::request::Closure;
 use super::schedule::Scheduled;
 use super::skipped::SkipReason;
 use crate::guix::{HashPart, NarPath, Narinfo};
 use crate::ipfs::cid::Cid;
-use crate::ipfs::directory::{DirectoryError, DirectoryNode, Entry, TreeError, name_hash};
+use crate::ipfs::directory::{
+    DirectoryError, DirectoryNode, Entry, NAMES_AT_ONCE, TreeError, name_hash,
+};
 use crate::publication::{NewFile, PublicationError, Tree, join};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -51,6 +52,9 @@ pub struct Policy<'p> {
     pub excluded: &'p HashSet<HashPart>,
 }
 
+/// Items whose places are looked at together.
+const AT_ONCE: usize = 256;
+
 /// Decides about each item of a batch, given the outcome of its transfer.
 pub fn decide(
     policy: Policy,
@@ -60,18 +64,18 @@ pub fn decide(
 ) -> Result<Vec<Decision>, Failure> {
     let mut decisions = Vec::new();
     let mut places = Places::new(tree, policy.taken_place);
-    for (scheduled, outcome) in batch.iter().zip(outcomes) {
-        decisions.push(match outcome {
-            FetchOutcome::NotBegun => Decision::Later,
-            FetchOutcome::Skipped(reason) => Decision::Skip(reason.clone()),
-            FetchOutcome::Whole(files) => {
-                let hash = scheduled.item.narinfo.store_path.hash();
-                match places.take(&hash, files)? {
+    for (batch, outcomes) in batch.chunks(AT_ONCE).zip(outcomes.chunks(AT_ONCE)) {
+        places.read_ahead(outcomes);
+        for (scheduled, outcome) in batch.iter().zip(outcomes) {
+            decisions.push(match outcome {
+                FetchOutcome::NotBegun => Decision::Later,
+                FetchOutcome::Skipped(reason) => Decision::Skip(reason.clone()),
+                FetchOutcome::Whole(files) => match places.take(&scheduled.hash(), files)? {
                     Some(reason) => Decision::Skip(reason),
                     None => Decision::Link,
-                }
-            }
-        });
+                },
+            });
+        }
     }
     if policy.closure == Closure::Whole {
         hold_back(policy.excluded, tree, batch, &mut decisions)?;
@@ -88,15 +92,18 @@ fn hold_back(
     batch: &[Scheduled],
     decisions: &mut [Decision],
 ) -> Result<(), Failure> {
+    if decisions.iter().all(|decision| *decision == Decision::Link) && excluded.is_empty() {
+        return Ok(());
+    }
     let mut excluded = excluded.clone();
-    let is_published = |hash: &HashPart| tree.find(&[narinfo_name(hash)]).map(|it| it.is_some());
+    let published = narinfos::published(tree, batch.iter().map(Scheduled::hash))?;
     let mut later = HashSet::new();
     loop {
         for (scheduled, decision) in batch.iter().zip(decisions.iter()) {
-            let hash = scheduled.item.narinfo.store_path.hash();
+            let hash = scheduled.hash();
             match decision {
                 Decision::Link => false,
-                Decision::Skip(_) => !is_published(&hash)? && excluded.insert(hash),
+                Decision::Skip(_) => !published.contains(&hash) && excluded.insert(hash),
                 Decision::Later => later.insert(hash),
             };
         }
@@ -141,6 +148,18 @@ impl<'t> Places<'t> {
             taken_place,
             files: BTreeMap::new(),
             names: HashMap::new(),
+        }
+    }
+
+    /// Reads the shards on the ways to the files' places, so that they are at hand.
+    fn read_ahead(&self, outcomes: &[FetchOutcome]) {
+        let files = outcomes.iter().flat_map(|outcome| match outcome {
+            FetchOutcome::Whole(files) => files.as_slice(),
+            _ => &[],
+        });
+        let paths: Vec<&[String]> = files.map(|file| file.path.as_slice()).collect();
+        for paths in paths.chunks(NAMES_AT_ONCE) {
+            self.tree.read_ahead(paths);
         }
     }
 

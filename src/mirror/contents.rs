@@ -150,10 +150,11 @@ impl<'n> MirrorReader<'n> {
         mut take: impl FnMut(Result<String, (String, String)>),
     ) -> Result<(), Failure> {
         self.require_mirror()?;
-        let work = |published: PublishedNarinfo| match published.narinfo {
+        let path = |published: PublishedNarinfo| match published.narinfo {
             Ok(narinfo) => Ok(narinfo.store_path.to_string()),
             Err(reason) => Err((published.name, reason)),
         };
+        let work = |narinfos: Vec<PublishedNarinfo>| narinfos.into_iter().map(path).collect();
         let listed = narinfos::for_each(&self.tree, self.jobs, work, &mut take);
         self.reading("the narinfos", listed)
     }

@@ -1,10 +1,11 @@
 //! The files of the items of a batch, from the upstream through the verifier to
 //! the stage.
 
+use super::in_flight;
 use super::items::ItemRef;
 use super::lookup::{NarinfoLookup, PlannedItem};
+use super::narinfos::narinfo_name;
 use super::observer::{DownloadProgress, Event, Observer, RunProgress};
-use super::plan::narinfo_name;
 use super::schedule::{BatchGate, Scheduled};
 use super::skipped::SkipReason;
 use crate::guix::{
@@ -15,7 +16,6 @@ use crate::ipfs::file::AddError;
 use crate::node::NodeError;
 use crate::publication::{NewFile, Stage};
 use crate::util::diagnosis::{Diagnosis, Retry};
-use crate::util::parallel;
 use crate::util::retry::NETWORK;
 use crate::util::stop::Stop;
 use std::collections::HashMap;
@@ -92,8 +92,7 @@ impl Fetcher<'_> {
         progress: &dyn RunProgress,
     ) -> Result<Vec<FetchOutcome>, NodeError> {
         let node_failed = AtomicBool::new(false);
-        let numbered = batch.iter().enumerate().collect();
-        let outcomes = parallel::map(self.jobs, numbered, |(at, next): (usize, &Scheduled)| {
+        let outcomes = in_flight::for_each(self.jobs, batch, |at, next| {
             if node_failed.load(Ordering::Relaxed) || !gate.admits(at, next) {
                 return Ok(FetchOutcome::NotBegun);
             }

@@ -1,13 +1,12 @@
-//! The preparations for grafting the items of a batch: by which engine, which files,
-//! and the shards on the way.
+//! The preparations for grafting the items of a batch: by which engine, and which files.
 
 use super::admission::Decision;
 use super::failure::Failure;
 use super::fetch::FetchOutcome;
-use super::plan::{Plan, narinfo_name};
+use super::narinfos::narinfo_name;
+use super::plan::Plan;
 use super::request::GraftChoice;
 use crate::publication::{Engine, NewFile, Tree, choose_engine, require_plain};
-use crate::util::parallel;
 
 /// The files of the items that are linked.
 pub fn linked(outcomes: &[FetchOutcome], decisions: &[Decision]) -> Vec<NewFile> {
@@ -18,18 +17,6 @@ pub fn linked(outcomes: &[FetchOutcome], decisions: &[Decision]) -> Vec<NewFile>
         }
     }
     files
-}
-
-/// Looks for the new files in the root, several at a time, so that the shards on
-/// the way to each are at hand when it is compared and grafted.
-pub fn look_ahead(tree: &Tree, jobs: u16, outcomes: &[FetchOutcome]) {
-    let files = outcomes.iter().flat_map(|outcome| match outcome {
-        FetchOutcome::Whole(files) => files.as_slice(),
-        _ => &[],
-    });
-    let paths = files.map(|file| &file.path).collect();
-    // A failure here fails again when the paths are decided about.
-    parallel::map(jobs, paths, |path: &Vec<String>| tree.find(path).is_ok());
 }
 
 /// The engine for the items of a plan. A demand for add-link that cannot be met

@@ -7,10 +7,10 @@
 use super::failure::Failure;
 use super::items::ItemRef;
 use super::ledger::{BuildList, Ledger, SeenBuilds};
+use super::narinfos;
 use super::observer::{Event, Observer};
-use super::plan::narinfo_name;
 use super::request::{Closure, ItemFilter};
-use crate::guix::{Build, BuildQuery, HashPart, HttpError, UpstreamClient};
+use crate::guix::{Build, BuildQuery, HashPart, HttpError, StorePath, UpstreamClient};
 use crate::publication::Tree;
 use crate::util::diagnosis::{Diagnosis, Retry};
 use crate::util::stop::Stop;
@@ -191,14 +191,12 @@ impl FarmLists<'_> {
 
     /// The place of the oldest build with a published output.
     fn oldest_published(&self, builds: &[Build]) -> Result<Option<usize>, Failure> {
-        for (at, build) in builds.iter().enumerate().rev() {
-            for path in &build.outputs {
-                if self.tree.find(&[narinfo_name(&path.hash())])?.is_some() {
-                    return Ok(Some(at));
-                }
-            }
-        }
-        Ok(None)
+        let outputs = builds.iter().flat_map(|build| &build.outputs);
+        let published = narinfos::published(self.tree, outputs.map(StorePath::hash))?;
+        let is_published = |path: &StorePath| published.contains(&path.hash());
+        Ok(builds
+            .iter()
+            .rposition(|build| build.outputs.iter().any(is_published)))
     }
 
     /// The successful builds for the system, and true where the farm lists no more: a

@@ -11,6 +11,7 @@ mod failure;
 mod farm;
 mod fetch;
 mod grafting;
+mod in_flight;
 mod init;
 mod inspect;
 mod item_set;

@@ -1,9 +1,12 @@
 //! The check of the nars that a published narinfo lists.
 
+use super::narinfos::nar_paths;
 use crate::guix::{ExpectedNar, NarError, NarVerifier, Narinfo, Variant};
 use crate::ipfs::cid::Cid;
+use crate::ipfs::directory::NAMES_AT_ONCE;
 use crate::node::Node;
 use crate::publication::Tree;
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::io;
 
@@ -16,31 +19,74 @@ pub enum Depth {
     Hashes,
 }
 
-/// Fails with the fault of the first nar that has one.
-pub fn check_nars(tree: &Tree, narinfo: &Narinfo, depth: Depth) -> Result<(), String> {
-    for variant in &narinfo.variants {
-        let about = |error: &dyn Display| format!("{}: {error}", variant.url);
-        let path = variant.path().map_err(|error| about(&error))?;
-        let entry = tree
-            .find(path.components())
-            .map_err(|error| about(&error))?;
-        let entry = entry.ok_or_else(|| about(&"it is not there"))?;
-        let checked = match depth {
-            Depth::Hashes => check_content(tree.node(), &entry.cid, narinfo, variant),
-            Depth::Sizes => check_size(tree, &entry.cid, variant),
-        };
-        checked.map_err(|reason| about(&reason))?;
-    }
-    Ok(())
+/// The check of the nars of some narinfos, which are looked up together.
+pub struct NarCheck<'t> {
+    tree: &'t Tree<'t>,
+    depth: Depth,
+    /// The sizes of the files that a first block tells of.
+    sizes: HashMap<Cid, Result<u64, String>>,
 }
 
-fn check_size(tree: &Tree, file: &Cid, variant: &Variant) -> Result<(), String> {
-    let size = tree.file_size(file).map_err(|error| error.to_string())?;
-    match variant.file_size {
-        Some(listed) if listed != size => {
-            Err(format!("it has {size} bytes, where FileSize says {listed}"))
+impl<'t> NarCheck<'t> {
+    /// Looks the nars of these narinfos up.
+    pub fn of<'n>(
+        tree: &'t Tree<'t>,
+        depth: Depth,
+        narinfos: impl IntoIterator<Item = &'n Narinfo>,
+    ) -> Self {
+        let paths: Vec<Vec<String>> = narinfos.into_iter().flat_map(nar_paths).collect();
+        let mut files = Vec::new();
+        for paths in paths.chunks(NAMES_AT_ONCE) {
+            tree.read_ahead(paths);
+            if depth == Depth::Sizes {
+                let entries = paths.iter().filter_map(|path| tree.find(path).ok()?);
+                files.extend(entries);
+            }
         }
-        _ => Ok(()),
+        let sizes = files
+            .iter()
+            .map(|file| file.cid)
+            .zip(tree.file_sizes(&files));
+        Self {
+            tree,
+            depth,
+            sizes: sizes
+                .map(|(file, size)| (file, size.map_err(|error| error.to_string())))
+                .collect(),
+        }
+    }
+
+    /// Fails with the fault of the first nar of a narinfo that has one.
+    pub fn check(&self, narinfo: &Narinfo) -> Result<(), String> {
+        for variant in &narinfo.variants {
+            let about = |error: &dyn Display| format!("{}: {error}", variant.url);
+            let path = variant.path().map_err(|error| about(&error))?;
+            let entry = self.tree.find(path.components());
+            let entry = entry.map_err(|error| about(&error))?;
+            let entry = entry.ok_or_else(|| about(&"it is not there"))?;
+            let checked = match self.depth {
+                Depth::Hashes => check_content(self.tree.node(), &entry.cid, narinfo, variant),
+                Depth::Sizes => self.check_size(&entry.cid, variant),
+            };
+            checked.map_err(|reason| about(&reason))?;
+        }
+        Ok(())
+    }
+
+    fn check_size(&self, file: &Cid, variant: &Variant) -> Result<(), String> {
+        let size = match self.sizes.get(file) {
+            Some(size) => size.clone()?,
+            None => self
+                .tree
+                .file_size(file)
+                .map_err(|error| error.to_string())?,
+        };
+        match variant.file_size {
+            Some(listed) if listed != size => {
+                Err(format!("it has {size} bytes, where FileSize says {listed}"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -7,7 +7,11 @@ use crate::ipfs::directory::{Entry, LostShard};
 use crate::node::Refusal;
 use crate::publication::{PublicationError, Tree};
 use crate::util::parallel;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
+
+/// Narinfos that are read together.
+const AT_ONCE: usize = 256;
 
 /// A narinfo of the root.
 #[derive(Debug)]
@@ -24,12 +28,18 @@ impl PublishedNarinfo {
         self.name.strip_suffix(".narinfo")?.parse().ok()
     }
 
-    /// Reads the narinfo that `cid` stands for.
+    /// Reads the narinfos that these entries stand for, together.
     ///
     /// # Errors
     /// The node cannot be used; any other fault is the narinfo's.
-    pub fn read(tree: &Tree, name: String, cid: &Cid) -> Result<Self, Failure> {
-        let read = match tree.read(cid) {
+    pub fn read_each(tree: &Tree, entries: Vec<(String, Cid)>) -> Result<Vec<Self>, Failure> {
+        let (names, files): (Vec<String>, Vec<Cid>) = entries.into_iter().unzip();
+        let read = names.into_iter().zip(tree.read_each(&files));
+        read.map(|(name, bytes)| Self::of(name, bytes)).collect()
+    }
+
+    fn of(name: String, bytes: Result<Vec<u8>, PublicationError>) -> Result<Self, Failure> {
+        let read = match bytes {
             Err(PublicationError::Node(mut error))
                 if error.is_unavailable() || error.is(Refusal::Offline) =>
             {
@@ -51,15 +61,39 @@ impl PublishedNarinfo {
     }
 }
 
-/// Calls `work` with each narinfo of the root on several threads, and `take` with
-/// each result on this one.
+/// The name of an item's narinfo in the root.
+pub fn narinfo_name(hash: &HashPart) -> String {
+    format!("{hash}.narinfo")
+}
+
+/// The entries of these items' narinfos in the root, looked up together.
+pub fn entries(tree: &Tree, items: &[HashPart]) -> Result<Vec<Option<Entry>>, PublicationError> {
+    let paths: Vec<Vec<String>> = items.iter().map(|item| vec![narinfo_name(item)]).collect();
+    tree.find_each(&paths)
+}
+
+/// Those of these items that are published.
+pub fn published(
+    tree: &Tree,
+    items: impl IntoIterator<Item = HashPart>,
+) -> Result<HashSet<HashPart>, PublicationError> {
+    let items: Vec<HashPart> = items.into_iter().collect();
+    let entries = entries(tree, &items)?;
+    let found = items.into_iter().zip(entries);
+    Ok(found
+        .filter_map(|(item, entry)| entry.map(|_| item))
+        .collect())
+}
+
+/// Calls `work` with the narinfos of the root, some at a time on several threads, and
+/// `take` with each result on this one.
 ///
 /// # Errors
 /// [`Failure::Unreadable`] at the end, where a part of the root cannot be read.
 pub fn for_each<R: Send>(
     tree: &Tree,
     jobs: u16,
-    work: impl Fn(PublishedNarinfo) -> R + Sync,
+    work: impl Fn(Vec<PublishedNarinfo>) -> Vec<R> + Sync,
     take: impl FnMut(R),
 ) -> Result<(), Failure> {
     match for_each_readable(tree, jobs, work, take)?
@@ -76,29 +110,50 @@ pub fn for_each<R: Send>(
 pub fn for_each_readable<R: Send>(
     tree: &Tree,
     jobs: u16,
-    work: impl Fn(PublishedNarinfo) -> R + Sync,
+    work: impl Fn(Vec<PublishedNarinfo>) -> Vec<R> + Sync,
     mut take: impl FnMut(R),
 ) -> Result<Vec<(LostShard, PublicationError)>, Failure> {
     tree.for_each_part(&tree.root, jobs, |entries| {
         let entries = entries.into_iter();
         let narinfos = entries.filter(|(name, _)| name.ends_with(".narinfo"));
-        let read = |(name, entry): (String, Entry)| {
-            let narinfo = PublishedNarinfo::read(tree, name, &entry.cid)?;
-            Ok::<_, Failure>(work(narinfo))
-        };
-        let mut failure = Ok(());
-        parallel::for_each(jobs, narinfos.collect(), read, |result| match result {
-            Ok(result) => {
-                take(result);
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                failure = Err(error);
-                ControlFlow::Break(())
-            }
-        });
-        failure
+        let narinfos = narinfos.map(|(name, entry)| (name, entry.cid)).collect();
+        for_each_of(tree, jobs, narinfos, &work, &mut take)
     })
+}
+
+/// The same for the narinfos that these entries stand for.
+///
+/// # Errors
+/// As [`PublishedNarinfo::read_each`].
+pub fn for_each_of<R: Send>(
+    tree: &Tree,
+    jobs: u16,
+    entries: Vec<(String, Cid)>,
+    work: impl Fn(Vec<PublishedNarinfo>) -> Vec<R> + Sync,
+    mut take: impl FnMut(R),
+) -> Result<(), Failure> {
+    // Over the network each thread waits for one.
+    let at_once = match tree.is_remote() {
+        true => 1,
+        false => AT_ONCE,
+    };
+    let parts = entries.chunks(at_once).map(<[_]>::to_vec).collect();
+    let read = |part: Vec<(String, Cid)>| {
+        let narinfos = PublishedNarinfo::read_each(tree, part)?;
+        Ok::<_, Failure>(work(narinfos))
+    };
+    let mut failure = Ok(());
+    parallel::for_each(jobs, parts, read, |results| match results {
+        Ok(results) => {
+            results.into_iter().for_each(&mut take);
+            ControlFlow::Continue(())
+        }
+        Err(error) => {
+            failure = Err(error);
+            ControlFlow::Break(())
+        }
+    });
+    failure
 }
 
 /// The places of the nars that a narinfo lists.

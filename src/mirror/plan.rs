@@ -2,15 +2,17 @@
 //! to, less those that the published root has. Reads narinfos only.
 
 use super::failure::Failure;
+use super::in_flight::MOST_REQUESTS;
 use super::items::ItemRef;
 use super::ledger::{Ledger, Standing};
 use super::lookup::{LookupError, NarinfoLookup, PlannedItem};
+use super::narinfos;
 use super::request::{Closure, Pauses};
 use super::schedule::Budget;
 use super::skipped::{SkipKind, SkipReason, Skipped};
 use crate::guix::{HashPart, Narinfo, StorePath};
 use crate::ipfs::cid::Cid;
-use crate::publication::Tree;
+use crate::publication::{PublicationError, Tree};
 use crate::util::parallel;
 use crate::util::timestamp::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -57,8 +59,6 @@ pub struct Planner<'a> {
     pub tree: &'a Tree<'a>,
     /// The source of narinfos.
     pub lookup: &'a NarinfoLookup<'a>,
-    /// Narinfos that are asked for at once.
-    pub jobs: u16,
     /// The items that come with a wanted one.
     pub closure: Closure,
     /// The ledger before the run.
@@ -156,8 +156,8 @@ impl Planner<'_> {
         below: &mut Vec<ItemRef>,
     ) -> Result<(), Failure> {
         let mut unpublished = Vec::new();
-        for looked_up in self.look_up(items, depth) {
-            match looked_up? {
+        for looked_up in self.look_up(items, depth)? {
+            match looked_up {
                 (item, None) => unpublished.push(item),
                 (item, Some(references)) => {
                     plan.already += usize::from(depth == self.closure);
@@ -169,7 +169,7 @@ impl Planner<'_> {
             }
         }
         let begin = plan.items.len();
-        plan.add(self.lookup, self.jobs, unpublished, self.budget);
+        plan.add(self.lookup, unpublished, self.budget);
         if self.closure == Closure::Whole {
             let new = plan.items[begin..].iter();
             let references = new.flat_map(|item| &item.narinfo.references);
@@ -182,16 +182,20 @@ impl Planner<'_> {
     /// the plan, and in turn those that refer to them.
     pub fn hold_back(&self, plan: &mut Plan) -> Result<(), Failure> {
         let mut left: HashSet<HashPart> = plan.left.iter().copied().collect();
+        let mut there: HashSet<HashPart> = HashSet::new();
         loop {
             let hashes = plan.items.iter().map(|item| item.narinfo.store_path.hash());
             let planned: HashSet<HashPart> = hashes.collect();
+            let references = plan.items.iter().flat_map(|item| &item.narinfo.references);
+            let others = references.map(StorePath::hash);
+            let others = others.filter(|hash| !planned.contains(hash) && !there.contains(hash));
+            let others: HashSet<HashPart> = others.collect();
+            there.extend(narinfos::published(self.tree, others)?);
             let mut lacking: HashMap<HashPart, StorePath> = HashMap::new();
             for item in &plan.items {
                 for path in &item.narinfo.references {
                     let hash = path.hash();
-                    let is_there = planned.contains(&hash)
-                        || self.tree.find(&[narinfo_name(&hash)])?.is_some();
-                    if !is_there {
+                    if !planned.contains(&hash) && !there.contains(&hash) {
                         lacking.insert(item.narinfo.store_path.hash(), path.clone());
                     }
                 }
@@ -225,50 +229,50 @@ impl Planner<'_> {
         }
     }
 
-    /// Looks each item up in the root, several at a time because each takes a few
-    /// calls to the node.
-    fn look_up(&self, items: Vec<ItemRef>, references: Closure) -> Vec<Result<LookedUp, Failure>> {
-        // All threads begin with the root's first block; a failure here fails there.
-        let _ = self.tree.top(&self.tree.root);
-        parallel::map(self.jobs, items, |item| {
-            let below = match self.tree.find(&[narinfo_name(&item.hash)])? {
-                None => None,
-                Some(entry) if references == Closure::Whole => {
-                    Some(self.references_of(&item, &entry.cid)?)
-                }
-                Some(_) => Some(Vec::new()),
+    /// Looks the items up in the root.
+    fn look_up(&self, items: Vec<ItemRef>, references: Closure) -> Result<Vec<LookedUp>, Failure> {
+        let hashes: Vec<HashPart> = items.iter().map(|item| item.hash).collect();
+        let entries = narinfos::entries(self.tree, &hashes)?;
+        let read: Vec<Cid> = match references {
+            Closure::Whole => entries.iter().flatten().map(|entry| entry.cid).collect(),
+            Closure::ItemOnly => Vec::new(),
+        };
+        let mut narinfos = self.tree.read_each(&read);
+        let items = items.into_iter().zip(entries).map(|(item, entry)| {
+            let narinfo = entry.and_then(|_| narinfos.next());
+            let below = match narinfo {
+                Some(narinfo) => Some(references_of(&item, narinfo)?),
+                None => entry.map(|_| Vec::new()),
             };
             Ok((item, below))
-        })
+        });
+        items.collect()
     }
+}
 
-    /// The references of a published item. An unreadable narinfo of the root is
-    /// for `verify` to report, not a reason to stop mirroring others.
-    fn references_of(&self, item: &ItemRef, narinfo: &Cid) -> Result<Vec<ItemRef>, Failure> {
-        let bytes = match self.tree.read(narinfo) {
-            Err(error) if error.is_of_block() => return Ok(Vec::new()),
-            read => read?,
-        };
-        let references = Narinfo::parse(&bytes)
-            .ok()
-            .filter(|narinfo| narinfo.matches(&item.hash))
-            .map(|narinfo| narinfo.references)
-            .unwrap_or_default();
-        Ok(references.iter().map(ItemRef::from).collect())
-    }
+/// The references of a published item. An unreadable narinfo of the root is for `verify`
+/// to report, not a reason to stop mirroring others.
+fn references_of(
+    item: &ItemRef,
+    narinfo: Result<Vec<u8>, PublicationError>,
+) -> Result<Vec<ItemRef>, Failure> {
+    let bytes = match narinfo {
+        Err(error) if error.is_of_block() => return Ok(Vec::new()),
+        read => read?,
+    };
+    let references = Narinfo::parse(&bytes)
+        .ok()
+        .filter(|narinfo| narinfo.matches(&item.hash))
+        .map(|narinfo| narinfo.references)
+        .unwrap_or_default();
+    Ok(references.iter().map(ItemRef::from).collect())
 }
 
 impl Plan {
     /// Asks for the narinfos of these items, several at once, and sorts the answers.
     /// An upstream that cannot be reached ends it, and so does a signal.
-    pub fn add(
-        &mut self,
-        lookup: &NarinfoLookup,
-        jobs: u16,
-        wanted: Vec<ItemRef>,
-        budget: &Budget,
-    ) {
-        let fetched = parallel::map(jobs, wanted, |item| {
+    pub fn add(&mut self, lookup: &NarinfoLookup, wanted: Vec<ItemRef>, budget: &Budget) {
+        let fetched = parallel::map(MOST_REQUESTS, wanted, |item| {
             let answer = lookup.fetch(&item, 0);
             (item, answer)
         });
@@ -290,8 +294,3 @@ impl Plan {
 /// `None` for an item that is not in the root; for one that is, its references, if
 /// those are wanted.
 type LookedUp = (ItemRef, Option<Vec<ItemRef>>);
-
-/// The entry of an item's narinfo in the root.
-pub fn narinfo_name(hash: &HashPart) -> String {
-    format!("{hash}.narinfo")
-}

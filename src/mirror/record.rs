@@ -6,7 +6,7 @@ use super::fetch::FailedNars;
 use super::ledger::{
     Attempt, DroppedEntries, Ledger, LedgerChanges, OwedItem, OwedKind, SeenBuilds,
 };
-use super::plan::narinfo_name;
+use super::narinfos;
 use super::request::Pauses;
 use super::skipped::{SkipReason, Skipped};
 use crate::guix::HashPart;
@@ -81,10 +81,9 @@ impl RunRecord<'_> {
         let (mut changes, mut report) = self.changes(end);
         if tree.root != self.planned_onto {
             // Another writer may have published what this run could not.
-            for (hash, change) in &mut changes.owed {
-                if change.is_some() && tree.find(&[narinfo_name(hash)])?.is_some() {
-                    *change = None;
-                }
+            let owed = changes.owed.iter().filter(|(_, change)| change.is_some());
+            for hash in narinfos::published(tree, owed.map(|(hash, _)| *hash))? {
+                changes.owed.insert(hash, None);
             }
         }
         report.dropped = changes.apply(self.node, files, self.now)?;

@@ -5,10 +5,9 @@ use super::items::ItemRef;
 use super::json;
 use super::keys::no_key;
 use super::ledger::{Ledger, LedgerChanges, RemovedItem};
-use super::narinfos::{self, PublishedNarinfo, nar_paths};
+use super::narinfos::{self, PublishedNarinfo, nar_paths, narinfo_name};
 use super::nars;
 use super::observer::{Event, Observer};
-use super::plan::narinfo_name;
 use super::skipped::{SkipReason, Skipped};
 use super::sync::announce;
 use crate::guix::{HashPart, NarPath, Narinfo};
@@ -140,16 +139,17 @@ impl Removal {
         let mut wanted: HashMap<HashPart, &ItemRef> = HashMap::new();
         let mut published: HashSet<HashPart> = HashSet::new();
         let mut nars: BTreeSet<Vec<String>> = BTreeSet::new();
-        for item in &request.items {
-            if wanted.insert(item.hash, item).is_some() {
-                continue;
-            }
-            let name = narinfo_name(&item.hash);
-            let Some(entry) = tree.find(&[&name])? else {
-                continue;
-            };
-            published.insert(item.hash);
-            let narinfo = PublishedNarinfo::read(tree, name, &entry.cid)?;
+        let items = request.items.iter();
+        let items = items.filter(|item| wanted.insert(item.hash, item).is_none());
+        let items: Vec<HashPart> = items.map(|item| item.hash).collect();
+        let entries = narinfos::entries(tree, &items)?;
+        let found = items.iter().zip(entries);
+        let found = found.filter_map(|(item, entry)| Some((*item, narinfo_name(item), entry?.cid)));
+        let found: Vec<_> = found.collect();
+        let files = found.iter().map(|(_, name, cid)| (name.clone(), *cid));
+        let narinfos = PublishedNarinfo::read_each(tree, files.collect())?;
+        for ((item, ..), narinfo) in found.into_iter().zip(narinfos) {
+            published.insert(item);
             removal.paths.push(vec![narinfo.name.clone()]);
             // One that cannot be read names no nars.
             nars.extend(narinfo.narinfo.iter().flat_map(nar_paths));
@@ -157,7 +157,7 @@ impl Removal {
                 Ok(narinfo) => narinfo.store_path.to_string(),
                 Err(_) => narinfo.name,
             };
-            removal.removed.push((item.hash, path));
+            removal.removed.push((item, path));
         }
         let lost = nars::for_each_readable(tree, |path| {
             let owner = path.last().and_then(|name| NarPath::owner_of(name));
@@ -185,14 +185,17 @@ impl Removal {
             return Ok(removal);
         }
         let mut referrers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let work = |narinfo: PublishedNarinfo| {
+        let remaining = |narinfo: PublishedNarinfo| {
             let is_wanted = narinfo
                 .hash()
                 .is_some_and(|hash| wanted.contains_key(&hash));
             narinfo.narinfo.ok().filter(|_| !is_wanted)
         };
-        narinfos::for_each(tree, request.jobs, work, |remaining| {
-            let Some(narinfo) = remaining else { return };
+        let work = |narinfos: Vec<PublishedNarinfo>| {
+            let narinfos = narinfos.into_iter();
+            narinfos.filter_map(remaining).collect()
+        };
+        narinfos::for_each(tree, request.jobs, work, |narinfo: Narinfo| {
             for item in references_to(&narinfo, &wanted) {
                 let by = narinfo.store_path.to_string();
                 referrers.entry(item).or_default().push(by);
@@ -210,11 +213,11 @@ impl Removal {
                 others: by.len() - 1,
             });
         }
-        for path in nars {
-            if tree.find(&path)?.is_some() {
-                removal.paths.push(path);
-            }
-        }
+        let nars: Vec<Vec<String>> = nars.into_iter().collect();
+        let entries = tree.find_each(&nars)?;
+        let there = nars.into_iter().zip(entries);
+        let there = there.filter_map(|(path, entry)| entry.map(|_| path));
+        removal.paths.extend(there);
         Ok(removal)
     }
 

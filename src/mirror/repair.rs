@@ -227,7 +227,6 @@ impl Run<'_> {
         let planner = Planner {
             tree,
             lookup,
-            jobs: request.jobs,
             closure: request.check.closure,
             ledger,
             pauses: Pauses::Ignored,
@@ -236,7 +235,7 @@ impl Run<'_> {
         };
         let mut plan = Plan::default();
         let broken = items(ItemFault::Content).collect();
-        plan.add(lookup, request.jobs, broken, budget);
+        plan.add(lookup, broken, budget);
         let mut wanted: Vec<ItemRef> = items(ItemFault::Lost).collect();
         wanted.extend(found.missing.iter().map(ItemRef::from));
         let again: HashSet<HashPart> = items(ItemFault::Content).map(|item| item.hash).collect();

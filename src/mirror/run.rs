@@ -4,9 +4,10 @@
 use super::admission::{Decision, Policy, TakenPlace, decide};
 use super::failure::{Exit, Failure};
 use super::fetch::{FetchOutcome, Fetcher};
-use super::grafting::{engine_for, linked, look_ahead};
+use super::grafting::{engine_for, linked};
+use super::narinfos;
 use super::observer::{Event, RunProgress};
-use super::plan::{Plan, narinfo_name};
+use super::plan::Plan;
 use super::record::{RunEnd, RunRecord};
 use super::request::{Closure, GraftChoice};
 use super::schedule::{BatchGate, Budget, Scheduled, next_batch, schedule};
@@ -126,6 +127,7 @@ impl Batches<'_> {
             };
             let decisions = self.batch(base, &context)?;
             let mut later = Vec::new();
+            let mut skipped = Vec::new();
             for (scheduled, decision) in batch.into_iter().zip(decisions) {
                 let path = &scheduled.item.narinfo.store_path;
                 match decision {
@@ -135,17 +137,16 @@ impl Batches<'_> {
                         self.result.hashes.push(path.hash());
                     }
                     Decision::Skip(reason) => {
-                        // An item that a repair does not get is published all the same.
-                        let published = self.run.tree.at(base.root);
-                        let narinfo = narinfo_name(&path.hash());
-                        if published.find(&[narinfo])?.is_none() {
-                            self.excluded.insert(path.hash());
-                        }
+                        skipped.push(path.hash());
                         plan.skip(path.to_string(), path.hash(), reason);
                     }
                     Decision::Later => later.push(scheduled),
                 }
             }
+            // An item that a repair does not get is published all the same.
+            let published = narinfos::published(&self.run.tree.at(base.root), skipped.clone())?;
+            self.excluded.extend(skipped);
+            self.excluded.retain(|item| !published.contains(item));
             for scheduled in later.into_iter().rev() {
                 queue.push_front(scheduled);
             }
@@ -234,7 +235,6 @@ impl Batches<'_> {
                 None => fetched.insert(self.run.fetcher.fetch(batch, &gate, stage, progress)?),
             };
             progress.publishing();
-            look_ahead(tree, self.run.fetcher.jobs, outcomes);
             decisions = decide(policy, tree, batch, outcomes)?;
             files = linked(outcomes, &decisions);
             self.record(context, &decisions, tree, ledger)?;

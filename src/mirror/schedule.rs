@@ -201,7 +201,7 @@ fn add(sum: &AtomicU64, bytes: u64) {
 }
 
 /// The bytes of an item's nars: as its narinfo lists them, else not packed.
-fn expected_bytes(item: &PlannedItem) -> u64 {
+pub fn expected_bytes(item: &PlannedItem) -> u64 {
     let narinfo = &item.narinfo;
     let sizes = narinfo.variants.iter().map(|variant| variant.file_size);
     sizes.fold(0, |sum: u64, size| {

@@ -65,7 +65,6 @@ impl<'a> PlanContext<'a> {
         let planner = Planner {
             tree: self.tree,
             lookup: self.lookup,
-            jobs: self.request.jobs,
             closure: self.request.closure,
             ledger: self.ledger,
             pauses: self.request.pauses,

@@ -1,15 +1,13 @@
 //! The keys that signed the narinfos of a mirror, counted over a sample.
 
 use super::failure::Failure;
-use super::narinfos::PublishedNarinfo;
+use super::narinfos::{self, PublishedNarinfo};
 use crate::guix::{PublicKey, Signature, SignatureError, farm_of};
 use crate::ipfs::cid::Cid;
 use crate::publication::Tree;
-use crate::util::parallel;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::ops::ControlFlow;
 
 /// The signers of some narinfos. Each signature was checked.
 #[derive(Debug, Default, Serialize)]
@@ -39,26 +37,19 @@ pub struct Signer {
 pub fn signers(tree: &Tree, jobs: u16, sample: Vec<(String, Cid)>) -> Result<Signers, Failure> {
     let mut signers = Signers::default();
     let mut keys: HashMap<PublicKey, usize> = HashMap::new();
-    let mut failure = Ok(());
-    let read = |(name, cid): (String, Cid)| {
-        let published = PublishedNarinfo::read(tree, name, &cid)?;
-        let narinfo = published.narinfo.ok();
-        Ok::<_, Failure>(narinfo.map(|narinfo| Signature::signer(&narinfo)))
+    let signer = |published: PublishedNarinfo| {
+        let narinfo = published.narinfo.ok()?;
+        Some(Signature::signer(&narinfo))
     };
-    parallel::for_each(jobs, sample, read, |signed| {
+    let work = |narinfos: Vec<PublishedNarinfo>| narinfos.into_iter().map(signer).collect();
+    narinfos::for_each_of(tree, jobs, sample, work, |signed| {
         signers.read += 1;
         match signed {
-            Ok(Some(Ok(key))) => *keys.entry(key).or_default() += 1,
-            Ok(Some(Err(SignatureError::Unsigned))) => signers.unsigned += 1,
-            Ok(None | Some(Err(_))) => signers.broken += 1,
-            Err(error) => {
-                failure = Err(error);
-                return ControlFlow::Break(());
-            }
+            Some(Ok(key)) => *keys.entry(key).or_default() += 1,
+            Some(Err(SignatureError::Unsigned)) => signers.unsigned += 1,
+            None | Some(Err(_)) => signers.broken += 1,
         }
-        ControlFlow::Continue(())
-    });
-    failure?;
+    })?;
     let signed = keys.into_iter().map(|(key, count)| Signer {
         key: key.to_string(),
         farm: farm_of(&key),

@@ -73,9 +73,15 @@ pub fn mirror(
     observer: &dyn Observer,
 ) -> Result<MirrorSummary, Failure> {
     let stop = stop_on_signals(&request.upstreams)?;
-    refuse_beside_self(node, &request.key)?;
     let budget = Budget::new(&stop, &request.limits);
-    let mut publisher = Publisher::open(node, &request.key, &request.publishing)?;
+    let (key, publishing) = (&request.key, &request.publishing);
+    let mut publisher = match Publisher::open_existing(node, key, publishing)? {
+        Some(publisher) => publisher,
+        None => {
+            refuse_beside_self(node, key)?;
+            Publisher::open(node, key, publishing)?
+        }
+    };
     let mut base = adopt_root(&mut publisher, request.base)?;
     if publisher.key_age == KeyAge::New {
         // A run that is killed after this goes on from here.
@@ -273,14 +279,9 @@ fn warn_if_full(node: &dyn Node, observer: &dyn Observer) {
 /// Stops a run that would begin a second mirror beside the one that `self` already
 /// publishes, as the prototype did.
 fn refuse_beside_self(node: &dyn Node, wanted: &str) -> Result<(), Failure> {
-    let keys = node.keys()?;
-    if keys.iter().any(|key| key.name == wanted) {
-        return Ok(());
-    }
-    let Some(key) = keys.into_iter().find(|key| key.name == "self") else {
+    let Some(view) = PublicationView::of_key(node, "self")? else {
         return Ok(());
     };
-    let view = PublicationView { node, key };
     let Some(root) = view.resolve().ok().flatten() else {
         return Ok(());
     };

@@ -8,7 +8,7 @@ use super::item_set::{ItemSet, PathSet};
 use super::items::ItemRef;
 use super::json;
 use super::keys::no_key;
-use super::nar_check::{Depth, check_nars};
+use super::nar_check::{Depth, NarCheck};
 use super::narinfos::{self, PublishedNarinfo, nar_paths};
 use super::nars;
 use super::observer::{Event, Observer};
@@ -20,6 +20,7 @@ use crate::publication::{
     CACHE_INFO_NAME, Damage, PublicationError, PublicationView, Tree, choose_base, join,
     read_name_state, unreadable_journals,
 };
+use crate::util::parallel;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -152,8 +153,19 @@ pub fn verify_root(
     };
     let published = published(tree)?;
     let mut listed = PathSet::default();
-    let work = |narinfo: PublishedNarinfo| Checked::new(tree, check, &published, narinfo);
-    let lost = narinfos::for_each_readable(tree, check.jobs, work, |checked: Checked| {
+    let work = |narinfos: Vec<PublishedNarinfo>| {
+        let readable = narinfos.iter().flat_map(|narinfo| &narinfo.narinfo);
+        let nars = NarCheck::of(tree, check.depth, readable);
+        let narinfos = narinfos.into_iter();
+        let checked = narinfos.map(|narinfo| Checked::new(&nars, check, &published, narinfo));
+        checked.collect()
+    };
+    // Each thread that decompresses takes a processor, and memory for the window.
+    let jobs = match check.depth {
+        Depth::Hashes => check.jobs.min(parallel::processors()),
+        Depth::Sizes => check.jobs,
+    };
+    let lost = narinfos::for_each_readable(tree, jobs, work, |checked: Checked| {
         report.narinfos += 1;
         report.nars += checked.nars.len() as u64;
         checked.nars.iter().for_each(|path| listed.insert(path));
@@ -197,13 +209,18 @@ struct Checked {
 }
 
 impl Checked {
-    fn new(tree: &Tree, check: Check, published: &ItemSet, narinfo: PublishedNarinfo) -> Self {
+    fn new(
+        nar_check: &NarCheck,
+        check: Check,
+        published: &ItemSet,
+        narinfo: PublishedNarinfo,
+    ) -> Self {
         let PublishedNarinfo { name, narinfo } = narinfo;
         let mut missing = Vec::new();
         let mut nars = Vec::new();
         let checked = narinfo.and_then(|narinfo| {
             nars.extend(nar_paths(&narinfo));
-            check_nars(tree, &narinfo, check.depth)?;
+            nar_check.check(&narinfo)?;
             if check.closure == Closure::Whole {
                 missing.extend(narinfo.references);
                 missing.retain(|path| !published.contains(&path.hash()));

@@ -142,6 +142,14 @@ impl Blocks for dyn Node + '_ {
     fn get(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
         self.block(cid)
     }
+
+    fn answers_many(&self) -> bool {
+        true
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Vec<u8>>, NodeError> {
+        self.blocks(cids)
+    }
 }
 
 /// The identity of a node.

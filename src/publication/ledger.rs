@@ -3,7 +3,8 @@
 
 use super::error::PublicationError;
 use super::journal::NewBlocks;
-use crate::ipfs::cid::{Cid, CidVersion, DAG_PB, RAW};
+use crate::ipfs::blocks::each;
+use crate::ipfs::cid::{Cid, CidVersion, RAW};
 use crate::ipfs::directory::{Entry, PlainDirectory};
 use crate::ipfs::file::FileBuilder;
 use crate::node::Node;
@@ -30,7 +31,8 @@ struct LedgerFile {
 }
 
 impl LedgerFiles {
-    /// The ledger in the directory `top`; empty without one. Reads directories only.
+    /// The ledger in the directory `top`; empty without one. Reads directories, and the
+    /// files beside them.
     ///
     /// # Errors
     /// A directory of it is not on the node, or is not one.
@@ -43,32 +45,31 @@ impl LedgerFiles {
         let block = node.block(&top.cid)?;
         let directory =
             PlainDirectory::decode(&block).map_err(|error| unreadable(error.to_string()))?;
-        let (folders, files): (Vec<_>, Vec<_>) = directory
-            .entries
-            .into_iter()
-            .partition(|(_, entry)| entry.cid.codec() == DAG_PB);
-        for (name, entry) in files {
-            ledger.insert_stored(name, entry);
-        }
-        let cids: Vec<Cid> = folders.iter().map(|(_, entry)| entry.cid).collect();
-        for ((name, entry), block) in folders.into_iter().zip(node.blocks(&cids)?) {
-            match PlainDirectory::decode(&block) {
+        let entries: Vec<(String, Entry)> = directory.entries.into_iter().collect();
+        let cids: Vec<Cid> = entries.iter().map(|(_, entry)| entry.cid).collect();
+        for ((name, entry), block) in entries.into_iter().zip(each(node, &cids)) {
+            if entry.cid.codec() == RAW {
+                // One that is lost is missed where it is read.
+                ledger.insert_stored(name, entry, block.ok());
+                continue;
+            }
+            match PlainDirectory::decode(&block?) {
                 Ok(folder) => {
                     for (file, entry) in folder.entries {
-                        ledger.insert_stored(format!("{name}/{file}"), entry);
+                        ledger.insert_stored(format!("{name}/{file}"), entry, None);
                     }
                 }
                 // A file of more than one block.
-                Err(_) => ledger.insert_stored(name, entry),
+                Err(_) => ledger.insert_stored(name, entry, None),
             }
         }
         Ok(ledger)
     }
 
-    fn insert_stored(&mut self, path: String, entry: Entry) {
+    fn insert_stored(&mut self, path: String, entry: Entry, content: Option<Vec<u8>>) {
         let file = LedgerFile {
             entry,
-            content: None,
+            content,
             is_stored: true,
         };
         self.files.insert(path, file);

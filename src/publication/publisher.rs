@@ -60,26 +60,40 @@ impl<'n> Publisher<'n> {
         name: &str,
         options: &PublisherOptions,
     ) -> Result<Self, PublicationError> {
-        let reach = node.reach()?;
-        // A node without the ability is offline by design.
-        let allow_offline = options.allow_offline || !node.description().capabilities.network;
-        match reach {
-            Reach::Offline if !allow_offline => return Err(PublicationError::Offline("offline")),
-            Reach::Peers(0) if !allow_offline => {
-                return Err(PublicationError::Offline("connected to no peers"));
-            }
-            _ => {}
-        }
+        let (reach, options) = terms(node, options)?;
         let (view, key_age) = key_or_new(node, name)?;
-        let peer_id = &node.description().peer_id;
+        Self::of_key(view, key_age, reach, options)
+    }
+
+    /// The same under a key that the node has; `None` where it has none of that name.
+    ///
+    /// # Errors
+    /// As [`Publisher::open`].
+    pub fn open_existing(
+        node: &'n dyn Node,
+        name: &str,
+        options: &PublisherOptions,
+    ) -> Result<Option<Self>, PublicationError> {
+        let Some(view) = PublicationView::of_key(node, name)? else {
+            return Ok(None);
+        };
+        let (reach, options) = terms(node, options)?;
+        Self::of_key(view, KeyAge::Existing, reach, options).map(Some)
+    }
+
+    fn of_key(
+        view: PublicationView<'n>,
+        key_age: KeyAge,
+        reach: Reach,
+        options: PublisherOptions,
+    ) -> Result<Self, PublicationError> {
+        let peer_id = &view.node.description().peer_id;
+        let lock = WriterLock::take(&options.lock_folder, peer_id, &view.key.id)?;
         let publisher = Self {
-            lock: WriterLock::take(&options.lock_folder, peer_id, &view.key.id)?,
+            lock,
             view,
             key_age,
-            options: PublisherOptions {
-                allow_offline,
-                ..options.clone()
-            },
+            options,
             reach,
         };
         publisher.drop_staging(&publisher.lock.listed())?;
@@ -156,6 +170,31 @@ impl<'n> Publisher<'n> {
         }
         Ok(())
     }
+}
+
+/// The others that a publication reaches, and the terms of publishing.
+///
+/// # Errors
+/// [`PublicationError::Offline`] where it could reach nobody, and that is not allowed.
+fn terms(
+    node: &dyn Node,
+    options: &PublisherOptions,
+) -> Result<(Reach, PublisherOptions), PublicationError> {
+    let reach = node.reach()?;
+    // A node without the ability is offline by design.
+    let allow_offline = options.allow_offline || !node.description().capabilities.network;
+    match reach {
+        Reach::Offline if !allow_offline => return Err(PublicationError::Offline("offline")),
+        Reach::Peers(0) if !allow_offline => {
+            return Err(PublicationError::Offline("connected to no peers"));
+        }
+        _ => {}
+    }
+    let options = PublisherOptions {
+        allow_offline,
+        ..options.clone()
+    };
+    Ok((reach, options))
 }
 
 /// The key to be named `name`, made where the node does not have it.

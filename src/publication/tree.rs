@@ -1,13 +1,16 @@
 //! The published tree, read entry by entry: never a listing of everything.
 
 use super::error::PublicationError;
-use crate::ipfs::blocks::Blocks;
+use crate::ipfs::blocks::{Blocks, each, many_beside};
 use crate::ipfs::cid::{Cid, CidVersion, DAG_PB};
 use crate::ipfs::dag_pb::PbNode;
-use crate::ipfs::directory::{self, DirectoryNode, Entry, LostShard, Step, TreeError};
+use crate::ipfs::directory::{
+    self, DirectoryNode, Entry, LostShard, NAMES_AT_ONCE, Step, TreeError,
+};
+use crate::ipfs::file::CHUNK_BYTES;
 use crate::ipfs::unixfs::UnixFs;
 use crate::node::{Node, NodeError};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,8 +24,12 @@ const MAX_FILE_BYTES: usize = 1 << 20;
 const MAX_FILE_BLOCKS: usize = 64;
 
 /// The part of the tree that is kept at hand, in bytes. 60 entries beside a million
-/// lie in 113 shards, 0.7 MB.
-const MAX_CACHE_BYTES: usize = 16 << 20;
+/// lie in 113 shards, 0.7 MB; those on the ways of [`NAMES_AT_ONCE`] names take up to 8 MB.
+const MAX_CACHE_BYTES: usize = 32 << 20;
+
+/// Bytes of a file whose first block is read together with those of others. That of a
+/// file with several leaves is small, too: it holds links.
+const SMALL_BYTES: u64 = 16 << 10;
 
 /// Directories that are kept as a whole; a plain one takes up to a MiB.
 const MAX_TOPS: usize = 16;
@@ -51,7 +58,25 @@ pub struct Tree<'n> {
 struct Cache {
     blocks: HashMap<Cid, Vec<u8>>,
     bytes: usize,
+    /// The blocks before these, until there is no room for more: what was read last
+    /// is always at hand.
+    older: HashMap<Cid, Vec<u8>>,
     tops: HashMap<Cid, Arc<DirectoryNode>>,
+}
+
+impl Cache {
+    fn get(&self, cid: &Cid) -> Option<&Vec<u8>> {
+        self.blocks.get(cid).or_else(|| self.older.get(cid))
+    }
+
+    fn insert(&mut self, cid: Cid, block: Vec<u8>) {
+        if self.bytes + block.len() > MAX_CACHE_BYTES / 2 {
+            self.older = std::mem::take(&mut self.blocks);
+            self.bytes = 0;
+        }
+        self.bytes += block.len();
+        self.blocks.insert(cid, block);
+    }
 }
 
 impl<'n> Tree<'n> {
@@ -84,7 +109,7 @@ impl<'n> Tree<'n> {
     pub fn empty(node: &'n dyn Node, version: CidVersion) -> Self {
         let (block, entry) = directory::empty(version);
         let tree = Self::new(node, entry.cid);
-        tree.cache().blocks.insert(entry.cid, block);
+        tree.cache().insert(entry.cid, block);
         tree
     }
 
@@ -126,6 +151,45 @@ impl<'n> Tree<'n> {
             }
         }
         Ok(Some(entry))
+    }
+
+    /// The entries at these paths, each as [`Tree::find`] gives it. The shards on the
+    /// ways are read together.
+    pub fn find_each(
+        &self,
+        paths: &[impl AsRef<[String]>],
+    ) -> Result<Vec<Option<Entry>>, PublicationError> {
+        let mut entries = Vec::with_capacity(paths.len());
+        for paths in paths.chunks(NAMES_AT_ONCE) {
+            self.read_ahead(paths);
+            for path in paths {
+                entries.push(self.find(path.as_ref())?);
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Reads the shards on the ways of these paths together, so that they are at hand
+    /// for [`Tree::find`]. At most [`NAMES_AT_ONCE`] paths, for which there is room. A
+    /// failure here fails again there.
+    pub fn read_ahead(&self, paths: &[impl AsRef<[String]>]) {
+        let mut names: BTreeMap<&[String], Vec<&str>> = BTreeMap::new();
+        for path in paths {
+            if let Some((name, directory)) = path.as_ref().split_last() {
+                names.entry(directory).or_default().push(name);
+            }
+        }
+        for (directory, names) in names {
+            let top = match self.find(directory) {
+                Ok(Some(entry)) => self.top(&entry.cid),
+                _ => continue,
+            };
+            if let Ok(top) = top
+                && let DirectoryNode::Sharded(root) = &*top
+            {
+                directory::read_ahead(self, root, names.into_iter());
+            }
+        }
     }
 
     /// The entry `name` of a directory.
@@ -199,12 +263,34 @@ impl<'n> Tree<'n> {
 
     /// The content of a small file, at most 1 MiB long.
     pub fn read(&self, file: &Cid) -> Result<Vec<u8>, PublicationError> {
+        self.content(file, self.block(file)?)
+    }
+
+    /// The contents of small files, read together, as [`Tree::read`] gives each.
+    pub fn read_each<'a>(
+        &'a self,
+        files: &'a [Cid],
+    ) -> impl Iterator<Item = Result<Vec<u8>, PublicationError>> + 'a {
+        let mut together = match self.search {
+            Search::Node => Some(each(self.node, files)),
+            Search::Network(_) => None,
+        };
+        files.iter().map(move |file| match &mut together {
+            Some(blocks) => {
+                let block = blocks.next().unwrap_or_else(|| self.node.block(file));
+                self.content(file, block?)
+            }
+            None => self.read(file),
+        })
+    }
+
+    /// The content of a small file that begins with this block.
+    fn content(&self, file: &Cid, first: Vec<u8>) -> Result<Vec<u8>, PublicationError> {
         let mut content = Vec::new();
-        let mut open = vec![*file];
-        let mut blocks = 0;
-        while let Some(cid) = open.pop() {
-            blocks += 1;
-            let block = self.block(&cid)?;
+        let mut open = Vec::new();
+        let mut blocks = 1;
+        let (mut cid, mut block) = (*file, first);
+        loop {
             if cid.codec() != DAG_PB {
                 content.extend(block);
             } else {
@@ -216,21 +302,42 @@ impl<'n> Tree<'n> {
                 let reason = format!("it is longer than {MAX_FILE_BYTES} bytes");
                 return Err(unreadable(file, reason));
             }
+            let Some(next) = open.pop() else {
+                return Ok(content);
+            };
+            (cid, block) = (next, self.block(&next)?);
+            blocks += 1;
         }
-        Ok(content)
     }
 
     /// The size of a file's content, in bytes, as its first block tells it.
     pub fn file_size(&self, file: &Cid) -> Result<u64, PublicationError> {
-        let size = match file.codec() {
-            DAG_PB => {
-                let (_, message) = file_node(file, &self.node.block(file)?)?;
-                let inline = message.data.map(|data| data.len() as u64);
-                message.filesize.or(inline)
+        match file.codec() {
+            DAG_PB => size_in(file, &self.node.block(file)?),
+            _ => {
+                let size = self.node.block_size(file)?;
+                size.ok_or_else(|| unreadable(file, "its block is not on this node".to_owned()))
             }
-            _ => self.node.block_size(file)?,
-        };
-        size.ok_or_else(|| unreadable(file, "its block is not on this node".to_owned()))
+        }
+    }
+
+    /// The sizes of files, as [`Tree::file_size`] gives each. First blocks that are small
+    /// are read together.
+    pub fn file_sizes(&self, files: &[Entry]) -> Vec<Result<u64, PublicationError>> {
+        let is_large =
+            |file: &Entry| file.cid.codec() == DAG_PB && file.size > 2 * CHUNK_BYTES as u64;
+        let is_small = |file: &&Entry| file.size <= SMALL_BYTES || is_large(file);
+        let small: Vec<Cid> = files.iter().filter(is_small).map(|file| file.cid).collect();
+        let mut small_blocks = each(self.node, &small);
+        let sizes =
+            files.iter().map(
+                |file| match is_small(&file).then(|| small_blocks.next()).flatten() {
+                    Some(block) if file.cid.codec() == DAG_PB => size_in(&file.cid, &block?),
+                    Some(block) => Ok(block?.len() as u64),
+                    None => self.file_size(&file.cid),
+                },
+            );
+        sizes.collect()
     }
 
     /// The entry that stands for the whole tree in a directory above it.
@@ -293,19 +400,39 @@ impl Blocks for Tree<'_> {
     type Error = NodeError;
 
     fn get(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
-        if let Some(block) = self.cache().blocks.get(cid) {
+        if let Some(block) = self.cache().get(cid) {
             return Ok(block.clone());
         }
         let block = self.block(cid)?;
-        let mut cache = self.cache();
-        if cache.bytes + block.len() > MAX_CACHE_BYTES {
-            cache.blocks.clear();
-            cache.bytes = 0;
-        }
-        cache.bytes += block.len();
-        cache.blocks.insert(*cid, block.clone());
+        self.cache().insert(*cid, block.clone());
         Ok(block)
     }
+
+    fn answers_many(&self) -> bool {
+        !self.is_remote()
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Vec<u8>>, NodeError> {
+        if self.is_remote() {
+            return cids.iter().map(|cid| self.get(cid)).collect();
+        }
+        let blocks = many_beside(self.node, cids, |cid| self.cache().get(cid).cloned())?;
+        let mut cache = self.cache();
+        for (cid, block) in cids.iter().zip(&blocks) {
+            if cache.get(cid).is_none() {
+                cache.insert(*cid, block.clone());
+            }
+        }
+        Ok(blocks)
+    }
+}
+
+/// The size of the content of a file with this first block.
+fn size_in(file: &Cid, block: &[u8]) -> Result<u64, PublicationError> {
+    let (_, message) = file_node(file, block)?;
+    let inline = message.data.map(|data| data.len() as u64);
+    let size = message.filesize.or(inline);
+    size.ok_or_else(|| unreadable(file, "its block names no size".to_owned()))
 }
 
 /// The first block of a file that is not a raw leaf.

@@ -2,16 +2,20 @@
 
 use super::error::PublicationError;
 use super::tree::Tree;
+use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::Cid;
-use crate::ipfs::directory::{DirectoryNode, Entry, LostShard, Shard, Step, walk_slot};
+use crate::ipfs::directory::{DirectoryNode, Entry, LostShard, Shard, Step, walk_slots};
 use crate::util::parallel;
 use std::ops::ControlFlow;
 
-/// Slots of a root shard that are read in one go, for each thread. A million entries
+/// Slots of a root shard of which all entries are held in memory. A million entries
 /// leave 3,900 in a slot.
-const SLOTS_PER_JOB: usize = 4;
+const SLOTS_AT_ONCE: usize = 64;
 
-/// The part of a directory below one slot.
+/// Slots that a thread reads together where many blocks come in a call.
+const SLOTS_TOGETHER: usize = 16;
+
+/// The part of a directory below some slots.
 #[derive(Default)]
 struct Part {
     entries: Vec<(String, Entry)>,
@@ -20,8 +24,8 @@ struct Part {
 
 impl Tree<'_> {
     /// Calls `take` with the names and entries of a directory, a part at a time, each
-    /// read on `jobs` threads; their order is that of [`Tree::for_each`]. Returns the
-    /// shards that cannot be read, each with the reason.
+    /// read on `jobs` threads. Returns the shards that cannot be read, each with the
+    /// reason.
     ///
     /// # Errors
     /// The directory's first block cannot be read, the node fails, or `take` does.
@@ -43,11 +47,16 @@ impl Tree<'_> {
         };
         let slots: Vec<u8> = shard.children.keys().copied().collect();
         let mut lost = Vec::new();
-        for group in slots.chunks(SLOTS_PER_JOB * usize::from(jobs.max(1))) {
+        let together = match self.answers_many() {
+            true => SLOTS_TOGETHER,
+            false => 1,
+        };
+        for group in slots.chunks(SLOTS_AT_ONCE) {
+            let parts: Vec<&[u8]> = group.chunks(together).collect();
             let mut entries = Vec::new();
             let mut failure = None;
-            let read = |slot| self.part(directory, shard, slot);
-            parallel::for_each(jobs.max(1), group.to_vec(), read, |part| match part {
+            let read = |slots: &[u8]| self.part(directory, shard, slots);
+            parallel::for_each(jobs.max(1), parts, read, |part| match part {
                 Ok(part) => {
                     entries.extend(part.entries);
                     lost.extend(part.lost);
@@ -66,9 +75,9 @@ impl Tree<'_> {
         Ok(lost)
     }
 
-    fn part(&self, directory: &Cid, shard: &Shard, slot: u8) -> Result<Part, PublicationError> {
+    fn part(&self, directory: &Cid, shard: &Shard, slots: &[u8]) -> Result<Part, PublicationError> {
         let mut part = Part::default();
-        let walked = walk_slot(self, directory, shard, slot, &mut |step| {
+        let walked = walk_slots(self, directory, shard, slots, &mut |step| {
             match step {
                 Step::Entry(name, entry) => part.entries.push((name.to_owned(), *entry)),
                 Step::Lost(shard, error) => match PublicationError::from(error) {

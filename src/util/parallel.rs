@@ -5,6 +5,13 @@ use std::ops::ControlFlow;
 use std::sync::{Mutex, mpsc};
 use std::thread;
 
+/// The processors that this process may use; 1 where the system does not tell.
+pub fn processors() -> u16 {
+    let count = thread::available_parallelism().ok();
+    let count = count.and_then(|count| u16::try_from(count.get()).ok());
+    count.unwrap_or(1)
+}
+
 /// Applies `work` to each item on up to `jobs` threads; results come in the
 /// items' order.
 pub fn map<T: Send, R: Send>(jobs: u16, items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {

@@ -90,7 +90,7 @@ fn faults_in_any_call(node: &TestNode, graft: &str) {
 fn said_of(command: &str, says: &'static str) -> &'static str {
     match (command, says) {
         // Whatever does not know this one is no node.
-        ("version", "this node has no command") => "is no node's RPC",
+        ("id", "this node has no command") => "is no node's RPC",
         (_, says) => says,
     }
 }

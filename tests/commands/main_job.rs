@@ -186,10 +186,7 @@ fn a_run_with_nothing_new_makes_few_calls(node: &TestNode) {
     mirror.run("sync").silently();
     assert_eq!(upstream.asked(), ["api/latestbuilds"]);
     let calls = proxy.calls();
-    // The journal's two blocks, three of its ledger, and the root; once more where the
-    // ledger owes something or a person removed something.
-    let reads = calls.iter().filter(|call| *call == "block/get").count();
-    assert!(calls.len() - reads <= 7 && reads <= 8, "{calls:?}");
+    assert!(calls.len() < 12, "{calls:?}");
     assert!(
         !calls.iter().any(|call| call.contains("publish")),
         "{calls:?}"

@@ -1,6 +1,8 @@
 //! Mirrors that grow past what one block holds.
 
-use crate::support::{Files, Item, Mirror, TestNode, Upstream, item, root_of, tree_of, write_tree};
+use crate::support::{
+    Files, Item, Mirror, Proxy, TestNode, Upstream, item, root_of, tree_of, write_tree,
+};
 use guix_ipfs::ipfs::cid::CidVersion;
 use sha2::{Digest, Sha256};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +13,11 @@ on_both_nodes!(
     whatever_the_runs_and_engines_the_tree_is_that_of_ipfs_add,
     a_collector_that_never_rests_takes_nothing_from_a_car_run,
     beside_a_collector_a_small_run_goes_over_to_car,
+);
+
+on_kubo_alone!(
+    many_items_beside_many_take_few_calls,
+    a_proxy_that_takes_no_long_url_makes_no_difference,
 );
 
 /// The most narinfos that a plain root holds beside nix-cache-info and nar with
@@ -207,4 +214,52 @@ fn beside_a_collector(node: &TestNode, count: u64, options: &str) {
     for (path, content) in items.iter().flat_map(|item| &item.files) {
         assert_eq!(node.get(&format!("/ipfs/{root}/{path}")).body, *content);
     }
+}
+
+/// A mirror of 4,000 items through a proxy, its items, and 60 more.
+fn large_mirror(node: &TestNode) -> (Proxy, Upstream, Mirror, Vec<Item>) {
+    let proxy = Proxy::new(&node.api);
+    let upstream = Upstream::empty();
+    let items = items(0..4060, "x");
+    upstream.add_items(&items);
+    let mirror = Mirror::at(&proxy.url, &upstream);
+    sync(&mirror, &items[..4000], "");
+    proxy.calls();
+    (proxy, upstream, mirror, items)
+}
+
+/// Shards, narinfos and nars are read hundreds in a call.
+fn many_items_beside_many_take_few_calls(node: &TestNode) {
+    let (proxy, _upstream, mirror, items) = large_mirror(node);
+    sync(&mirror, &items[4000..], "");
+    let root = root_of(&tree_of(&items), CidVersion::V0);
+    assert_eq!(mirror.root(), root);
+    proxy.calls();
+    let calls = |command: &str| {
+        let run = mirror.run(command).exits(0);
+        (run, proxy.calls())
+    };
+    sync(&mirror, &items, "");
+    let again = proxy.calls();
+    assert!(again.len() < 60, "{again:?}");
+    let (list, listed) = calls("resolve --list");
+    assert_eq!(list.out.lines().count(), 4060);
+    assert!(listed.len() < 80, "{listed:?}");
+    let (_, verified) = calls("verify");
+    assert!(verified.len() < 200, "{verified:?}");
+    let (_, removed) = calls(&format!("remove {}", items[7].hash));
+    assert!(removed.len() < 100, "{removed:?}");
+    let mut rest = items;
+    rest.remove(7);
+    assert_eq!(mirror.root(), root_of(&tree_of(&rest), CidVersion::V0));
+}
+
+fn a_proxy_that_takes_no_long_url_makes_no_difference(node: &TestNode) {
+    let (proxy, _upstream, mirror, items) = large_mirror(node);
+    proxy.refuse_urls_beyond(8 << 10);
+    sync(&mirror, &items[4000..], "");
+    assert_eq!(mirror.root(), root_of(&tree_of(&items), CidVersion::V0));
+    let list = mirror.run("resolve --list").exits(0).out;
+    assert_eq!(list.lines().count(), 4060);
+    mirror.run("verify").silently();
 }

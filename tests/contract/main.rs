@@ -6,6 +6,7 @@
 #[path = "../commands/support/mod.rs"]
 mod support;
 
+mod batches;
 mod blocks;
 mod files;
 mod names;

@@ -4,14 +4,18 @@
 //! slot that several lead to holds a shard. So a removal that leaves a shard
 //! with one entry moves that entry up.
 
-use super::super::blocks::{BlockSink, Blocks};
+use super::super::blocks::{BlockSink, Blocks, each, many_beside};
 use super::super::cid::{Cid, CidVersion};
+use super::ahead::{self, NAMES_AT_ONCE};
 use super::entry::{Changes, Entry};
 use super::error::{DirectoryError, TreeError, malformed};
 use super::plain::{PlainDirectory, SHARDING_BYTES, entry_bytes};
 use super::shard::{Child, Shard, name_hash};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
+
+/// Shards of a level that a walk reads at once.
+const AT_ONCE: usize = 256;
 
 /// The entry that stands where the hash of `name` leads, in the directory whose
 /// root shard is `shard`. It may bear another name.
@@ -63,25 +67,28 @@ pub fn walk<B: Blocks, T>(
     take: &mut impl FnMut(Step<'_, B::Error>) -> ControlFlow<T>,
 ) -> Result<ControlFlow<T>, TreeError<B::Error>> {
     check(root, shard, &[])?;
-    Ok(below(blocks, shard, &mut Vec::new(), take))
+    Ok(below(blocks, vec![(Vec::new(), shard.clone())], take))
 }
 
-/// The same walk through what is below one slot of the root shard.
+/// The same walk through what is below some slots of the root shard.
 ///
 /// # Errors
 /// An entry of the root shard itself stands in the wrong slot.
-pub fn walk_slot<B: Blocks, T>(
+pub fn walk_slots<B: Blocks, T>(
     blocks: &B,
     root: &Cid,
     shard: &Shard,
-    slot: u8,
+    slots: &[u8],
     take: &mut impl FnMut(Step<'_, B::Error>) -> ControlFlow<T>,
 ) -> Result<ControlFlow<T>, TreeError<B::Error>> {
     check(root, shard, &[])?;
-    Ok(match shard.children.get(&slot) {
-        None => ControlFlow::Continue(()),
-        Some(child) => below_slot(blocks, child, &mut vec![slot], take),
-    })
+    let children = slots
+        .iter()
+        .filter_map(|slot| Some((*slot, shard.children.get(slot)?.clone())));
+    let part = Shard {
+        children: children.collect(),
+    };
+    Ok(below(blocks, vec![(Vec::new(), part)], take))
 }
 
 /// Applies `changes` to a root shard. Shards below it go to `sink`; the root
@@ -118,7 +125,7 @@ pub fn patch<B: Blocks>(
         version,
         sink,
     };
-    patcher.shard(shard, 0, changes)
+    patcher.shard(shard, 0, changes, Ways::ToBeRead)
 }
 
 /// Blocks of which some are taken for empty shards.
@@ -136,6 +143,16 @@ impl<B: Blocks> Blocks for Emptied<'_, B> {
             true => Ok(self.empty.clone()),
             false => self.blocks.get(cid),
         }
+    }
+
+    fn answers_many(&self) -> bool {
+        self.blocks.answers_many()
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Vec<u8>>, B::Error> {
+        many_beside(self.blocks, cids, |cid| {
+            self.lost.contains(cid).then(|| self.empty.clone())
+        })
     }
 }
 
@@ -158,7 +175,8 @@ pub fn small<B: Blocks>(
 ) -> Result<Option<PlainDirectory>, TreeError<B::Error>> {
     let mut plain = PlainDirectory::default();
     let mut bytes = 0;
-    let walked = below(blocks, shard, &mut Vec::new(), &mut |step| match step {
+    let shards = vec![(Vec::new(), shard.clone())];
+    let walked = below(blocks, shards, &mut |step| match step {
         Step::Lost(_, error) => ControlFlow::Break(Some(error)),
         Step::Entry(name, entry) => {
             bytes += entry_bytes(name, &entry.cid);
@@ -178,7 +196,11 @@ pub fn small<B: Blocks>(
 
 fn read<B: Blocks>(blocks: &B, cid: &Cid) -> Result<Shard, TreeError<B::Error>> {
     let block = blocks.get(cid).map_err(TreeError::Blocks)?;
-    Shard::decode(cid, &block).map_err(|reason| malformed(cid, reason))
+    decode(cid, &block)
+}
+
+fn decode<E>(cid: &Cid, block: &[u8]) -> Result<Shard, TreeError<E>> {
+    Shard::decode(cid, block).map_err(|reason| malformed(cid, reason))
 }
 
 /// Fails unless the hash of every entry of a shard begins with the slots that lead to
@@ -199,47 +221,55 @@ fn check<E>(cid: &Cid, shard: &Shard, above: &[u8]) -> Result<(), TreeError<E>> 
     Ok(())
 }
 
-/// Walks through a shard that was checked, to which the slots `above` lead.
+/// Walks through shards that were checked, and to which these slots lead: first all
+/// that stands in them, then some of the shards below at a time.
 fn below<B: Blocks, T>(
     blocks: &B,
-    shard: &Shard,
-    above: &mut Vec<u8>,
+    shards: Vec<(Vec<u8>, Shard)>,
     take: &mut impl FnMut(Step<'_, B::Error>) -> ControlFlow<T>,
 ) -> ControlFlow<T> {
-    for (slot, child) in &shard.children {
-        above.push(*slot);
-        below_slot(blocks, child, above, take)?;
-        above.pop();
+    let mut links = Vec::new();
+    for (above, shard) in shards {
+        for (slot, child) in shard.children {
+            match child {
+                Child::Entry(name, entry) => take(Step::Entry(&name, &entry))?,
+                Child::Shard(Entry { cid, .. }) => {
+                    links.push((cid, [&above[..], &[slot]].concat()));
+                }
+            }
+        }
+    }
+    for links in links.chunks(AT_ONCE) {
+        let cids: Vec<Cid> = links.iter().map(|(cid, _)| *cid).collect();
+        let mut shards = Vec::new();
+        for ((cid, slots), block) in links.iter().zip(each(blocks, &cids)) {
+            let checked = block.map_err(TreeError::Blocks).and_then(|block| {
+                let shard = decode(cid, &block)?;
+                check(cid, &shard, slots)?;
+                Ok(shard)
+            });
+            let (cid, slots) = (*cid, slots.clone());
+            match checked {
+                Ok(shard) => shards.push((slots, shard)),
+                Err(error) => take(Step::Lost(LostShard { cid, slots }, error))?,
+            }
+        }
+        below(blocks, shards, take)?;
     }
     ControlFlow::Continue(())
 }
 
-/// Walks through one child, to which the slots `above` lead.
-fn below_slot<B: Blocks, T>(
-    blocks: &B,
-    child: &Child,
-    above: &mut Vec<u8>,
-    take: &mut impl FnMut(Step<'_, B::Error>) -> ControlFlow<T>,
-) -> ControlFlow<T> {
-    let cid = match child {
-        Child::Entry(name, entry) => return take(Step::Entry(name, entry)),
-        Child::Shard(Entry { cid, .. }) => cid,
-    };
-    let checked = read(blocks, cid).and_then(|shard| {
-        check(cid, &shard, above)?;
-        Ok(shard)
-    });
-    match checked {
-        Ok(shard) => below(blocks, &shard, above, take),
-        Err(error) => {
-            let (cid, slots) = (*cid, above.clone());
-            take(Step::Lost(LostShard { cid, slots }, error))
-        }
-    }
-}
-
 /// A change with the hash of its name.
 type Change<'c> = ([u8; 8], &'c str, Option<Entry>);
+
+/// The shards on the ways of some changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ways {
+    /// They were read ahead.
+    Read,
+    /// They are read ahead where the changes are not too many.
+    ToBeRead,
+}
 
 struct Patcher<'a, B, S> {
     blocks: &'a B,
@@ -253,6 +283,7 @@ impl<B: Blocks, S: BlockSink<Error = B::Error>> Patcher<'_, B, S> {
         mut shard: Shard,
         depth: usize,
         changes: Vec<Change>,
+        ways: Ways,
     ) -> Result<Shard, TreeError<B::Error>> {
         let mut slots: BTreeMap<u8, Vec<Change>> = BTreeMap::new();
         for change in changes {
@@ -262,10 +293,20 @@ impl<B: Blocks, S: BlockSink<Error = B::Error>> Patcher<'_, B, S> {
             };
             slots.entry(*slot).or_default().push(change);
         }
-        for (slot, changes) in slots {
-            let child = shard.children.remove(&slot);
-            if let Some(child) = self.slot(child, depth, changes)? {
-                shard.children.insert(slot, child);
+        let mut slots: VecDeque<(u8, Vec<Change>)> = slots.into_iter().collect();
+        while !slots.is_empty() {
+            let group = next_group(&mut slots);
+            let changes = || group.iter().flat_map(|(_, changes)| changes);
+            let mut below = ways;
+            if ways == Ways::ToBeRead && changes().count() <= NAMES_AT_ONCE {
+                ahead::below(self.blocks, &shard, depth, changes().map(|change| change.0));
+                below = Ways::Read;
+            }
+            for (slot, changes) in group {
+                let child = shard.children.remove(&slot);
+                if let Some(child) = self.slot(child, depth, changes, below)? {
+                    shard.children.insert(slot, child);
+                }
             }
         }
         Ok(shard)
@@ -276,11 +317,12 @@ impl<B: Blocks, S: BlockSink<Error = B::Error>> Patcher<'_, B, S> {
         child: Option<Child>,
         depth: usize,
         changes: Vec<Change>,
+        ways: Ways,
     ) -> Result<Option<Child>, TreeError<B::Error>> {
         let below = match child {
             Some(Child::Shard(link)) if depth < 7 => {
                 let shard = read(self.blocks, &link.cid)?;
-                self.shard(shard, depth + 1, changes)?
+                self.shard(shard, depth + 1, changes, ways)?
             }
             Some(Child::Shard(link)) => {
                 return Err(malformed(&link.cid, DirectoryError::TooDeep));
@@ -296,7 +338,7 @@ impl<B: Blocks, S: BlockSink<Error = B::Error>> Patcher<'_, B, S> {
                     .iter()
                     .map(|(name, entry)| (name_hash(name), name.as_str(), Some(*entry)))
                     .collect();
-                self.shard(Shard::default(), depth + 1, changes)?
+                self.shard(Shard::default(), depth + 1, changes, Ways::Read)?
             }
         };
         let mut children = below.children.values();
@@ -311,6 +353,17 @@ impl<B: Blocks, S: BlockSink<Error = B::Error>> Patcher<'_, B, S> {
             }
         }
     }
+}
+
+/// Takes the next slots that have at most [`NAMES_AT_ONCE`] changes together, or one.
+fn next_group<'c>(slots: &mut VecDeque<(u8, Vec<Change<'c>>)>) -> Vec<(u8, Vec<Change<'c>>)> {
+    let mut names = 0;
+    let few = slots.iter().take_while(|(_, changes)| {
+        names += changes.len();
+        names <= NAMES_AT_ONCE
+    });
+    let count = few.count().max(1);
+    slots.drain(..count).collect()
 }
 
 /// An entry that a change meets must stand where its name's hash leads, as the

@@ -5,6 +5,7 @@
 //! grouping of changes, removals included, the result has the bytes that
 //! `ipfs add -r` gives for the same entries.
 
+mod ahead;
 mod entry;
 mod error;
 mod hamt;
@@ -15,9 +16,10 @@ mod shard;
 #[cfg(test)]
 mod tests;
 
+pub use ahead::{NAMES_AT_ONCE, read_ahead};
 pub use entry::{Changes, Entry};
 pub use error::{DirectoryError, TreeError};
-pub use hamt::{LostShard, Step, walk_slot};
+pub use hamt::{LostShard, Step, walk_slots};
 pub use node::{DirectoryNode, for_each, lookup, walk};
 pub use patch::{patch, patch_around};
 pub use plain::{PlainDirectory, SHARDING_BYTES, empty, entry_bytes};

@@ -75,8 +75,8 @@ pub fn lookup<B: Blocks>(
     DirectoryNode::read(blocks, directory)?.lookup(blocks, name)
 }
 
-/// Calls `visit` with every entry until it breaks. In the order of the names
-/// where the directory is plain, of their hashes where it is sharded.
+/// Calls `visit` with every entry until it breaks. In the order of the names where the
+/// directory is plain, in that in which shards are read where it is sharded.
 pub fn for_each<B: Blocks, T>(
     blocks: &B,
     directory: &Cid,

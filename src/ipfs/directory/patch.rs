@@ -1,6 +1,6 @@
 //! Changes to a directory: each block on the way is made once, and only those.
 
-use super::super::blocks::{BlockSink, Blocks};
+use super::super::blocks::{BlockSink, Blocks, many_beside};
 use super::super::cid::{Cid, CidVersion};
 use super::entry::{Changes, Entry};
 use super::error::TreeError;
@@ -113,5 +113,15 @@ impl<B: Blocks> Blocks for Overlay<'_, B> {
             Some(block) => Ok(block.to_vec()),
             None => self.blocks.get(cid),
         }
+    }
+
+    fn answers_many(&self) -> bool {
+        self.blocks.answers_many()
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Vec<u8>>, B::Error> {
+        many_beside(self.blocks, cids, |cid| {
+            self.new.get(cid).map(|block| block.to_vec())
+        })
     }
 }

@@ -6,9 +6,10 @@ use super::super::contract::{
 use super::super::error::{AddFileError, NodeError};
 use super::super::segment::SealedSegment;
 use super::address::Address;
+use super::blocks::BatchSize;
 use super::call::Rpc;
 use super::version::{OLDEST, TELLS_RECORDS};
-use super::{files, info, names, pins};
+use super::{blocks, files, info, names, pins};
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::file::Added;
 use std::io::Read;
@@ -22,6 +23,7 @@ const IDLE_CONNECTIONS: usize = 64;
 #[derive(Debug)]
 pub struct KuboNode {
     rpc: Rpc,
+    batch_size: BatchSize,
     description: NodeDescription,
 }
 
@@ -60,8 +62,8 @@ impl KuboNode {
             authorization: address.authorization.clone(),
             short: limits.read,
         };
-        let version = info::version(&rpc, OLDEST)?;
         let (peer_id, agent) = info::identity(&rpc)?;
+        let version = info::version(&rpc, &agent, OLDEST)?;
         Ok(Self {
             description: NodeDescription {
                 peer_id,
@@ -73,6 +75,7 @@ impl KuboNode {
                 },
             },
             rpc,
+            batch_size: BatchSize::default(),
         })
     }
 }
@@ -83,13 +86,11 @@ impl Node for KuboNode {
     }
 
     fn blocks(&self, cids: &[Cid]) -> Result<Vec<Vec<u8>>, NodeError> {
-        cids.iter()
-            .map(|cid| files::block(&self.rpc, cid))
-            .collect()
+        blocks::many(&self.rpc, &self.batch_size, cids)
     }
 
     fn fetch_block(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
-        files::fetch(&self.rpc, cid)
+        blocks::fetch(&self.rpc, cid)
     }
 
     fn block_size(&self, cid: &Cid) -> Result<Option<u64>, NodeError> {

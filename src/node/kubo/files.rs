@@ -2,18 +2,14 @@
 
 use super::super::error::{AddFileError, NodeError, Problem, Refusal};
 use super::super::segment::SealedSegment;
-use super::call::{Call, Rpc};
+use super::call::Rpc;
 use super::refusal::refusal;
 use crate::ipfs::blocks::Discard;
-use crate::ipfs::cid::{Cid, CidVersion, RAW, inlined, matches};
+use crate::ipfs::cid::{Cid, CidVersion, RAW, inlined};
 use crate::ipfs::file::{AddError, Added, CHUNK_BYTES, FileBuilder, MAX_LINKS};
 use serde::Deserialize;
 use std::io::{self, Read};
 use std::time::Duration;
-
-/// The longest block that is read, in bytes. A plain directory at the sharding
-/// limit takes 0.3 MiB; add-link has made larger ones.
-const MAX_BLOCK_BYTES: u64 = 32 << 20;
 
 /// The time that a streamed upload may take on the node: its pace is the upstream's,
 /// which has limits of its own.
@@ -88,47 +84,6 @@ pub fn add_link(rpc: &Rpc, directory: &Cid, name: &str, target: &Cid) -> Result<
     let unexpected = |_| Problem::Unexpected(format!("{:?} is not a CID", answer.hash));
     let cid = answer.hash.parse().map_err(unexpected);
     cid.map_err(|problem| call().failed(problem))
-}
-
-/// A block that the node holds, checked against its CID.
-pub fn block(rpc: &Rpc, cid: &Cid) -> Result<Vec<u8>, NodeError> {
-    if let Some(content) = inlined(cid) {
-        return Ok(content.to_vec());
-    }
-    let call = || rpc.call("block/get", format!("read the block {cid}"));
-    checked(cid, || call().option("offline", true))
-}
-
-/// The same block from wherever it is.
-pub fn fetch(rpc: &Rpc, cid: &Cid) -> Result<Vec<u8>, NodeError> {
-    if let Some(content) = inlined(cid) {
-        return Ok(content.to_vec());
-    }
-    let call = || rpc.call("block/get", format!("fetch the block {cid}"));
-    checked(cid, call).map_err(|error| {
-        let is_over = matches!(error.problem, Problem::TimedOut(_));
-        if is_over || error.is(Refusal::SearchedInVain) {
-            return call().failed(Problem::Unfetched(rpc.short));
-        }
-        match error.problem {
-            Problem::Refused {
-                refusal: Refusal::Missing,
-                message,
-            } => {
-                let message = format!("{message}, and it has no network");
-                NodeError::refused(error.action, Refusal::Offline, message)
-            }
-            problem => call().failed(problem),
-        }
-    })
-}
-
-fn checked<'r>(cid: &Cid, call: impl Fn() -> Call<'r>) -> Result<Vec<u8>, NodeError> {
-    let block = call().arg(cid).bytes(MAX_BLOCK_BYTES)?;
-    match matches(cid, &block) {
-        true => Ok(block),
-        false => Err(call().failed(Problem::WrongBlock { bytes: block.len() })),
-    }
 }
 
 /// Stores a block, which must get exactly this CID.

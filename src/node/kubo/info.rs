@@ -12,34 +12,6 @@ use std::time::Duration;
 /// The longest wait for what nothing depends on.
 const ADVISORY: Duration = Duration::from_secs(5);
 
-/// The version, which must not be before `oldest`.
-pub fn version(rpc: &Rpc, oldest: Version) -> Result<Version, NodeError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Answer {
-        version: String,
-    }
-    let call = || rpc.call("version", "ask the node's version");
-    let answer = call().json::<Answer>();
-    let text = answer.map_err(|error| match error.problem {
-        // A gateway answers 404 or 405.
-        Problem::UnknownCommand(_) | Problem::Unexpected(_) => {
-            call().failed(Problem::NotAnRpc(rpc.base.clone()))
-        }
-        _ => error,
-    })?;
-    let text = text.version;
-    let unreadable = |()| call().failed(Problem::Unexpected(format!("the version {text:?}")));
-    let version: Version = text.parse().map_err(unreadable)?;
-    match version < oldest {
-        false => Ok(version),
-        true => Err(call().failed(Problem::TooOld {
-            found: version.to_string(),
-            oldest: oldest.to_string(),
-        })),
-    }
-}
-
 /// The peer ID and the software. The ID becomes a part of a file's name.
 pub fn identity(rpc: &Rpc) -> Result<(String, String), NodeError> {
     #[derive(Deserialize)]
@@ -50,10 +22,45 @@ pub fn identity(rpc: &Rpc) -> Result<(String, String), NodeError> {
         agent: String,
     }
     let call = || rpc.call("id", "ask for the node's identity");
-    let Answer { id, agent } = call().json()?;
+    let answer = call().json::<Answer>();
+    let Answer { id, agent } = answer.map_err(|error| match error.problem {
+        // A gateway answers 404 or 405.
+        Problem::UnknownCommand(_) | Problem::Unexpected(_) => {
+            call().failed(Problem::NotAnRpc(rpc.base.clone()))
+        }
+        _ => error,
+    })?;
     match is_alphanumeric(&id) {
         true => Ok((id, agent)),
         false => Err(call().failed(Problem::Unexpected(format!("the peer ID {id:?}")))),
+    }
+}
+
+/// The version, which must not be before `oldest`. The software's name tells it, such as
+/// `kubo/0.42.0`; where it does not, the node is asked.
+pub fn version(rpc: &Rpc, agent: &str, oldest: Version) -> Result<Version, NodeError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        version: String,
+    }
+    let call = || rpc.call("version", "ask the node's version");
+    let version = agent.split('/').nth(1).and_then(|text| text.parse().ok());
+    let version: Version = match version {
+        Some(version) => version,
+        None => {
+            let text = call().json::<Answer>()?.version;
+            let unreadable = |()| Problem::Unexpected(format!("the version {text:?}"));
+            let read = text.parse().map_err(unreadable);
+            read.map_err(|problem| call().failed(problem))?
+        }
+    };
+    match version < oldest {
+        false => Ok(version),
+        true => Err(call().failed(Problem::TooOld {
+            found: version.to_string(),
+            oldest: oldest.to_string(),
+        })),
     }
 }
 

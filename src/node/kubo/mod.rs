@@ -8,6 +8,7 @@
 
 mod address;
 mod authorization;
+mod blocks;
 mod call;
 mod client;
 mod files;

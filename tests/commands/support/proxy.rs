@@ -41,6 +41,8 @@ struct Shared {
     /// The command, how many of its calls go well before, and what goes wrong
     /// with the next.
     spoil: Option<(String, usize, Spoil)>,
+    /// The longest URL that is passed on, in bytes.
+    longest_url: Option<usize>,
 }
 
 impl Proxy {
@@ -78,6 +80,11 @@ impl Proxy {
         self.shared.lock().unwrap().spoil = Some((command.to_owned(), well, spoil));
     }
 
+    /// Answers longer URLs with 414, as proxies do.
+    pub fn refuse_urls_beyond(&self, bytes: usize) {
+        self.shared.lock().unwrap().longest_url = Some(bytes);
+    }
+
     /// Returns true while the call to be spoiled has not come.
     pub fn is_waiting(&self) -> bool {
         self.shared.lock().unwrap().spoil.take().is_some()
@@ -85,8 +92,11 @@ impl Proxy {
 }
 
 impl Shared {
-    fn see(&mut self, command: &str) -> Option<Spoil> {
+    fn see(&mut self, command: &str, url: &str) -> Option<Spoil> {
         self.calls.push(command.to_owned());
+        if self.longest_url.is_some_and(|most| url.len() > most) {
+            return Some(Spoil::Answer(414, "URI Too Long"));
+        }
         let (wanted, well, spoil) = self.spoil.as_mut()?;
         if wanted != command {
             return None;
@@ -114,7 +124,10 @@ fn serve(
             return Ok(());
         };
         let command = path.trim_start_matches("/api/v0/").split('?').next();
-        let spoil = shared.lock().unwrap().see(command.unwrap_or_default());
+        let spoil = shared
+            .lock()
+            .unwrap()
+            .see(command.unwrap_or_default(), path);
         match spoil {
             Some(Spoil::Before) => return Ok(()),
             Some(Spoil::Answer(status, text)) => {

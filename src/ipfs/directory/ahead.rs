@@ -1,0 +1,66 @@
+//! The shards on the ways of many names, read a level at a time before they are
+//! needed one by one.
+
+use super::super::blocks::Blocks;
+use super::super::cid::Cid;
+use super::shard::{Child, Shard, name_hash};
+use std::collections::BTreeMap;
+
+/// Names whose ways are read together. Their shards take a few MiB, which a source
+/// that keeps blocks for [`read_ahead`] must have room for.
+pub const NAMES_AT_ONCE: usize = 2048;
+
+/// Reads the shards on the ways of these names from the root shard of their
+/// directory, for a source that keeps what it has read.
+pub fn read_ahead<'n, B: Blocks>(blocks: &B, root: &Shard, names: impl Iterator<Item = &'n str>) {
+    let hashes: Vec<_> = names.map(name_hash).collect();
+    for hashes in hashes.chunks(NAMES_AT_ONCE) {
+        below(blocks, root, 0, hashes.iter().copied());
+    }
+}
+
+/// The same below a shard to which `depth` bytes of each hash lead.
+///
+/// A block that cannot be had is no failure yet: whoever needs it asks again.
+pub(super) fn below<B: Blocks>(
+    blocks: &B,
+    shard: &Shard,
+    depth: usize,
+    hashes: impl Iterator<Item = [u8; 8]>,
+) {
+    if !blocks.answers_many() {
+        return;
+    }
+    let mut open = Level::new();
+    lead(shard, depth, hashes, &mut open);
+    for depth in depth + 1.. {
+        // One alone comes as well when it is needed.
+        if open.values().map(Vec::len).sum::<usize>() < 2 {
+            return;
+        }
+        let cids: Vec<Cid> = open.keys().copied().collect();
+        let Ok(read) = blocks.get_many(&cids) else {
+            return;
+        };
+        let mut next = Level::new();
+        for ((cid, hashes), block) in open.into_iter().zip(read) {
+            if let Ok(shard) = Shard::decode(&cid, &block) {
+                lead(&shard, depth, hashes.into_iter(), &mut next);
+            }
+        }
+        open = next;
+    }
+}
+
+/// Shards of one level, each with the hashes that lead to it.
+type Level = BTreeMap<Cid, Vec<[u8; 8]>>;
+
+/// Adds the shards that a shard at `depth` leads these hashes to.
+fn lead(shard: &Shard, depth: usize, hashes: impl Iterator<Item = [u8; 8]>, level: &mut Level) {
+    for hash in hashes {
+        let child = hash.get(depth).and_then(|slot| shard.children.get(slot));
+        if let Some(Child::Shard(entry)) = child {
+            level.entry(entry.cid).or_default().push(hash);
+        }
+    }
+}
