@@ -173,7 +173,7 @@ impl Signature {
     /// The key that signed a narinfo, whether or not anybody trusts it.
     ///
     /// # Errors
-    /// As [`Signature::check`].
+    /// As `Signature::check`.
     pub fn signer(narinfo: &Narinfo) -> Result<PublicKey, SignatureError> {
         let value = narinfo.signature.as_deref();
         let key = Self::parse(value.ok_or(SignatureError::Unsigned)?)?.key;

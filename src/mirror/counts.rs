@@ -5,6 +5,7 @@
 //! estimate for a million is mostly off by less than one in a hundred, and by a few
 //! where the blocks come over a network.
 
+use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::Cid;
 use crate::ipfs::directory::{Child, DirectoryNode, Shard};
 use crate::publication::{PublicationError, Tree};
@@ -199,6 +200,10 @@ fn below(
     };
     let shards = of_shard(&shard, counted, tally);
     let direct = std::mem::take(&mut tally.entries);
+    if tree.answers_many() {
+        // A failure here fails again where each is read.
+        let _ = tree.get_many(&shards);
+    }
     let (mut entries, mut read) = (0.0, 0);
     for cid in &shards {
         if tally.shards >= most || depth == DEEPEST {

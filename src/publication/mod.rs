@@ -23,6 +23,8 @@ mod publisher;
 mod stage;
 mod transaction;
 mod tree;
+mod tree_cache;
+mod tree_files;
 mod tree_walk;
 mod view;
 mod writer_lock;

@@ -1,38 +1,20 @@
 //! The published tree, read entry by entry: never a listing of everything.
 
 use super::error::PublicationError;
-use crate::ipfs::blocks::{Blocks, each, many_beside};
-use crate::ipfs::cid::{Cid, CidVersion, DAG_PB};
+use super::tree_cache::TreeCache;
+use crate::ipfs::blocks::{Blocks, many_beside};
+use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::dag_pb::PbNode;
 use crate::ipfs::directory::{
     self, DirectoryNode, Entry, LostShard, NAMES_AT_ONCE, Step, TreeError,
 };
-use crate::ipfs::file::CHUNK_BYTES;
-use crate::ipfs::unixfs::UnixFs;
 use crate::node::{Node, NodeError};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The name of the file that tells of the store.
 pub const CACHE_INFO_NAME: &str = "nix-cache-info";
-
-/// The longest file that [`Tree::read`] reads, in bytes: a narinfo's limit.
-const MAX_FILE_BYTES: usize = 1 << 20;
-
-/// The blocks that such a file may have: four, unless an odd chunker made it.
-const MAX_FILE_BLOCKS: usize = 64;
-
-/// The part of the tree that is kept at hand, in bytes. 60 entries beside a million
-/// lie in 113 shards, 0.7 MB; those on the ways of [`NAMES_AT_ONCE`] names take up to 8 MB.
-const MAX_CACHE_BYTES: usize = 32 << 20;
-
-/// Bytes of a file whose first block is read together with those of others. That of a
-/// file with several leaves is small, too: it holds links.
-const SMALL_BYTES: u64 = 16 << 10;
-
-/// Directories that are kept as a whole; a plain one takes up to a MiB.
-const MAX_TOPS: usize = 16;
 
 /// The place where the blocks of a tree are looked for.
 #[derive(Clone, Copy)]
@@ -46,37 +28,11 @@ pub enum Search<'n> {
 /// A tree on a node. Threads may share it, and so read several blocks at once.
 pub struct Tree<'n> {
     node: &'n dyn Node,
-    search: Search<'n>,
+    pub(super) search: Search<'n>,
     /// The directory at its top.
     pub root: Cid,
     /// By CID, so trees of one node share it.
-    cache: Arc<Mutex<Cache>>,
-}
-
-/// Blocks of directories, and directories read as a whole.
-#[derive(Debug, Default)]
-struct Cache {
-    blocks: HashMap<Cid, Vec<u8>>,
-    bytes: usize,
-    /// The blocks before these, until there is no room for more: what was read last
-    /// is always at hand.
-    older: HashMap<Cid, Vec<u8>>,
-    tops: HashMap<Cid, Arc<DirectoryNode>>,
-}
-
-impl Cache {
-    fn get(&self, cid: &Cid) -> Option<&Vec<u8>> {
-        self.blocks.get(cid).or_else(|| self.older.get(cid))
-    }
-
-    fn insert(&mut self, cid: Cid, block: Vec<u8>) {
-        if self.bytes + block.len() > MAX_CACHE_BYTES / 2 {
-            self.older = std::mem::take(&mut self.blocks);
-            self.bytes = 0;
-        }
-        self.bytes += block.len();
-        self.blocks.insert(cid, block);
-    }
+    cache: Arc<Mutex<TreeCache>>,
 }
 
 impl<'n> Tree<'n> {
@@ -123,7 +79,7 @@ impl<'n> Tree<'n> {
         matches!(self.search, Search::Network(_))
     }
 
-    fn block(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
+    pub(super) fn block(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
         match self.search {
             Search::Node => self.node.block(cid),
             Search::Network(came) => {
@@ -134,7 +90,7 @@ impl<'n> Tree<'n> {
         }
     }
 
-    fn cache(&self) -> MutexGuard<'_, Cache> {
+    fn cache(&self) -> MutexGuard<'_, TreeCache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -199,17 +155,11 @@ impl<'n> Tree<'n> {
 
     /// The first block of a directory.
     pub fn top(&self, cid: &Cid) -> Result<Arc<DirectoryNode>, PublicationError> {
-        if let Some(top) = self.cache().tops.get(cid) {
-            return Ok(Arc::clone(top));
+        if let Some(top) = self.cache().top(cid) {
+            return Ok(top);
         }
-        let top = DirectoryNode::read(self, cid)?;
-        let top = Arc::new(top);
-        let mut cache = self.cache();
-        if cache.tops.len() >= MAX_TOPS {
-            cache.tops.clear();
-        }
-        cache.tops.insert(*cid, Arc::clone(&top));
-        drop(cache);
+        let top = Arc::new(DirectoryNode::read(self, cid)?);
+        self.cache().insert_top(*cid, Arc::clone(&top));
         Ok(top)
     }
 
@@ -259,85 +209,6 @@ impl<'n> Tree<'n> {
             ControlFlow::Break(error) => Err(error),
             ControlFlow::Continue(()) => Ok(lost),
         }
-    }
-
-    /// The content of a small file, at most 1 MiB long.
-    pub fn read(&self, file: &Cid) -> Result<Vec<u8>, PublicationError> {
-        self.content(file, self.block(file)?)
-    }
-
-    /// The contents of small files, read together, as [`Tree::read`] gives each.
-    pub fn read_each<'a>(
-        &'a self,
-        files: &'a [Cid],
-    ) -> impl Iterator<Item = Result<Vec<u8>, PublicationError>> + 'a {
-        let mut together = match self.search {
-            Search::Node => Some(each(self.node, files)),
-            Search::Network(_) => None,
-        };
-        files.iter().map(move |file| match &mut together {
-            Some(blocks) => {
-                let block = blocks.next().unwrap_or_else(|| self.node.block(file));
-                self.content(file, block?)
-            }
-            None => self.read(file),
-        })
-    }
-
-    /// The content of a small file that begins with this block.
-    fn content(&self, file: &Cid, first: Vec<u8>) -> Result<Vec<u8>, PublicationError> {
-        let mut content = Vec::new();
-        let mut open = Vec::new();
-        let mut blocks = 1;
-        let (mut cid, mut block) = (*file, first);
-        loop {
-            if cid.codec() != DAG_PB {
-                content.extend(block);
-            } else {
-                let (node, message) = file_node(&cid, &block)?;
-                content.extend(message.data.unwrap_or_default());
-                open.extend(node.links.iter().rev().map(|link| link.cid));
-            }
-            if content.len() > MAX_FILE_BYTES || blocks > MAX_FILE_BLOCKS {
-                let reason = format!("it is longer than {MAX_FILE_BYTES} bytes");
-                return Err(unreadable(file, reason));
-            }
-            let Some(next) = open.pop() else {
-                return Ok(content);
-            };
-            (cid, block) = (next, self.block(&next)?);
-            blocks += 1;
-        }
-    }
-
-    /// The size of a file's content, in bytes, as its first block tells it.
-    pub fn file_size(&self, file: &Cid) -> Result<u64, PublicationError> {
-        match file.codec() {
-            DAG_PB => size_in(file, &self.node.block(file)?),
-            _ => {
-                let size = self.node.block_size(file)?;
-                size.ok_or_else(|| unreadable(file, "its block is not on this node".to_owned()))
-            }
-        }
-    }
-
-    /// The sizes of files, as [`Tree::file_size`] gives each. First blocks that are small
-    /// are read together.
-    pub fn file_sizes(&self, files: &[Entry]) -> Vec<Result<u64, PublicationError>> {
-        let is_large =
-            |file: &Entry| file.cid.codec() == DAG_PB && file.size > 2 * CHUNK_BYTES as u64;
-        let is_small = |file: &&Entry| file.size <= SMALL_BYTES || is_large(file);
-        let small: Vec<Cid> = files.iter().filter(is_small).map(|file| file.cid).collect();
-        let mut small_blocks = each(self.node, &small);
-        let sizes =
-            files.iter().map(
-                |file| match is_small(&file).then(|| small_blocks.next()).flatten() {
-                    Some(block) if file.cid.codec() == DAG_PB => size_in(&file.cid, &block?),
-                    Some(block) => Ok(block?.len() as u64),
-                    None => self.file_size(&file.cid),
-                },
-            );
-        sizes.collect()
     }
 
     /// The entry that stands for the whole tree in a directory above it.
@@ -425,24 +296,4 @@ impl Blocks for Tree<'_> {
         }
         Ok(blocks)
     }
-}
-
-/// The size of the content of a file with this first block.
-fn size_in(file: &Cid, block: &[u8]) -> Result<u64, PublicationError> {
-    let (_, message) = file_node(file, block)?;
-    let inline = message.data.map(|data| data.len() as u64);
-    let size = message.filesize.or(inline);
-    size.ok_or_else(|| unreadable(file, "its block names no size".to_owned()))
-}
-
-/// The first block of a file that is not a raw leaf.
-fn file_node(file: &Cid, block: &[u8]) -> Result<(PbNode, UnixFs), PublicationError> {
-    let node = PbNode::decode(block).map_err(|error| unreadable(file, error.to_string()))?;
-    let message = UnixFs::decode(node.data.as_deref().unwrap_or_default());
-    let message = message.map_err(|error| unreadable(file, error.to_string()))?;
-    Ok((node, message))
-}
-
-fn unreadable(file: &Cid, reason: String) -> PublicationError {
-    PublicationError::File(format!("/ipfs/{file}"), reason)
 }

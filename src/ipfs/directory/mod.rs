@@ -15,12 +15,13 @@ mod plain;
 mod shard;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use ahead::{NAMES_AT_ONCE, read_ahead};
 pub use entry::{Changes, Entry};
 pub use error::{DirectoryError, TreeError};
-pub use hamt::{LostShard, Step, walk_slots};
 pub use node::{DirectoryNode, for_each, lookup, walk};
 pub use patch::{patch, patch_around};
 pub use plain::{PlainDirectory, SHARDING_BYTES, empty, entry_bytes};
 pub use shard::{Child, Shard, name_hash};
+pub use walk::{LostShard, Step, walk_slots};

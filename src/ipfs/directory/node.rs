@@ -6,9 +6,10 @@ use super::super::dag_pb::PbNode;
 use super::super::unixfs::Kind;
 use super::entry::Entry;
 use super::error::{DirectoryError, TreeError, malformed};
-use super::hamt::{self, Step};
+use super::hamt;
 use super::plain::{PlainDirectory, kind};
 use super::shard::Shard;
+use super::walk::{Step, walk_all};
 use std::ops::ControlFlow;
 
 /// A directory's first block.
@@ -110,6 +111,6 @@ pub fn walk<B: Blocks, T>(
             }
             Ok(ControlFlow::Continue(()))
         }
-        DirectoryNode::Sharded(shard) => hamt::walk(blocks, directory, &shard, take),
+        DirectoryNode::Sharded(shard) => walk_all(blocks, directory, &shard, take),
     }
 }

@@ -4,10 +4,11 @@ use super::super::blocks::{BlockSink, Blocks, many_beside};
 use super::super::cid::{Cid, CidVersion};
 use super::entry::{Changes, Entry};
 use super::error::TreeError;
-use super::hamt::{self, LostShard};
+use super::hamt;
 use super::node::DirectoryNode;
 use super::plain::PlainDirectory;
 use super::shard::Shard;
+use super::walk::{LostShard, small};
 use std::collections::HashMap;
 
 /// The directory with `changes` made to it; `None` is the empty directory. New
@@ -88,7 +89,7 @@ fn finish_smaller<B: Blocks>(
             .collect(),
         blocks,
     };
-    if let Some(plain) = hamt::small(&overlay, shard)? {
+    if let Some(plain) = small(&overlay, shard)? {
         let (block, entry) = plain.encode(version);
         sink.put(entry.cid, block).map_err(TreeError::Blocks)?;
         return Ok(entry);

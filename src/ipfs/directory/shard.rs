@@ -5,7 +5,7 @@ use super::super::cid::{Cid, CidVersion, DAG_PB, cid_of};
 use super::super::dag_pb::{Link, PbNode};
 use super::super::unixfs::{Kind, UnixFs};
 use super::entry::Entry;
-use super::error::DirectoryError;
+use super::error::{DirectoryError, TreeError, malformed};
 use super::plain::kind;
 use std::collections::BTreeMap;
 
@@ -128,6 +128,11 @@ impl Shard {
         }
         field
     }
+}
+
+/// Reads the block of a shard that a tree refers to.
+pub(super) fn decode<E>(cid: &Cid, block: &[u8]) -> Result<Shard, TreeError<E>> {
+    Shard::decode(cid, block).map_err(|reason| malformed(cid, reason))
 }
 
 /// The hash that decides the place of a name: one byte a level.
