@@ -65,7 +65,8 @@ pub struct GlobalArgs {
     pub upstreams: Vec<List<String>>,
     /// Keys whose signatures are believed: a file, or several with colons between
     ///
-    /// A file of one (public-key …), several, or an acl; repeatable. Those of Guix's own build farms are built in.
+    /// A file of one (public-key …), several, or an acl; repeatable. Those of Guix's
+    /// own build farms are built in.
     #[arg(
         long,
         value_name = "FILE",
@@ -214,9 +215,9 @@ pub struct MirrorArgs {
 pub struct VariantArgs {
     /// Prefer these variants: gzip, lzip, zstd, none
     ///
-    /// Repeatable, or several with spaces between. An item that has none of them is mirrored as it is, and so is one
-    /// whose narinfo has no signature, or signs the lines of the others too. Without
-    /// it, all that a narinfo lists.
+    /// Repeatable, or several with spaces between. An item that has none of them is
+    /// mirrored as it is, and so is one whose narinfo has no signature, or signs the
+    /// lines of the others too. Without it, all that a narinfo lists.
     #[arg(
         long = "compression",
         value_name = "NAME",

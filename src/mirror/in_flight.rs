@@ -20,8 +20,8 @@ const LARGE_BYTES: u64 = 1 << 20;
 /// Large items that are under way at once.
 const MOST_LARGE: u16 = 4;
 
-/// Does `work` for each item of a batch on up to `jobs` threads. Begins them in their order, but for small ones that go past
-/// large ones. Results come in the items' order.
+/// Does `work` for each item of a batch on up to `jobs` threads. Begins them in their
+/// order, but for small ones that go past large ones. Results come in the items' order.
 pub fn for_each<R: Send>(
     jobs: u16,
     batch: &[Scheduled],

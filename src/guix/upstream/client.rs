@@ -114,7 +114,8 @@ impl UpstreamClient {
     }
 
     /// Fetches a narinfo; `None` if the server has none (404, 410, and 403 of a bucket
-    /// that may not be listed). Tries again by [`NETWORK`]. Redirects are not followed, as clients do not follow them either.
+    /// that may not be listed). Tries again by [`NETWORK`]. Redirects are not followed,
+    /// as clients do not follow them either.
     ///
     /// # Errors
     /// Any other status, a body that is larger than [`MAX_NARINFO_BYTES`], cut short or
