@@ -7,6 +7,8 @@
 mod support;
 
 mod beside;
+mod distant;
+mod everything;
 mod export;
 mod first_sync;
 mod large_nar;
@@ -19,7 +21,7 @@ use std::path::Path;
 use table::Table;
 
 /// The parts that can be run alone, by name; only a whole run is kept.
-const PARTS: [&str; 3] = ["beside", "first-sync", "large-nar"];
+const PARTS: [&str; 5] = ["beside", "first-sync", "large-nar", "distant", "everything"];
 
 fn main() {
     let largest = std::env::args()
@@ -44,6 +46,12 @@ fn main() {
     if wanted("large-nar") {
         let bytes = if largest < 100_000 { 64 << 20 } else { 1 << 30 };
         tables.push(large_nar::run(bytes));
+    }
+    if wanted("distant") {
+        tables.push(distant::run());
+    }
+    if wanted("everything") {
+        tables.push(everything::run(largest));
     }
     let head = format!(
         "{} cores; {}; every figure is a median, see scripts/benchmark/.\n\n",

@@ -1,5 +1,5 @@
-//! A published mirror of so many items, made without mirroring them: its
-//! entries share one narinfo and one nar, because only directories matter.
+//! A published mirror of so many items, made without mirroring them: its entries share
+//! one nar and, where only directories matter, one narinfo.
 
 use crate::support::{Mirror, Nothing, TestNode, Upstream, item, tree_of};
 use guix_ipfs::guix::base32;
@@ -11,9 +11,23 @@ use sha2::{Digest, Sha256};
 /// Bytes of blocks that are sent at once.
 const BATCH_BYTES: usize = 8 << 20;
 
+/// The narinfos of the items.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Narinfos {
+    /// One file stands for all.
+    Shared,
+    /// Each is about its item.
+    OfTheirOwn,
+}
+
+/// The store hash of an item.
+pub fn hash(number: u64) -> String {
+    base32::encode(&Sha256::digest(number.to_le_bytes())[..20])
+}
+
 /// A mirror on `node` whose root has `count` narinfos and `nar/gzip` as many
 /// nars, adopted by the program.
-pub fn publish(node: &TestNode, upstream: &Upstream, count: u64) -> Mirror {
+pub fn publish(node: &TestNode, upstream: &Upstream, count: u64, narinfos: Narinfos) -> Mirror {
     let mut blocks = Blocks {
         node,
         blocks: Vec::new(),
@@ -21,18 +35,8 @@ pub fn publish(node: &TestNode, upstream: &Upstream, count: u64) -> Mirror {
     };
     let shared = item(u64::MAX, "shared", 2000);
     let tree = tree_of([&shared]);
-    let files = tree.iter().map(|(path, content)| {
-        let mut put = |cid, block: Vec<u8>| {
-            blocks.put(cid, block);
-            Ok::<_, String>(())
-        };
-        let added = add_file(CidVersion::V0, &mut &content[..], &mut put).unwrap();
-        let entry = Entry {
-            cid: added.cid,
-            size: added.cumulative,
-        };
-        (path.clone(), entry)
-    });
+    let files = tree.iter();
+    let files = files.map(|(path, content)| (path.clone(), blocks.file(content)));
     let files: Vec<(String, Entry)> = files.collect();
     let find = |part: &str| {
         files
@@ -42,13 +46,25 @@ pub fn publish(node: &TestNode, upstream: &Upstream, count: u64) -> Mirror {
             .1
     };
     let (narinfo, nar, info) = (find(".narinfo"), find("nar/"), find("nix-cache-info"));
-    let hash = |i: u64| base32::encode(&Sha256::digest(i.to_le_bytes())[..20]);
+    let text = String::from_utf8(tree[&format!("{}.narinfo", shared.hash)].clone()).unwrap();
+    let narinfo_of = |number: u64| {
+        let name = format!("{}-package-{number}", hash(number));
+        text.replace(&format!("{}-shared", shared.hash), &name)
+    };
     let gzip = (0..count).map(|i| (format!("{}-package-{i}", hash(i)), nar));
     let gzip = blocks.directory(gzip.collect::<Vec<_>>());
     let nar = blocks.directory(vec![("gzip".to_owned(), gzip)]);
-    let narinfos = (0..count).map(|i| (format!("{}.narinfo", hash(i)), narinfo));
+    let mut entries = Vec::new();
+    for number in 0..count {
+        let entry = match narinfos {
+            Narinfos::Shared => narinfo,
+            Narinfos::OfTheirOwn => blocks.file(narinfo_of(number).as_bytes()),
+        };
+        entries.push((format!("{}.narinfo", hash(number)), entry));
+    }
     let others = [("nar".to_owned(), nar), ("nix-cache-info".to_owned(), info)];
-    let root = blocks.directory(narinfos.chain(others).collect::<Vec<_>>());
+    entries.extend(others);
+    let root = blocks.directory(entries);
     blocks.send();
     let mirror = Mirror::new(node, upstream);
     node.publish("guix-ipfs", &root.cid.to_string());
@@ -70,6 +86,18 @@ impl Blocks<'_> {
         self.blocks.push((cid, block));
         if self.bytes > BATCH_BYTES {
             self.send();
+        }
+    }
+
+    fn file(&mut self, content: &[u8]) -> Entry {
+        let mut put = |cid, block: Vec<u8>| {
+            self.put(cid, block);
+            Ok::<_, String>(())
+        };
+        let added = add_file(CidVersion::V0, &mut &content[..], &mut put).unwrap();
+        Entry {
+            cid: added.cid,
+            size: added.cumulative,
         }
     }
 

@@ -24,7 +24,7 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs, report: &Report) -> Result<E
         target.root(&*node)?
     };
     if args.list {
-        return print_list(&*node, &target, root, global.jobs, report);
+        return print_list(&*node, &target, root, global, report);
     }
     report.print(&format!("/ipfs/{root}"));
     if args.long {
@@ -103,12 +103,12 @@ fn print_list(
     node: &dyn Node,
     target: &Target,
     root: Cid,
-    jobs: u16,
+    global: &GlobalArgs,
     report: &Report,
 ) -> Result<Exit, Failure> {
     let counting = report.counting(READING);
     let came = || counting.block();
-    let reader = MirrorReader::new(node, target, root, jobs, &came)?;
+    let reader = MirrorReader::new(node, target, root, global.jobs, &came)?;
     let advice = reader
         .is_own()
         .then_some("`guix-ipfs verify --repair` fetches broken items again");
@@ -117,7 +117,8 @@ fn print_list(
     reader.list(|narinfo| match narinfo {
         Ok(path) => {
             report.print(&path);
-            store_paths.push(path);
+            // A mirror may hold millions, which only the summary needs at once.
+            store_paths.extend(global.json.then_some(path));
         }
         Err((name, reason)) => {
             report.error(&format!("{name}: {reason}"), advice);
