@@ -116,8 +116,8 @@ fn curl(urls: &[String], folder: &Path) -> Option<f64> {
     let file = folder.join("curl");
     std::fs::write(&file, config).unwrap();
     let mut command = Command::new("curl");
-    command.args(["--parallel", "--parallel-max", "16", "--silent", "--fail"]);
-    command.arg("--config").arg(file);
+    command.args(["--parallel", "--parallel-max", "16", "--fail"]);
+    command.args(["--no-progress-meter", "--config"]).arg(file);
     timed(&mut command)
 }
 
