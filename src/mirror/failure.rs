@@ -90,7 +90,7 @@ pub enum Failure {
         /// The keys under which the node publishes mirrors.
         others: Vec<String>,
     },
-    /// A word that is no name and no key.
+    /// A word that is neither a name nor a key.
     #[error("{word:?} is neither an IPNS name nor a key of this node")]
     NotAName {
         /// The word.
@@ -268,7 +268,7 @@ impl Diagnosis for Failure {
     }
 }
 
-/// The way on where the node has no key of this name.
+/// Advice about the name of a key that the node lacks.
 fn advice_on_key(name: &str, others: &[String]) -> String {
     match (meant(name, others), others) {
         (Some(other), _) => format!("did you mean `--key {other}`? `guix-ipfs init` makes {name}"),
@@ -280,7 +280,7 @@ fn advice_on_key(name: &str, others: &[String]) -> String {
     }
 }
 
-/// The way on where a word is no name.
+/// Advice about a word that should be a name.
 fn advice_on_name(word: &str, others: &[String]) -> String {
     if word.parse::<Cid>().is_ok() {
         return format!("it is a CID; a root is named /ipfs/{word}");

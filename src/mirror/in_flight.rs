@@ -131,18 +131,37 @@ mod tests {
         let sizes: Vec<u64> = (0..60)
             .map(|at| [LARGE_BYTES, 1, u64::MAX][at % 3])
             .collect();
-        for (jobs, most) in [(1, 1), (3, 3), (9, 4), (16, 4), (64, 4)] {
-            let (now, peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        for (jobs, most, most_large) in [(1, 1, 1), (3, 3, 3), (9, 9, 4), (16, 16, 4), (64, 16, 4)]
+        {
+            let [all, large] = [(); 2].map(|()| Gauge::default());
             let done = for_each(jobs, &batch(&sizes), |at, scheduled| {
-                let large = usize::from(scheduled.item.narinfo.nar_size >= LARGE_BYTES);
-                let at_once = now.fetch_add(large, Ordering::SeqCst) + large;
-                peak.fetch_max(at_once, Ordering::SeqCst);
-                thread::sleep(Duration::from_millis(1));
-                now.fetch_sub(large, Ordering::SeqCst);
+                let is_large = scheduled.item.narinfo.nar_size >= LARGE_BYTES;
+                all.during(1, || {
+                    large.during(usize::from(is_large), || {
+                        thread::sleep(Duration::from_millis(1));
+                    });
+                });
                 at
             });
             assert_eq!(done, (0..60).collect::<Vec<_>>());
-            assert!(peak.into_inner() <= most, "{jobs} jobs");
+            assert!(all.peak.into_inner() <= most, "{jobs} jobs");
+            assert!(large.peak.into_inner() <= most_large, "{jobs} jobs");
+        }
+    }
+
+    /// The number of things at work, and the most that there were.
+    #[derive(Default)]
+    struct Gauge {
+        now: AtomicUsize,
+        peak: AtomicUsize,
+    }
+
+    impl Gauge {
+        fn during(&self, count: usize, work: impl FnOnce()) {
+            let now = self.now.fetch_add(count, Ordering::SeqCst) + count;
+            self.peak.fetch_max(now, Ordering::SeqCst);
+            work();
+            self.now.fetch_sub(count, Ordering::SeqCst);
         }
     }
 

@@ -203,11 +203,11 @@ mod tests {
     fn names(node: &dyn Node, root: Cid) -> Vec<String> {
         let mut names = Vec::new();
         let tree = Tree::new(node, root);
-        tree.for_each(&root, |name, _| {
+        let lost = tree.for_each_readable(&root, |name, _| {
             names.push(name.to_owned());
             Ok(())
-        })
-        .unwrap();
+        });
+        assert!(lost.unwrap().is_empty());
         names
     }
 

@@ -21,7 +21,7 @@ pub const CACHE_INFO_NAME: &str = "nix-cache-info";
 pub enum Search<'n> {
     /// The node alone.
     Node,
-    /// The network too. Each block that came is told of.
+    /// The network too. The function is called for each block that came.
     Network(&'n (dyn Fn() + Sync)),
 }
 
@@ -163,26 +163,8 @@ impl<'n> Tree<'n> {
         Ok(top)
     }
 
-    /// Calls `visit` with the name and entry of everything in a directory.
-    pub fn for_each(
-        &self,
-        directory: &Cid,
-        mut visit: impl FnMut(&str, &Entry) -> Result<(), PublicationError>,
-    ) -> Result<(), PublicationError> {
-        let walked = directory::for_each(self, directory, &mut |name, entry| match visit(
-            name, entry,
-        ) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => ControlFlow::Break(error),
-        })?;
-        match walked {
-            ControlFlow::Break(error) => Err(error),
-            ControlFlow::Continue(()) => Ok(()),
-        }
-    }
-
-    /// The same for everything in a directory that can be read. Returns the shards that
-    /// cannot, each with the reason.
+    /// Calls `visit` with the name and entry of everything in a directory that can be
+    /// read. Returns the shards that cannot, each with the reason.
     ///
     /// # Errors
     /// The directory's first block cannot be read, or the node fails.

@@ -30,17 +30,12 @@ impl Tree<'_> {
         &'a self,
         files: &'a [Cid],
     ) -> impl Iterator<Item = Result<Vec<u8>, PublicationError>> + 'a {
-        let mut together = match self.search {
-            Search::Node => Some(each(self.node(), files)),
-            Search::Network(_) => None,
+        let blocks: Box<dyn Iterator<Item = _> + 'a> = match self.search {
+            Search::Node => Box::new(each(self.node(), files)),
+            Search::Network(_) => Box::new(files.iter().map(|file| self.block(file))),
         };
-        files.iter().map(move |file| match &mut together {
-            Some(blocks) => {
-                let block = blocks.next().unwrap_or_else(|| self.node().block(file));
-                self.content(file, block?)
-            }
-            None => self.read(file),
-        })
+        let files = files.iter().zip(blocks);
+        files.map(|(file, block)| self.content(file, block?))
     }
 
     /// The content of a small file that begins with this block.

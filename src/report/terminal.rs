@@ -151,7 +151,7 @@ impl Report {
     }
 
     /// The exit code of a run that ended so: a result that could not be written is a
-    /// failure, and is said.
+    /// failure, and is reported.
     pub fn end(&self, exit: Exit) -> Exit {
         match (self.output.get(), exit) {
             (Some(error), Exit::Done | Exit::Partly) => {

@@ -15,8 +15,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The same JSON with every character that cannot be printed written `\uXXXX`. Such a
-/// character beyond ASCII stands only within strings, and serialised JSON has no other.
+/// The same JSON with every character that cannot be printed written as `\u` and four
+/// digits. Serialised JSON has such characters only within strings.
 pub fn printable_json(json: &str) -> String {
     escape(json, |escaped, character| {
         for unit in character.encode_utf16(&mut [0; 2]) {

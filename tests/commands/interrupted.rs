@@ -45,12 +45,7 @@ fn signalled(node: &TestNode, signals: &[&str]) -> (Option<i32>, usize, Duration
     std::thread::sleep(Duration::from_millis(500));
     let begun = Instant::now();
     for signal in signals {
-        let pid = running.id().to_string();
-        // The shell's own `kill`.
-        let sent = std::process::Command::new("sh")
-            .args(["-c", "kill \"$0\" \"$1\"", signal, pid.as_str()])
-            .status();
-        assert!(sent.unwrap().success());
+        crate::support::signal(&running, signal);
         std::thread::sleep(Duration::from_millis(20));
     }
     let code = running.wait().unwrap().code();

@@ -309,11 +309,7 @@ fn a_signal_ends_the_pause_before_a_download_goes_on(node: &TestNode) {
         std::thread::sleep(Duration::from_millis(10));
     }
     let begun = Instant::now();
-    let pid = running.id().to_string();
-    let sent = std::process::Command::new("sh")
-        .args(["-c", "kill -TERM \"$0\"", pid.as_str()])
-        .status();
-    assert!(sent.unwrap().success());
+    crate::support::signal(&running, "-TERM");
     assert_eq!(running.wait().unwrap().code(), Some(143));
     assert!(begun.elapsed() < Duration::from_secs(10));
     let mut said = String::new();

@@ -21,7 +21,7 @@ pub fn read_ahead<'n, B: Blocks>(blocks: &B, root: &Shard, names: impl Iterator<
 
 /// The same below a shard to which `depth` bytes of each hash lead.
 ///
-/// A block that cannot be had is no failure yet: whoever needs it asks again.
+/// A block that cannot be read ends this, and fails where it is needed.
 pub(super) fn below<B: Blocks>(
     blocks: &B,
     shard: &Shard,

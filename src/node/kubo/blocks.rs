@@ -81,9 +81,8 @@ fn checked<'r>(cid: &Cid, call: impl Fn() -> Call<'r>) -> Result<Vec<u8>, NodeEr
 
 /// Blocks that the node holds, in this order, each checked against its CID.
 ///
-/// Where many do not come in a call, they are asked for one by one: a block that is
-/// missing or damaged is then named. Where something between here and the node
-/// refuses so long a URL, later calls are for fewer.
+/// A call for many that fails is followed by one for each, so that a block that is missing
+/// or damaged is named. A proxy that refuses so long a URL makes later calls shorter.
 pub fn many(rpc: &Rpc, size: &BatchSize, cids: &[Cid]) -> Result<Vec<Vec<u8>>, NodeError> {
     let mut blocks = Vec::with_capacity(cids.len());
     while blocks.len() < cids.len() {

@@ -21,7 +21,7 @@ pub use kubo::Setup;
 pub use network::Network;
 pub use node::{Answer, TestNode};
 pub use parts::{Asked, PartServer, Sent};
-pub use program::{Mirror, Run, run};
+pub use program::{Mirror, Run, run, signal};
 pub use proxy::{Proxy, Spoil};
 pub use raw::{RawAnswer, RawServer};
 pub use squid::Squid;

@@ -2,7 +2,7 @@
 
 use super::{TestNode, Upstream};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// A publisher: the program with a node, an upstream and a home of its own.
@@ -12,6 +12,16 @@ pub struct Mirror {
     home: TempDir,
     /// A publication must reach others.
     online: bool,
+}
+
+/// Sends a signal, such as `-TERM`, with the shell's own `kill`.
+#[track_caller]
+pub fn signal(process: &Child, signal: &str) {
+    let pid = process.id().to_string();
+    let sent = Command::new("sh")
+        .args(["-c", "kill \"$0\" \"$1\"", signal, pid.as_str()])
+        .status();
+    assert!(sent.unwrap().success());
 }
 
 /// The exit code and the output of a run.
