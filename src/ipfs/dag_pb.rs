@@ -76,6 +76,19 @@ impl PbNode {
         block
     }
 
+    /// The length of the node that `bytes` begin with, where that is in the canonical
+    /// form and has data: the data ends it.
+    pub fn canonical_length(bytes: &[u8]) -> Option<usize> {
+        let mut fields = Fields(bytes);
+        loop {
+            match fields.next()? {
+                Ok((2, Value::Bytes(_))) => {}
+                Ok((1, Value::Bytes(_))) => return Some(bytes.len() - fields.0.len()),
+                _ => return None,
+            }
+        }
+    }
+
     /// The cumulative size in bytes of a node whose block is `block_bytes` long.
     pub fn cumulative_size(&self, block_bytes: usize) -> u64 {
         self.links.iter().fold(block_bytes as u64, |sum, link| {

@@ -22,6 +22,7 @@ mod ledger;
 mod listing;
 mod lookup;
 mod nar_check;
+mod nar_index;
 mod narinfos;
 mod nars;
 mod observer;

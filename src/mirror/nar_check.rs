@@ -1,12 +1,10 @@
 //! The check of the nars that a published narinfo lists.
 
-use super::narinfos::nar_paths;
+use super::nar_index::NarIndex;
 use crate::guix::{ExpectedNar, NarError, NarVerifier, Narinfo, Variant};
 use crate::ipfs::cid::Cid;
-use crate::ipfs::directory::NAMES_AT_ONCE;
 use crate::node::Node;
 use crate::publication::Tree;
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::io;
 
@@ -19,74 +17,50 @@ pub enum Depth {
     Hashes,
 }
 
-/// The check of the nars of some narinfos, which are looked up together.
+/// The check of the nars that narinfos list.
+#[derive(Clone, Copy)]
 pub struct NarCheck<'t> {
-    tree: &'t Tree<'t>,
-    depth: Depth,
-    /// The sizes of the files that a first block tells of.
-    sizes: HashMap<Cid, Result<u64, String>>,
+    /// The tree that they lie in.
+    pub tree: &'t Tree<'t>,
+    /// The depth of the check.
+    pub depth: Depth,
+    /// Those that were found, with their sizes where the check needs no more.
+    pub index: &'t NarIndex,
 }
 
-impl<'t> NarCheck<'t> {
-    /// Looks the nars of these narinfos up.
-    pub fn of<'n>(
-        tree: &'t Tree<'t>,
-        depth: Depth,
-        narinfos: impl IntoIterator<Item = &'n Narinfo>,
-    ) -> Self {
-        let paths: Vec<Vec<String>> = narinfos.into_iter().flat_map(nar_paths).collect();
-        let mut files = Vec::new();
-        for paths in paths.chunks(NAMES_AT_ONCE) {
-            tree.read_ahead(paths);
-            if depth == Depth::Sizes {
-                let entries = paths.iter().filter_map(|path| tree.find(path).ok()?);
-                files.extend(entries);
-            }
-        }
-        let sizes = files
-            .iter()
-            .map(|file| file.cid)
-            .zip(tree.file_sizes(&files));
-        Self {
-            tree,
-            depth,
-            sizes: sizes
-                .map(|(file, size)| (file, size.map_err(|error| error.to_string())))
-                .collect(),
-        }
-    }
-
+impl NarCheck<'_> {
     /// Fails with the fault of the first nar of a narinfo that has one.
     pub fn check(&self, narinfo: &Narinfo) -> Result<(), String> {
         for variant in &narinfo.variants {
             let about = |error: &dyn Display| format!("{}: {error}", variant.url);
             let path = variant.path().map_err(|error| about(&error))?;
-            let entry = self.tree.find(path.components());
-            let entry = entry.map_err(|error| about(&error))?;
+            let path = path.components();
+            match (self.depth, self.index.size(path)) {
+                (Depth::Sizes, Some(size)) if has_size(variant, size).is_ok() => continue,
+                // Its fault is to be told.
+                _ => {}
+            }
+            let entry = self.tree.find(path).map_err(|error| about(&error))?;
             let entry = entry.ok_or_else(|| about(&"it is not there"))?;
             let checked = match self.depth {
                 Depth::Hashes => check_content(self.tree.node(), &entry.cid, narinfo, variant),
-                Depth::Sizes => self.check_size(&entry.cid, variant),
+                Depth::Sizes => match self.tree.file_size(&entry.cid) {
+                    Ok(size) => has_size(variant, size),
+                    Err(error) => Err(error.to_string()),
+                },
             };
             checked.map_err(|reason| about(&reason))?;
         }
         Ok(())
     }
+}
 
-    fn check_size(&self, file: &Cid, variant: &Variant) -> Result<(), String> {
-        let size = match self.sizes.get(file) {
-            Some(size) => size.clone()?,
-            None => self
-                .tree
-                .file_size(file)
-                .map_err(|error| error.to_string())?,
-        };
-        match variant.file_size {
-            Some(listed) if listed != size => {
-                Err(format!("it has {size} bytes, where FileSize says {listed}"))
-            }
-            _ => Ok(()),
+fn has_size(variant: &Variant, size: u64) -> Result<(), String> {
+    match variant.file_size {
+        Some(listed) if listed != size => {
+            Err(format!("it has {size} bytes, where FileSize says {listed}"))
         }
+        _ => Ok(()),
     }
 }
 

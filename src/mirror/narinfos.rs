@@ -137,7 +137,11 @@ pub fn for_each_of<R: Send>(
         true => 1,
         false => AT_ONCE,
     };
-    let parts = entries.chunks(at_once).map(<[_]>::to_vec).collect();
+    let mut entries = entries.into_iter();
+    let mut parts = Vec::with_capacity(entries.len().div_ceil(at_once));
+    while entries.len() > 0 {
+        parts.push(entries.by_ref().take(at_once).collect());
+    }
     let read = |part: Vec<(String, Cid)>| {
         let narinfos = PublishedNarinfo::read_each(tree, part)?;
         Ok::<_, Failure>(work(narinfos))

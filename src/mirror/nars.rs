@@ -2,20 +2,30 @@
 
 use super::damage::DamagedPart;
 use crate::guix::NarPath;
-use crate::ipfs::directory::LostShard;
+use crate::ipfs::directory::{Entry, LostShard};
 use crate::publication::{Damage, PublicationError, Tree, join};
 
 /// The directory that every nar lies in.
 const NAR: &str = "nar";
 
-/// Calls `visit` with the path of each nar that can be found, and returns the
-/// directories that cannot be read, or not as a whole.
+/// A nar that can be found.
+#[derive(Clone, Debug)]
+pub struct PublishedNar {
+    /// Its path in the root.
+    pub path: Vec<String>,
+    /// Its file.
+    pub entry: Entry,
+}
+
+/// Calls `take` with the nars that can be found, a part at a time, each read on `jobs`
+/// threads. Returns the directories that cannot be read, or not as a whole.
 ///
 /// # Errors
 /// The node fails.
 pub fn for_each_readable(
     tree: &Tree,
-    mut visit: impl FnMut(&[&str]),
+    jobs: u16,
+    mut take: impl FnMut(Vec<PublishedNar>),
 ) -> Result<Vec<DamagedPart>, PublicationError> {
     let mut damaged = Vec::new();
     let nar = match tree.find(&[NAR]) {
@@ -26,23 +36,33 @@ pub fn for_each_readable(
         Err(error) => return Err(error),
     };
     let mut directories = Vec::new();
-    let read = tree.for_each_readable(&nar, |name, entry| {
-        match NarPath::is_directory(name) {
-            true => directories.push((name.to_owned(), entry.cid)),
-            false => visit(&[NAR, name]),
-        }
+    let read = tree.for_each_part(&nar, jobs, |entries| {
+        let (below, nars) = entries
+            .into_iter()
+            .partition(|(name, _)| NarPath::is_directory(name));
+        directories.extend::<Vec<_>>(below);
+        take(in_directory(&[NAR], nars));
         Ok(())
     });
     damaged.extend(part(&[NAR], read)?);
-    for (directory, cid) in directories {
+    for (directory, entry) in directories {
         let path = [NAR, directory.as_str()];
-        let read = tree.for_each_readable(&cid, |name, _| {
-            visit(&[NAR, &directory, name]);
+        let read = tree.for_each_part(&entry.cid, jobs, |nars| {
+            take(in_directory(&path, nars));
             Ok(())
         });
         damaged.extend(part(&path, read)?);
     }
     Ok(damaged)
+}
+
+fn in_directory(directory: &[&str], nars: Vec<(String, Entry)>) -> Vec<PublishedNar> {
+    let directory = directory.iter().map(|&name| name.to_owned());
+    let nars = nars.into_iter().map(|(name, entry)| PublishedNar {
+        path: directory.clone().chain([name]).collect(),
+        entry,
+    });
+    nars.collect()
 }
 
 /// The part of a directory that could not be read.

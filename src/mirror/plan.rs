@@ -16,8 +16,10 @@ use crate::publication::{PublicationError, Tree};
 use crate::util::parallel;
 use crate::util::timestamp::Timestamp;
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 
-/// Items that are looked up or asked for before the limits are looked at again.
+/// Items that are asked for before the limits are looked at again, and published
+/// narinfos that are read together.
 const CHUNK: usize = 256;
 
 /// A plan of a run.
@@ -111,16 +113,7 @@ impl Planner<'_> {
         // Of wanted items that are published the references are read, too.
         let mut depth = self.closure;
         while !open.is_empty() {
-            let mut below = Vec::new();
-            let mut wave = open.into_iter();
-            while !self.is_over(&plan) {
-                let chunk: Vec<ItemRef> = wave.by_ref().take(CHUNK).collect();
-                if chunk.is_empty() {
-                    break;
-                }
-                self.chunk(&mut plan, chunk, depth, &mut below)?;
-            }
-            plan.left.extend(wave.map(|item| item.hash));
+            let mut below = self.wave(&mut plan, open, depth)?;
             below.retain(|item: &ItemRef| {
                 known.insert(item.hash) && self.standing(item) == Standing::Due
             });
@@ -147,35 +140,83 @@ impl Planner<'_> {
         plan.failure.is_some() || self.budget.is_planned(plan.items.len()) || self.budget.is_spent()
     }
 
-    /// Plans some items. The items that they refer to are added to `below`.
-    fn chunk(
+    /// Plans some items. Returns those that they refer to.
+    fn wave(
         &self,
         plan: &mut Plan,
         items: Vec<ItemRef>,
         depth: Closure,
-        below: &mut Vec<ItemRef>,
-    ) -> Result<(), Failure> {
-        let mut unpublished = Vec::new();
-        for looked_up in self.look_up(items, depth)? {
-            match looked_up {
-                (item, None) => unpublished.push(item),
-                (item, Some(references)) => {
-                    plan.already += usize::from(depth == self.closure);
-                    if self.ledger.owed.contains_key(&item.hash) {
-                        plan.settled.push(item.hash);
-                    }
-                    below.extend(references);
-                }
+    ) -> Result<Vec<ItemRef>, Failure> {
+        let hashes: Vec<HashPart> = items.iter().map(|item| item.hash).collect();
+        if self.budget.is_spent() {
+            plan.left.extend(hashes);
+            return Ok(Vec::new());
+        }
+        let entries = narinfos::entries(self.tree, &hashes)?;
+        let (mut there, mut new) = (Vec::new(), Vec::new());
+        for (item, entry) in items.into_iter().zip(entries) {
+            match entry {
+                Some(entry) => there.push((item.hash, entry.cid)),
+                None => new.push(item),
             }
         }
-        let begin = plan.items.len();
-        plan.add(self.lookup, unpublished, self.budget);
-        if self.closure == Closure::Whole {
-            let new = plan.items[begin..].iter();
-            let references = new.flat_map(|item| &item.narinfo.references);
-            below.extend(references.map(ItemRef::from));
+        if depth == self.closure {
+            plan.already += there.len();
         }
-        Ok(())
+        let owed = &self.ledger.owed;
+        let settled = there.iter().map(|(item, _)| *item);
+        plan.settled
+            .extend(settled.filter(|item| owed.contains_key(item)));
+        let mut below = match depth {
+            Closure::Whole => self.references(there)?,
+            Closure::ItemOnly => Vec::new(),
+        };
+        let mut new = new.into_iter();
+        while !self.is_over(plan) {
+            let chunk: Vec<ItemRef> = new.by_ref().take(CHUNK).collect();
+            if chunk.is_empty() {
+                break;
+            }
+            let begin = plan.items.len();
+            plan.add(self.lookup, chunk, self.budget);
+            if self.closure == Closure::Whole {
+                let new = plan.items[begin..].iter();
+                let references = new.flat_map(|item| &item.narinfo.references);
+                below.extend(references.map(ItemRef::from));
+            }
+        }
+        plan.left.extend(new.map(|item| item.hash));
+        Ok(below)
+    }
+
+    /// The items that published ones refer to, each once.
+    fn references(&self, published: Vec<(HashPart, Cid)>) -> Result<Vec<ItemRef>, Failure> {
+        let mut parts: Vec<Vec<(HashPart, Cid)>> = Vec::new();
+        for part in published.chunks(CHUNK) {
+            parts.push(part.to_vec());
+        }
+        let read = |part: Vec<(HashPart, Cid)>| {
+            let (items, files): (Vec<HashPart>, Vec<Cid>) = part.into_iter().unzip();
+            let read = items.iter().zip(self.tree.read_each(&files));
+            let read = read.map(|(item, narinfo)| references_of(item, narinfo));
+            read.collect::<Result<Vec<_>, _>>()
+        };
+        let mut seen = HashSet::new();
+        let mut references = Vec::new();
+        let mut failure = Ok(());
+        parallel::for_each(MOST_REQUESTS, parts, read, |read| match read {
+            Ok(read) => {
+                let new = read.iter().flatten();
+                let new = new.filter(|path| seen.insert(path.hash()));
+                references.extend(new.map(ItemRef::from));
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                failure = Err(error);
+                ControlFlow::Break(())
+            }
+        });
+        failure.map(|()| references)
     }
 
     /// Takes items out of the plan that refer to something neither published nor in
@@ -228,44 +269,21 @@ impl Planner<'_> {
             false => SkipReason::WaitsFor(reference),
         }
     }
-
-    /// Looks the items up in the root.
-    fn look_up(&self, items: Vec<ItemRef>, references: Closure) -> Result<Vec<LookedUp>, Failure> {
-        let hashes: Vec<HashPart> = items.iter().map(|item| item.hash).collect();
-        let entries = narinfos::entries(self.tree, &hashes)?;
-        let read: Vec<Cid> = match references {
-            Closure::Whole => entries.iter().flatten().map(|entry| entry.cid).collect(),
-            Closure::ItemOnly => Vec::new(),
-        };
-        let mut narinfos = self.tree.read_each(&read);
-        let items = items.into_iter().zip(entries).map(|(item, entry)| {
-            let narinfo = entry.and_then(|_| narinfos.next());
-            let below = match narinfo {
-                Some(narinfo) => Some(references_of(&item, narinfo)?),
-                None => entry.map(|_| Vec::new()),
-            };
-            Ok((item, below))
-        });
-        items.collect()
-    }
 }
 
 /// The references of a published item. An unreadable narinfo of the root is for `verify`
 /// to report, not a reason to stop mirroring others.
 fn references_of(
-    item: &ItemRef,
+    item: &HashPart,
     narinfo: Result<Vec<u8>, PublicationError>,
-) -> Result<Vec<ItemRef>, Failure> {
+) -> Result<Vec<StorePath>, Failure> {
     let bytes = match narinfo {
         Err(error) if error.is_of_block() => return Ok(Vec::new()),
         read => read?,
     };
-    let references = Narinfo::parse(&bytes)
-        .ok()
-        .filter(|narinfo| narinfo.matches(&item.hash))
-        .map(|narinfo| narinfo.references)
-        .unwrap_or_default();
-    Ok(references.iter().map(ItemRef::from).collect())
+    let narinfo = Narinfo::parse(&bytes).ok();
+    let narinfo = narinfo.filter(|narinfo| narinfo.matches(item));
+    Ok(narinfo.map_or_else(Vec::new, |narinfo| narinfo.references))
 }
 
 impl Plan {
@@ -290,7 +308,3 @@ impl Plan {
         }
     }
 }
-
-/// `None` for an item that is not in the root; for one that is, its references, if
-/// those are wanted.
-type LookedUp = (ItemRef, Option<Vec<ItemRef>>);

@@ -159,13 +159,15 @@ impl Removal {
             };
             removal.removed.push((item, path));
         }
-        let lost = nars::for_each_readable(tree, |path| {
-            let owner = path.last().and_then(|name| NarPath::owner_of(name));
-            if let Some(item) = owner.filter(|hash| wanted.contains_key(hash)) {
-                nars.insert(path.iter().map(|&name| name.to_owned()).collect());
-                // A nar without a narinfo is all that is left of it.
-                if published.insert(item) {
-                    removal.removed.push((item, wanted[&item].label.clone()));
+        let lost = nars::for_each_readable(tree, request.jobs, |found| {
+            for nar in found {
+                let owner = nar.path.last().and_then(|name| NarPath::owner_of(name));
+                if let Some(item) = owner.filter(|hash| wanted.contains_key(hash)) {
+                    nars.insert(nar.path);
+                    // A nar without a narinfo is all that is left of it.
+                    if published.insert(item) {
+                        removal.removed.push((item, wanted[&item].label.clone()));
+                    }
                 }
             }
         })?;

@@ -4,13 +4,14 @@
 
 use super::damage::DamagedPart;
 use super::failure::Failure;
-use super::item_set::{ItemSet, PathSet};
+use super::item_set::ItemSet;
 use super::items::ItemRef;
 use super::json;
 use super::keys::no_key;
 use super::nar_check::{Depth, NarCheck};
+use super::nar_index::NarIndex;
 use super::narinfos::{self, PublishedNarinfo, nar_paths};
-use super::nars;
+use super::nars::{self, PublishedNar};
 use super::observer::{Event, Observer};
 use super::request::Closure;
 use crate::guix::{HashPart, NarPath, StorePath};
@@ -151,24 +152,29 @@ pub fn verify_root(
         unlisted: Vec::new(),
         missing: BTreeSet::new(),
     };
-    let published = published(tree)?;
-    let mut listed = PathSet::default();
-    let work = |narinfos: Vec<PublishedNarinfo>| {
-        let readable = narinfos.iter().flat_map(|narinfo| &narinfo.narinfo);
-        let nars = NarCheck::of(tree, check.depth, readable);
-        let narinfos = narinfos.into_iter();
-        let checked = narinfos.map(|narinfo| Checked::new(&nars, check, &published, narinfo));
-        checked.collect()
-    };
     // Each thread that decompresses takes a processor, and memory for the window.
     let jobs = match check.depth {
         Depth::Hashes => check.jobs.min(parallel::processors()),
         Depth::Sizes => check.jobs,
     };
+    let published = published(tree, check.jobs)?;
+    let (index, unreadable) = NarIndex::read(tree, check.jobs, check.depth == Depth::Sizes)?;
+    let mut listed = vec![false; index.len()];
+    let nars = NarCheck {
+        tree,
+        depth: check.depth,
+        index: &index,
+    };
+    let work = |narinfos: Vec<PublishedNarinfo>| {
+        let narinfos = narinfos.into_iter();
+        let checked = narinfos.map(|narinfo| Checked::new(&nars, check, &published, narinfo));
+        checked.collect()
+    };
     let lost = narinfos::for_each_readable(tree, jobs, work, |checked: Checked| {
         report.narinfos += 1;
         report.nars += checked.nars.len() as u64;
-        checked.nars.iter().for_each(|path| listed.insert(path));
+        let places = checked.nars.iter().filter_map(|path| index.place(path));
+        places.for_each(|place| listed[place] = true);
         report.missing.extend(checked.missing);
         match checked.broken {
             None => observer.notify(Event::Whole(&checked.name)),
@@ -177,18 +183,30 @@ pub fn verify_root(
     })?;
     let root_is_whole = lost.is_empty();
     report.damaged.extend(DamagedPart::of_shards(&[], lost));
-    find_unlisted(tree, &mut report, root_is_whole, &published, &mut listed)?;
+    report.damaged.extend(unreadable);
+    if !listed.iter().all(|is_listed| *is_listed) {
+        let is_listed = |path: &[String]| index.place(path).is_some_and(|place| listed[place]);
+        find_unlisted(
+            tree,
+            check.jobs,
+            &mut report,
+            root_is_whole,
+            &published,
+            is_listed,
+        )?;
+    }
     Ok(report)
 }
 
 /// The items whose narinfos can be found.
-fn published(tree: &Tree) -> Result<ItemSet, Failure> {
-    let mut items: Vec<HashPart> = Vec::new();
-    tree.for_each_readable(&tree.root, |name, _| {
-        items.extend(item_of(name).map(|item| item.hash));
-        Ok(())
+fn published(tree: &Tree, jobs: u16) -> Result<ItemSet, Failure> {
+    let mut items = ItemSet::default();
+    tree.for_each_part(&tree.root, jobs, |entries| {
+        let found = entries.iter().filter_map(|(name, _)| item_of(name));
+        items.extend(found.map(|item| item.hash));
+        Ok::<_, Failure>(())
     })?;
-    Ok(items.into_iter().collect())
+    Ok(items)
 }
 
 /// The item that a narinfo's name stands for.
@@ -288,10 +306,11 @@ fn damaged_cache_info(error: &PublicationError) -> DamagedPart {
 /// any other may be listed by a narinfo that cannot be read.
 fn find_unlisted(
     tree: &Tree,
+    jobs: u16,
     report: &mut VerifyReport,
     root_is_whole: bool,
     published: &ItemSet,
-    listed: &mut PathSet,
+    is_listed: impl Fn(&[String]) -> bool,
 ) -> Result<(), Failure> {
     let broken = report.broken.iter();
     let unread = broken.filter(|broken| broken.fault == ItemFault::Content);
@@ -301,21 +320,22 @@ fn find_unlisted(
     let all_are_read = root_is_whole && unread.is_empty();
     // By item, since one may have several nars.
     let mut lost: BTreeMap<HashPart, String> = BTreeMap::new();
-    let damaged = nars::for_each_readable(tree, |path| {
-        if listed.contains(path) {
-            return;
-        }
-        let name = path.last().copied().unwrap_or_default();
-        match NarPath::owner_of(name) {
-            Some(item) if unread.contains(&item) => {}
-            Some(item) if !root_is_whole && !published.contains(&item) => {
-                lost.entry(item).or_insert_with(|| name.to_owned());
+    nars::for_each_readable(tree, jobs, |nars| {
+        for PublishedNar { path, .. } in nars {
+            if is_listed(&path) {
+                continue;
             }
-            None if !all_are_read => {}
-            _ => report.unlisted.push(join(path)),
+            let name = path.last().map_or("", String::as_str);
+            match NarPath::owner_of(name) {
+                Some(item) if unread.contains(&item) => {}
+                Some(item) if !root_is_whole && !published.contains(&item) => {
+                    lost.entry(item).or_insert_with(|| name.to_owned());
+                }
+                None if !all_are_read => {}
+                _ => report.unlisted.push(join(&path)),
+            }
         }
     })?;
-    report.damaged.extend(damaged);
     report.broken.extend(lost.into_iter().map(|(hash, label)| {
         let reason =
             format!("its narinfo is lost with a part of the root; its nar {label} is there");

@@ -6,12 +6,17 @@ use crate::ipfs::blocks::{Blocks, many_beside};
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::dag_pb::PbNode;
 use crate::ipfs::directory::{
-    self, DirectoryNode, Entry, LostShard, NAMES_AT_ONCE, Step, TreeError,
+    self, DirectoryNode, Entry, LostShard, NAMES_AT_ONCE, Step, TreeError, lookup_each, name_hash,
 };
 use crate::node::{Node, NodeError};
+use crate::util::parallel;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Parts of many names that are looked up at once: two keep a node on two processors
+/// busy.
+const PARTS_AT_ONCE: u16 = 4;
 
 /// The name of the file that tells of the store.
 pub const CACHE_INFO_NAME: &str = "nix-cache-info";
@@ -109,17 +114,44 @@ impl<'n> Tree<'n> {
         Ok(Some(entry))
     }
 
-    /// The entries at these paths, each as [`Tree::find`] gives it. The shards on the
-    /// ways are read together.
+    /// The entries at these paths, each as [`Tree::find`] gives it. They are looked up in
+    /// the order of their places, so that each shard is read about once.
     pub fn find_each(
         &self,
         paths: &[impl AsRef<[String]>],
     ) -> Result<Vec<Option<Entry>>, PublicationError> {
-        let mut entries = Vec::with_capacity(paths.len());
-        for paths in paths.chunks(NAMES_AT_ONCE) {
-            self.read_ahead(paths);
-            for path in paths {
-                entries.push(self.find(path.as_ref())?);
+        let mut entries = vec![None; paths.len()];
+        let mut places: BTreeMap<&[String], Vec<(&str, usize)>> = BTreeMap::new();
+        for (at, path) in paths.iter().enumerate() {
+            match path.as_ref().split_last() {
+                Some((name, directory)) => places.entry(directory).or_default().push((name, at)),
+                None => entries[at] = self.find(path.as_ref())?,
+            }
+        }
+        for (directory, mut names) in places {
+            let Some(directory) = self.find(directory)? else {
+                continue;
+            };
+            match &*self.top(&directory.cid)? {
+                DirectoryNode::Plain(plain) => {
+                    for (name, at) in names {
+                        entries[at] = plain.entries.get(name).copied();
+                    }
+                }
+                DirectoryNode::Sharded(root) => {
+                    names.sort_by_cached_key(|(name, _)| name_hash(name));
+                    let parts = names.chunks(NAMES_AT_ONCE).map(<[_]>::to_vec).collect();
+                    let look_up = |names: Vec<(&str, usize)>| {
+                        let (names, ats): (Vec<&str>, Vec<usize>) = names.into_iter().unzip();
+                        Ok::<_, TreeError<_>>((ats, lookup_each(self, root, &names)?))
+                    };
+                    for part in parallel::map(PARTS_AT_ONCE, parts, look_up) {
+                        let (ats, found) = part?;
+                        ats.into_iter()
+                            .zip(found)
+                            .for_each(|(at, entry)| entries[at] = entry);
+                    }
+                }
             }
         }
         Ok(entries)

@@ -8,12 +8,16 @@ use crate::ipfs::directory::{DirectoryNode, Entry, LostShard, Shard, Step, walk_
 use crate::util::parallel;
 use std::ops::ControlFlow;
 
-/// Slots of a root shard of which all entries are held in memory. A million entries
-/// leave 3,900 in a slot.
-const SLOTS_AT_ONCE: usize = 64;
+/// Entries that are held in memory at once, about: 12 MB.
+const ENTRIES_AT_ONCE: usize = 1 << 16;
 
-/// Slots that a thread reads together where many blocks come in a call.
-const SLOTS_TOGETHER: usize = 16;
+/// Slots of a root shard that are read first, which tell how many entries a slot has. A
+/// million entries leave 3,900 in a slot.
+const FIRST_SLOTS: usize = 8;
+
+/// Threads that share some slots where many blocks come in a call: each reads more in a
+/// call so.
+const MOST_READERS: u16 = 4;
 
 /// The part of a directory below some slots.
 #[derive(Default)]
@@ -46,12 +50,14 @@ impl Tree<'_> {
             }
         };
         let slots: Vec<u8> = shard.children.keys().copied().collect();
+        let mut rest = slots.as_slice();
+        let mut at_once = FIRST_SLOTS;
         let mut lost = Vec::new();
-        let together = match self.answers_many() {
-            true => SLOTS_TOGETHER,
-            false => 1,
-        };
-        for group in slots.chunks(SLOTS_AT_ONCE) {
+        while let (group @ [_, ..], others) = rest.split_at(at_once.min(rest.len())) {
+            let together = match self.answers_many() {
+                true => group.len().div_ceil(jobs.clamp(1, MOST_READERS).into()),
+                false => 1,
+            };
             let parts: Vec<&[u8]> = group.chunks(together).collect();
             let mut entries = Vec::new();
             let mut failure = None;
@@ -67,6 +73,9 @@ impl Tree<'_> {
                     ControlFlow::Break(())
                 }
             });
+            let of_slot = entries.len().div_ceil(group.len());
+            at_once = (ENTRIES_AT_ONCE / of_slot.max(1)).max(1);
+            rest = others;
             take(entries)?;
             if let Some(failure) = failure {
                 return Err(failure.into());

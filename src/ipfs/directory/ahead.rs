@@ -1,14 +1,62 @@
-//! The shards on the ways of many names, read a level at a time before they are
-//! needed one by one.
+//! The shards on the ways of many names, read a level at a time.
 
 use super::super::blocks::Blocks;
 use super::super::cid::Cid;
-use super::shard::{Child, Shard, name_hash};
+use super::entry::Entry;
+use super::error::{DirectoryError, TreeError, malformed};
+use super::shard::{Child, Shard, decode, name_hash};
 use std::collections::BTreeMap;
 
 /// Names whose ways are read together. Their shards take a few MiB, which a source
 /// that keeps blocks for [`read_ahead`] must have room for.
 pub const NAMES_AT_ONCE: usize = 2048;
+
+/// Levels of shards: a hash has a byte for each.
+const DEPTHS: usize = 8;
+
+/// The entries of these names in the directory whose root shard is `root`. Each shard is
+/// read once.
+pub fn lookup_each<B: Blocks>(
+    blocks: &B,
+    root: &Shard,
+    names: &[&str],
+) -> Result<Vec<Option<Entry>>, TreeError<B::Error>> {
+    let hashes: Vec<_> = names.iter().map(|name| name_hash(name)).collect();
+    let mut entries = vec![None; names.len()];
+    let mut follow = |shard: &Shard, depth: usize, ways: Vec<usize>, next: &mut Ways| {
+        for way in ways {
+            match shard.children.get(&hashes[way][depth]) {
+                Some(Child::Shard(link)) => next.entry(link.cid).or_default().push(way),
+                Some(Child::Entry(name, entry)) if name == names[way] => {
+                    entries[way] = Some(*entry);
+                }
+                _ => {}
+            }
+        }
+    };
+    let mut open = Ways::new();
+    follow(root, 0, (0..names.len()).collect(), &mut open);
+    for depth in 1.. {
+        let cids: Vec<Cid> = open.keys().copied().collect();
+        match cids.first() {
+            None => break,
+            Some(deepest) if depth == DEPTHS => {
+                return Err(malformed(deepest, DirectoryError::TooDeep));
+            }
+            Some(_) => {}
+        }
+        let read = blocks.get_many(&cids).map_err(TreeError::Blocks)?;
+        let mut next = Ways::new();
+        for ((cid, ways), block) in open.into_iter().zip(read) {
+            follow(&decode(&cid, &block)?, depth, ways, &mut next);
+        }
+        open = next;
+    }
+    Ok(entries)
+}
+
+/// Shards of one level, each with the places of the names that lead to it.
+type Ways = BTreeMap<Cid, Vec<usize>>;
 
 /// Reads the shards on the ways of these names from the root shard of their
 /// directory, for a source that keeps what it has read.

@@ -17,7 +17,7 @@ mod shard;
 mod tests;
 mod walk;
 
-pub use ahead::{NAMES_AT_ONCE, read_ahead};
+pub use ahead::{NAMES_AT_ONCE, lookup_each, read_ahead};
 pub use entry::{Changes, Entry};
 pub use error::{DirectoryError, TreeError};
 pub use node::{DirectoryNode, for_each, lookup, walk};
