@@ -31,15 +31,18 @@ impl NarIndex {
         with_sizes: bool,
     ) -> Result<(Self, Vec<DamagedPart>), PublicationError> {
         let mut index = Self::default();
-        let damaged = nars::for_each_readable(tree, jobs, |nars| {
-            let parts = nars.chunks(AT_ONCE).collect();
-            let sizes = parallel::map(jobs, parts, |nars: &[PublishedNar]| match with_sizes {
-                true => sizes(tree, nars),
-                false => vec![None; nars.len()],
-            });
-            let digests = nars.iter().map(|nar| index.keys.hash_one(&nar.path));
-            index.nars.extend(digests.zip(sizes.into_iter().flatten()));
-        })?;
+        let damaged =
+            nars::for_each_readable(tree, jobs, |nars| {
+                let parts = nars.chunks(AT_ONCE).collect();
+                let sizes = parallel::map(tree.readers(jobs), parts, |nars: &[PublishedNar]| {
+                    match with_sizes {
+                        true => sizes(tree, nars),
+                        false => vec![None; nars.len()],
+                    }
+                });
+                let digests = nars.iter().map(|nar| index.keys.hash_one(&nar.path));
+                index.nars.extend(digests.zip(sizes.into_iter().flatten()));
+            })?;
         index.nars.sort_unstable();
         Ok((index, damaged))
     }

@@ -1,7 +1,7 @@
 //! Every narinfo of a published root, read a part at a time on a few threads.
 
 use super::failure::Failure;
-use crate::guix::{HashPart, Narinfo, Variant};
+use crate::guix::{HashPart, Narinfo, StorePath, Variant};
 use crate::ipfs::cid::Cid;
 use crate::ipfs::directory::{Entry, LostShard};
 use crate::node::Refusal;
@@ -85,6 +85,34 @@ pub fn published(
         .collect())
 }
 
+/// The references of published items, by their narinfos' files. A narinfo that cannot be
+/// read is for a check to report, and has none.
+pub fn references(
+    tree: &Tree,
+    published: &[(HashPart, Cid)],
+) -> Result<Vec<StorePath>, PublicationError> {
+    let read = |part: &[(HashPart, Cid)]| {
+        let files: Vec<Cid> = part.iter().map(|(_, file)| *file).collect();
+        let mut references = Vec::new();
+        for ((item, _), narinfo) in part.iter().zip(tree.read_each(&files)) {
+            let bytes = match narinfo {
+                Err(error) if error.is_of_block() => continue,
+                narinfo => narinfo?,
+            };
+            let narinfo = Narinfo::parse(&bytes).ok();
+            let narinfo = narinfo.filter(|narinfo| narinfo.matches(item));
+            references.extend(narinfo.into_iter().flat_map(|narinfo| narinfo.references));
+        }
+        Ok::<_, PublicationError>(references)
+    };
+    let parts = published.chunks(AT_ONCE).collect();
+    let mut references = Vec::new();
+    for part in parallel::map(tree.readers(u16::MAX), parts, read) {
+        references.extend(part?);
+    }
+    Ok(references)
+}
+
 /// Calls `work` with the narinfos of the root, some at a time on several threads, and
 /// `take` with each result on this one.
 ///
@@ -147,7 +175,7 @@ pub fn for_each_of<R: Send>(
         Ok::<_, Failure>(work(narinfos))
     };
     let mut failure = Ok(());
-    parallel::for_each(jobs, parts, read, |results| match results {
+    parallel::for_each(tree.readers(jobs), parts, read, |results| match results {
         Ok(results) => {
             results.into_iter().for_each(&mut take);
             ControlFlow::Continue(())

@@ -6,21 +6,23 @@ use super::in_flight::MOST_REQUESTS;
 use super::items::ItemRef;
 use super::ledger::{Ledger, Standing};
 use super::lookup::{LookupError, NarinfoLookup, PlannedItem};
-use super::narinfos;
+use super::narinfos::{self, narinfo_name};
 use super::request::{Closure, Pauses};
 use super::schedule::Budget;
 use super::skipped::{SkipKind, SkipReason, Skipped};
-use crate::guix::{HashPart, Narinfo, StorePath};
-use crate::ipfs::cid::Cid;
-use crate::publication::{PublicationError, Tree};
+use crate::guix::{HashPart, StorePath};
+use crate::ipfs::directory::name_hash;
+use crate::publication::Tree;
 use crate::util::parallel;
 use crate::util::timestamp::Timestamp;
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
 
-/// Items that are asked for before the limits are looked at again, and published
-/// narinfos that are read together.
+/// Items that are asked for before the limits are looked at again.
 const CHUNK: usize = 256;
+
+/// Items that are looked up in the root together. They are taken in the order of their
+/// places, so that each shard is read once.
+const LOOKED_UP: usize = 8192;
 
 /// A plan of a run.
 #[derive(Debug, Default)]
@@ -113,11 +115,8 @@ impl Planner<'_> {
         // Of wanted items that are published the references are read, too.
         let mut depth = self.closure;
         while !open.is_empty() {
-            let mut below = self.wave(&mut plan, open, depth)?;
-            below.retain(|item: &ItemRef| {
-                known.insert(item.hash) && self.standing(item) == Standing::Due
-            });
-            open = below;
+            open = self.wave(&mut plan, open, depth, &mut known)?;
+            open.retain(|item| self.standing(item) == Standing::Due);
             depth = Closure::ItemOnly;
         }
         let is_full = self.budget.is_planned(plan.items.len());
@@ -140,37 +139,19 @@ impl Planner<'_> {
         plan.failure.is_some() || self.budget.is_planned(plan.items.len()) || self.budget.is_spent()
     }
 
-    /// Plans some items. Returns those that they refer to.
+    /// Plans some items. Returns those that they refer to and that were not known.
     fn wave(
         &self,
         plan: &mut Plan,
         items: Vec<ItemRef>,
         depth: Closure,
+        known: &mut HashSet<HashPart>,
     ) -> Result<Vec<ItemRef>, Failure> {
-        let hashes: Vec<HashPart> = items.iter().map(|item| item.hash).collect();
-        if self.budget.is_spent() {
-            plan.left.extend(hashes);
-            return Ok(Vec::new());
-        }
-        let entries = narinfos::entries(self.tree, &hashes)?;
-        let (mut there, mut new) = (Vec::new(), Vec::new());
-        for (item, entry) in items.into_iter().zip(entries) {
-            match entry {
-                Some(entry) => there.push((item.hash, entry.cid)),
-                None => new.push(item),
-            }
-        }
-        if depth == self.closure {
-            plan.already += there.len();
-        }
-        let owed = &self.ledger.owed;
-        let settled = there.iter().map(|(item, _)| *item);
-        plan.settled
-            .extend(settled.filter(|item| owed.contains_key(item)));
-        let mut below = match depth {
-            Closure::Whole => self.references(there)?,
-            Closure::ItemOnly => Vec::new(),
+        let mut below = Below {
+            known,
+            items: Vec::new(),
         };
+        let new = self.pass_published(plan, items, depth, &mut below)?;
         let mut new = new.into_iter();
         while !self.is_over(plan) {
             let chunk: Vec<ItemRef> = new.by_ref().take(CHUNK).collect();
@@ -181,42 +162,50 @@ impl Planner<'_> {
             plan.add(self.lookup, chunk, self.budget);
             if self.closure == Closure::Whole {
                 let new = plan.items[begin..].iter();
-                let references = new.flat_map(|item| &item.narinfo.references);
-                below.extend(references.map(ItemRef::from));
+                below.extend(new.flat_map(|item| &item.narinfo.references));
             }
         }
         plan.left.extend(new.map(|item| item.hash));
-        Ok(below)
+        Ok(below.items)
     }
 
-    /// The items that published ones refer to, each once.
-    fn references(&self, published: Vec<(HashPart, Cid)>) -> Result<Vec<ItemRef>, Failure> {
-        let mut parts: Vec<Vec<(HashPart, Cid)>> = Vec::new();
-        for part in published.chunks(CHUNK) {
-            parts.push(part.to_vec());
+    /// Passes over the items that are published, and returns the others in their order.
+    fn pass_published(
+        &self,
+        plan: &mut Plan,
+        items: Vec<ItemRef>,
+        depth: Closure,
+        below: &mut Below,
+    ) -> Result<Vec<ItemRef>, Failure> {
+        let mut is_there = vec![false; items.len()];
+        let mut places: Vec<usize> = (0..items.len()).collect();
+        places.sort_by_cached_key(|&at| name_hash(&narinfo_name(&items[at].hash)));
+        for places in places.chunks(LOOKED_UP) {
+            if self.budget.is_spent() {
+                break;
+            }
+            let hashes: Vec<HashPart> = places.iter().map(|&at| items[at].hash).collect();
+            let entries = narinfos::entries(self.tree, &hashes)?;
+            let mut published = Vec::new();
+            for (&at, entry) in places.iter().zip(entries) {
+                if let Some(entry) = entry {
+                    is_there[at] = true;
+                    published.push((items[at].hash, entry.cid));
+                }
+            }
+            let settled = published.iter().map(|(item, _)| *item);
+            let settled = settled.filter(|item| self.ledger.owed.contains_key(item));
+            plan.settled.extend(settled);
+            if depth == self.closure {
+                plan.already += published.len();
+            }
+            if depth == Closure::Whole {
+                below.extend(&narinfos::references(self.tree, &published)?);
+            }
         }
-        let read = |part: Vec<(HashPart, Cid)>| {
-            let (items, files): (Vec<HashPart>, Vec<Cid>) = part.into_iter().unzip();
-            let read = items.iter().zip(self.tree.read_each(&files));
-            let read = read.map(|(item, narinfo)| references_of(item, narinfo));
-            read.collect::<Result<Vec<_>, _>>()
-        };
-        let mut seen = HashSet::new();
-        let mut references = Vec::new();
-        let mut failure = Ok(());
-        parallel::for_each(MOST_REQUESTS, parts, read, |read| match read {
-            Ok(read) => {
-                let new = read.iter().flatten();
-                let new = new.filter(|path| seen.insert(path.hash()));
-                references.extend(new.map(ItemRef::from));
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                failure = Err(error);
-                ControlFlow::Break(())
-            }
-        });
-        failure.map(|()| references)
+        let items = items.into_iter().zip(is_there);
+        let others = items.filter_map(|(item, is_there)| (!is_there).then_some(item));
+        Ok(others.collect())
     }
 
     /// Takes items out of the plan that refer to something neither published nor in
@@ -271,19 +260,22 @@ impl Planner<'_> {
     }
 }
 
-/// The references of a published item. An unreadable narinfo of the root is for `verify`
-/// to report, not a reason to stop mirroring others.
-fn references_of(
-    item: &HashPart,
-    narinfo: Result<Vec<u8>, PublicationError>,
-) -> Result<Vec<StorePath>, Failure> {
-    let bytes = match narinfo {
-        Err(error) if error.is_of_block() => return Ok(Vec::new()),
-        read => read?,
-    };
-    let narinfo = Narinfo::parse(&bytes).ok();
-    let narinfo = narinfo.filter(|narinfo| narinfo.matches(item));
-    Ok(narinfo.map_or_else(Vec::new, |narinfo| narinfo.references))
+/// The items that others refer to.
+struct Below<'k> {
+    /// All items that were met.
+    known: &'k mut HashSet<HashPart>,
+    /// Those that were not known.
+    items: Vec<ItemRef>,
+}
+
+impl<'p> Extend<&'p StorePath> for Below<'_> {
+    fn extend<I: IntoIterator<Item = &'p StorePath>>(&mut self, references: I) {
+        for path in references {
+            if self.known.insert(path.hash()) {
+                self.items.push(path.into());
+            }
+        }
+    }
 }
 
 impl Plan {

@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Parts of many names that are looked up at once: two keep a node on two processors
-/// busy.
-const PARTS_AT_ONCE: u16 = 4;
+/// The most threads that read blocks of a node: two keep one on the same machine busy,
+/// and each takes memory.
+const MOST_READERS: u16 = 4;
 
 /// The name of the file that tells of the store.
 pub const CACHE_INFO_NAME: &str = "nix-cache-info";
@@ -84,6 +84,15 @@ impl<'n> Tree<'n> {
         matches!(self.search, Search::Network(_))
     }
 
+    /// The threads that read it where a person wants `jobs` of them. Over the network
+    /// each waits for a block of its own.
+    pub fn readers(&self, jobs: u16) -> u16 {
+        match self.search {
+            Search::Node => jobs.clamp(1, MOST_READERS),
+            Search::Network(_) => jobs.max(1),
+        }
+    }
+
     pub(super) fn block(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
         match self.search {
             Search::Node => self.node.block(cid),
@@ -145,7 +154,7 @@ impl<'n> Tree<'n> {
                         let (names, ats): (Vec<&str>, Vec<usize>) = names.into_iter().unzip();
                         Ok::<_, TreeError<_>>((ats, lookup_each(self, root, &names)?))
                     };
-                    for part in parallel::map(PARTS_AT_ONCE, parts, look_up) {
+                    for part in parallel::map(self.readers(u16::MAX), parts, look_up) {
                         let (ats, found) = part?;
                         ats.into_iter()
                             .zip(found)

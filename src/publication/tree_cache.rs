@@ -9,6 +9,9 @@ use std::sync::Arc;
 /// lie in 113 shards, 0.7 MB; those on the ways of 2048 names take up to 8 MB.
 const MAX_CACHE_BYTES: usize = 32 << 20;
 
+/// Bytes that a block takes besides its own.
+const BYTES_BESIDE: usize = 2 * size_of::<(Cid, Vec<u8>)>();
+
 /// Directories that are kept as a whole; a plain one takes up to a MiB.
 const MAX_TOPS: usize = 16;
 
@@ -31,11 +34,12 @@ impl TreeCache {
 
     /// Takes a block.
     pub fn insert(&mut self, cid: Cid, block: Vec<u8>) {
-        if self.bytes + block.len() > MAX_CACHE_BYTES / 2 {
+        let bytes = block.len() + BYTES_BESIDE;
+        if self.bytes + bytes > MAX_CACHE_BYTES / 2 {
             self.older = std::mem::take(&mut self.blocks);
             self.bytes = 0;
         }
-        self.bytes += block.len();
+        self.bytes += bytes;
         self.blocks.insert(cid, block);
     }
 

@@ -15,10 +15,6 @@ const ENTRIES_AT_ONCE: usize = 1 << 16;
 /// million entries leave 3,900 in a slot.
 const FIRST_SLOTS: usize = 8;
 
-/// Threads that share some slots where many blocks come in a call: each reads more in a
-/// call so.
-const MOST_READERS: u16 = 4;
-
 /// The part of a directory below some slots.
 #[derive(Default)]
 struct Part {
@@ -28,7 +24,7 @@ struct Part {
 
 impl Tree<'_> {
     /// Calls `take` with the names and entries of a directory, a part at a time, each
-    /// read on `jobs` threads. Returns the shards that cannot be read, each with the
+    /// read on up to `jobs` threads. Returns the shards that cannot be read, each with the
     /// reason.
     ///
     /// # Errors
@@ -39,6 +35,7 @@ impl Tree<'_> {
         jobs: u16,
         mut take: impl FnMut(Vec<(String, Entry)>) -> Result<(), E>,
     ) -> Result<Vec<(LostShard, PublicationError)>, E> {
+        let jobs = self.readers(jobs);
         let top = self.top(directory)?;
         let shard = match &*top {
             DirectoryNode::Sharded(shard) => shard,
@@ -55,14 +52,14 @@ impl Tree<'_> {
         let mut lost = Vec::new();
         while let (group @ [_, ..], others) = rest.split_at(at_once.min(rest.len())) {
             let together = match self.answers_many() {
-                true => group.len().div_ceil(jobs.clamp(1, MOST_READERS).into()),
+                true => group.len().div_ceil(jobs.into()),
                 false => 1,
             };
             let parts: Vec<&[u8]> = group.chunks(together).collect();
             let mut entries = Vec::new();
             let mut failure = None;
             let read = |slots: &[u8]| self.part(directory, shard, slots);
-            parallel::for_each(jobs.max(1), parts, read, |part| match part {
+            parallel::for_each(jobs, parts, read, |part| match part {
                 Ok(part) => {
                     entries.extend(part.entries);
                     lost.extend(part.lost);
