@@ -126,3 +126,36 @@ impl Link {
         write_number(out, 3, self.size);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ipfs::cid::{CidVersion, DAG_PB, cid_of};
+
+    #[test]
+    fn a_canonical_block_shows_where_it_ends() {
+        let link = Link {
+            cid: cid_of(CidVersion::V0, DAG_PB, b""),
+            name: "a name".to_owned(),
+            size: 300,
+        };
+        for (links, data) in [(0, ""), (0, "data"), (1, "data"), (40, "")] {
+            let node = PbNode {
+                links: vec![link.clone(); links],
+                data: Some(data.as_bytes().to_vec()),
+            };
+            let block = node.encode();
+            for after in [b"".as_slice(), b"\x12\x00", b"\x0a\x01x", b"\xff"] {
+                let bytes = [&block, after].concat();
+                assert_eq!(PbNode::canonical_length(&bytes), Some(block.len()));
+            }
+            assert_eq!(PbNode::canonical_length(&block[..block.len() - 1]), None);
+        }
+        let without_data = PbNode {
+            links: vec![link],
+            data: None,
+        };
+        assert_eq!(PbNode::canonical_length(&without_data.encode()), None);
+        assert_eq!(PbNode::canonical_length(b"text"), None);
+    }
+}

@@ -153,6 +153,10 @@ fn shards_deeper_than_a_hash_is_long_are_refused() {
     }
     let error = lookup(&blocks, &below.cid, name).unwrap_err().to_string();
     assert!(error.contains("nested too deeply"), "{error}");
+    let top = PbNode::decode(&blocks.get(&below.cid).unwrap()).unwrap();
+    let among = lookup_each(&blocks, &Shard::from_node(top).unwrap(), &["y", name]);
+    let error = among.unwrap_err().to_string();
+    assert!(error.contains("nested too deeply"), "{error}");
     let changes = Changes::from([(name.to_owned(), Some(entry()))]);
     let mut drop_block = |_, _| Ok(());
     let patched = patch(
@@ -263,4 +267,30 @@ fn shards(blocks: &Memory, root: &Cid) -> Vec<(Vec<u8>, Cid)> {
         }
     }
     all
+}
+
+#[test]
+fn many_names_are_found_as_each_alone_is() {
+    let (blocks, root, node) = sharded(4000);
+    let shard = Shard::from_node(node).unwrap();
+    let names: Vec<String> = (0..6000).map(|i| format!("{:060}", i * 7 % 5003)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let alone = names
+        .iter()
+        .map(|name| lookup(&blocks, &root, name).unwrap());
+    let alone: Vec<_> = alone.collect();
+    assert_eq!(lookup_each(&blocks, &shard, &names).unwrap(), alone);
+    assert!(alone.contains(&None) && alone.contains(&Some(entry())));
+    let lost = blocks
+        .0
+        .borrow()
+        .keys()
+        .copied()
+        .find(|cid| *cid != root)
+        .unwrap();
+    blocks.0.borrow_mut().remove(&lost);
+    let error = lookup_each(&blocks, &shard, &names)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains(&lost.to_string()), "{error}");
 }
