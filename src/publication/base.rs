@@ -82,7 +82,14 @@ pub fn choose_base(
         Some(root) => root,
         None => candidate(&view.key.id, state)?,
     };
-    match Tree::new(view.node, root).is_mirror() {
+    let tree = Tree::new(view.node, root);
+    // A journal holds only roots that were found to be mirrors.
+    let is_held = state.journals.iter().any(|journal| journal.root == root);
+    let is_mirror = match is_held {
+        true => tree.top(&root).map(|_| true),
+        false => tree.is_mirror(),
+    };
+    match is_mirror {
         Ok(true) => Ok(root),
         Ok(false) => Err(PublicationError::NotAMirror {
             root: Box::new(root),
