@@ -18,6 +18,7 @@ on_both_nodes!(
 on_kubo_alone!(
     many_items_beside_many_take_few_calls,
     a_proxy_that_takes_no_long_url_makes_no_difference,
+    beside_many_items_a_run_with_nothing_new_makes_few_calls,
 );
 
 /// The most narinfos that a plain root holds beside nix-cache-info and nar with
@@ -262,4 +263,20 @@ fn a_proxy_that_takes_no_long_url_makes_no_difference(node: &TestNode) {
     let list = mirror.run("resolve --list").exits(0).out;
     assert_eq!(list.lines().count(), 4060);
     mirror.run("verify").silently();
+}
+
+fn beside_many_items_a_run_with_nothing_new_makes_few_calls(node: &TestNode) {
+    let proxy = Proxy::new(&node.api);
+    let upstream = Upstream::of_fixtures();
+    let items = items(0..4000, "x");
+    upstream.add_items(&items);
+    let mirror = Mirror::at(&proxy.url, &upstream);
+    sync(&mirror, &items, "");
+    mirror.run("sync").silently();
+    let root = mirror.root();
+    proxy.calls();
+    mirror.run("sync").silently();
+    let calls = proxy.calls();
+    assert!(calls.len() < 12, "{calls:?}");
+    assert_eq!(mirror.root(), root);
 }
