@@ -2,13 +2,14 @@
 //! of this machine that trust whoever asks, or to a cloud's metadata.
 
 use crate::util::address;
+use crate::util::resolver::RememberingResolver;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
 /// The network that a server which a person named is in. Clones share it.
@@ -43,7 +44,7 @@ impl Network {
 
 /// A resolver that notes the network of a named server, or refuses private ones.
 #[derive(Debug)]
-pub(super) struct GuardedResolver<R = DefaultResolver> {
+pub(super) struct GuardedResolver<R = RememberingResolver> {
     inner: R,
     named: Option<Network>,
 }
@@ -52,7 +53,7 @@ impl GuardedResolver {
     /// For requests to a server that a person named, whose network is noted.
     pub fn noting(named: &Network) -> Self {
         Self {
-            inner: DefaultResolver::default(),
+            inner: RememberingResolver::default(),
             named: Some(named.clone()),
         }
     }
@@ -60,7 +61,7 @@ impl GuardedResolver {
     /// For redirects, to public servers alone.
     pub fn public() -> Self {
         Self {
-            inner: DefaultResolver::default(),
+            inner: RememberingResolver::default(),
             named: None,
         }
     }

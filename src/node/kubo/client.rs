@@ -12,9 +12,11 @@ use super::version::{OLDEST, TELLS_RECORDS};
 use super::{blocks, files, info, names, pins};
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::file::Added;
+use crate::util::resolver::RememberingResolver;
 use std::io::Read;
 use std::time::Duration;
 use ureq::Agent;
+use ureq::unversioned::transport::DefaultConnector;
 
 /// Connections kept for the next call: as many as there may be jobs.
 const IDLE_CONNECTIONS: usize = 64;
@@ -57,7 +59,11 @@ impl KuboNode {
             .user_agent(concat!("guix-ipfs/", env!("CARGO_PKG_VERSION")))
             .build();
         let rpc = Rpc {
-            agent: Agent::new_with_config(config),
+            agent: Agent::with_parts(
+                config,
+                DefaultConnector::default(),
+                RememberingResolver::default(),
+            ),
             base: address.url.clone(),
             authorization: address.authorization.clone(),
             short: limits.read,
