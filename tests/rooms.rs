@@ -45,7 +45,15 @@ const BACK_ENDS: [&str; 2] = ["kubo", "local"];
 const WORDS: [(&str, &[&str]); 11] = [
     ("clap", &["cli/", "commands/"]),
     ("/api/v0", &["node/kubo/"]),
-    ("ureq", &["node/kubo/", "guix/upstream/", "util/url.rs"]),
+    (
+        "ureq",
+        &[
+            "node/kubo/",
+            "guix/upstream/",
+            "util/url.rs",
+            "util/resolver.rs",
+        ],
+    ),
     ("println!", &[]),
     ("print!(", &[]),
     ("dbg!", &[]),

@@ -1,5 +1,7 @@
 //! (a) and (d): 30 new items, two files each, beside mirrors of every size.
 
+use crate::answer::{Answer, Target};
+use crate::floor::Floor;
 use crate::measure::{self, Cost, median, time};
 use crate::mirror_of::{self, Narinfos};
 use crate::plot::{Plot, Series};
@@ -7,6 +9,7 @@ use crate::support::{Item, Mirror, Proxy, TestNode, Upstream, item, tree_of, wri
 use crate::table::{Table, mebibytes, ratio, seconds};
 use std::cell::Cell;
 
+const SIZES: [u64; 5] = [1000, 10_000, 50_000, 100_000, 1_000_000];
 const NEW_ITEMS: u64 = 30;
 const RUNS: u64 = 5;
 /// Bytes of a new nar, where nothing else is said.
@@ -29,25 +32,39 @@ pub fn kubo() -> Option<TestNode> {
     std::env::var_os("GUIX_IPFS_TEST_KUBO").map(|_| TestNode::kubo())
 }
 
-/// The tables, and the plot as SVG.
-pub fn run(largest: u64) -> (Vec<Table>, String) {
+/// Beside mirrors of up to `largest` items.
+pub fn run(largest: u64) -> Answer {
     let mut plot = Plot::new("30 new items beside M others", "M, items", "seconds");
     let mut tables = Vec::new();
+    let mut targets = Vec::new();
     for (name, start) in NODES {
         if start().is_some() {
-            tables.extend(on(name, start, largest, &mut plot));
+            tables.extend(on(name, start, largest, &mut plot, &mut targets));
         }
     }
-    (tables, plot.svg())
+    Answer {
+        name: "beside",
+        tables,
+        plot: plot.svg(),
+        targets,
+    }
 }
 
-fn on(name: &str, start: fn() -> Option<TestNode>, largest: u64, plot: &mut Plot) -> [Table; 2] {
+fn on(
+    name: &str,
+    start: fn() -> Option<TestNode>,
+    largest: u64,
+    plot: &mut Plot,
+    targets: &mut Vec<Target>,
+) -> [Table; 2] {
     let mut times = Table::new(
         &format!("30 new items beside M others, on {name}"),
         &[
             "M",
             "car",
             "× M = 1,000",
+            "floor",
+            "car / floor",
             "add-link",
             "`ipfs add -r`",
             "× car",
@@ -67,10 +84,10 @@ fn on(name: &str, start: fn() -> Option<TestNode>, largest: u64, plot: &mut Plot
             "of these lookups",
         ],
     );
-    let mut lines = ["car", "add-link", "ipfs add -r", "shell loop"]
+    let mut lines = ["car", "floor", "add-link", "ipfs add -r", "shell loop"]
         .map(|way| Series::new(&format!("{way}, {name}")));
     let mut first = None;
-    for size in [1000, 10_000, 50_000, 100_000, 1_000_000] {
+    for size in SIZES {
         if size > largest {
             break;
         }
@@ -78,29 +95,50 @@ fn on(name: &str, start: fn() -> Option<TestNode>, largest: u64, plot: &mut Plot
         let bench = Bench::new(&node, size);
         let car = bench.median("car");
         let link = (size <= MOST_FOR_LINKS).then(|| bench.median("add-link"));
+        let floor = node.is_kubo().then(|| bench.floor());
         let recipe = (node.is_kubo() && size <= MOST_FOR_RECIPE).then(|| recipe(&node, size));
         let looped = (node.is_kubo() && size <= MOST_FOR_LINKS).then(|| bench.shell_loop());
         let base = *first.get_or_insert(car);
         let show = |time: Option<f64>| time.map_or("–".to_owned(), seconds);
         let times_car = |time: Option<f64>| time.map_or("–".to_owned(), |time| ratio(time, car));
+        if let Some(floor) = floor {
+            let figure = format!("(a) 30 items beside {}", grouped(size));
+            let mut target = |against: &str, measured, limit| {
+                let figure = format!("{figure} / {against}");
+                targets.push(Target::at_most(figure, measured, limit, ""));
+            };
+            if size == SIZES[4] {
+                target("beside 1,000", car / base, 1.8);
+                target("its floor", car / floor, 1.5);
+            }
+            if let (MOST_FOR_RECIPE, Some(recipe)) = (size, recipe) {
+                target("the prototype's recipe", car / recipe, 1.0 / 300.0);
+            }
+        }
         times.row(&[
             grouped(size),
             seconds(car),
             ratio(car, base),
+            show(floor),
+            floor.map_or("–".to_owned(), |floor| ratio(car, floor)),
             show(link),
             show(recipe),
             times_car(recipe),
             show(looped),
             times_car(looped),
         ]);
-        for (line, time) in lines.iter_mut().zip([Some(car), link, recipe, looped]) {
+        for (line, time) in lines
+            .iter_mut()
+            .zip([Some(car), floor, link, recipe, looped])
+        {
             line.push(size, time);
         }
         costs.row(&bench.costs());
     }
     plot.lines.extend(lines);
     times.notes.push(format!(
-        "Median of {RUNS} whole commands. The prototype's recipe (`ipfs add -r` of all files and \
+        "Median of {RUNS} whole commands. The floor is one dag/import of the blocks that are \
+         new, one pin/update and one name/publish. The prototype's recipe (`ipfs add -r` of all files and \
          `name publish`, median of 3) and the shell loop of its README (`ipfs add` and \
          `ipfs object patch add-link` for each file, once) are tried as far as they go: the loop \
          ends where directories are sharded."
@@ -151,6 +189,13 @@ impl<'n> Bench<'n> {
     fn median(&self, graft: &str) -> f64 {
         let options = format!("--graft {graft}");
         let times = (0..RUNS).map(|_| self.add(&self.items(NAR_BYTES), &options).seconds);
+        median(times.collect())
+    }
+
+    /// The time that a Kubo takes for such blocks alone.
+    fn floor(&self) -> f64 {
+        let floor = Floor::new(self.node, &self.mirror);
+        let times = (0..RUNS).map(|_| floor.seconds(&self.items(NAR_BYTES)));
         median(times.collect())
     }
 

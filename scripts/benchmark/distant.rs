@@ -1,6 +1,8 @@
 //! (e): small items from a substitute server that takes 100 ms for each answer, beside
 //! curl with as many connections, and the prototype's way.
 
+use crate::answer::{Answer, Target};
+use crate::bars::Bars;
 use crate::beside::NODES;
 use crate::measure::{self, median, time};
 use crate::support::{Fault, Item, Mirror, TestNode, Upstream, item};
@@ -16,10 +18,11 @@ const RUNS: u64 = 3;
 /// The requests for one file, more than all runs make.
 const REQUESTS: usize = 40;
 
-/// The table.
-pub fn run() -> Table {
+pub fn run() -> Answer {
+    let title = "Small items from a server that takes 100 ms for each answer";
+    let mut bars = Bars::new(title);
     let mut table = Table::new(
-        "Small items from a server that takes 100 ms for each answer",
+        title,
         &[
             "node",
             "items",
@@ -31,22 +34,29 @@ pub fn run() -> Table {
             "peak memory",
         ],
     );
-    for count in [30, 1000] {
-        for (name, start) in NODES {
-            if let Some(node) = start() {
-                on(&node, name, count, &mut table);
-            }
-        }
-    }
     table.notes.push(format!(
         "Median of {RUNS}. A quarter of the items comes by references, up to five deep. curl fetches \
          the URLs that sync asked for, and drops them. The prototype's way is `wget -i`, `ipfs \
          add -r` and `ipfs name publish`, once."
     ));
-    table
+    let mut answer = Answer {
+        name: "distant",
+        tables: vec![table],
+        plot: String::new(),
+        targets: Vec::new(),
+    };
+    for count in [30, 1000] {
+        for (name, start) in NODES {
+            if let Some(node) = start() {
+                on(&node, name, count, &mut answer, &mut bars);
+            }
+        }
+    }
+    answer.plot = bars.svg();
+    answer
 }
 
-fn on(node: &TestNode, name: &str, count: u64, table: &mut Table) {
+fn on(node: &TestNode, name: &str, count: u64, answer: &mut Answer, bars: &mut Bars) {
     let upstream = Upstream::empty();
     let items = with_references(count);
     upstream.add_items(&items);
@@ -80,7 +90,16 @@ fn on(node: &TestNode, name: &str, count: u64, table: &mut Table) {
     let wget = node.is_kubo().then(|| wget(node, &urls, folder.path()));
     let show = |time: Option<f64>| time.map_or("–".to_owned(), seconds);
     let wget = wget.flatten();
-    table.row(&[
+    bars.own(format!("sync of {count}, {name}"), sync);
+    bars.other(format!("curl of the same, {name}"), curl);
+    bars.other(format!("wget, add, publish of {count}, {name}"), wget);
+    if let (1000, true, Some(curl)) = (count, node.is_kubo(), curl) {
+        let figure = "(e) 1,000 items / curl, 16 at once";
+        answer
+            .targets
+            .push(Target::at_most(figure, sync / curl, 1.5, ""));
+    }
+    answer.tables[0].row(&[
         name.to_owned(),
         count.to_string(),
         seconds(sync),

@@ -39,14 +39,20 @@ impl Export {
             let blocks = self.blocks.clone();
             return time(|| node.store(blocks));
         }
-        let mut car = header(&[self.root]);
-        for (cid, block) in &self.blocks {
-            car.extend_from_slice(&section_head(cid, block.len()));
-            car.extend_from_slice(block);
-        }
+        let car = car_of(self.root, &self.blocks);
         time(|| {
             let answer = node.upload("dag/import?pin-roots=true&stats=true", &car);
             assert!(answer.text().contains("Stats"), "{}", answer.text());
         })
     }
+}
+
+/// A CAR of these blocks.
+pub fn car_of(root: Cid, blocks: &[(Cid, Vec<u8>)]) -> Vec<u8> {
+    let mut car = header(&[root]);
+    for (cid, block) in blocks {
+        car.extend_from_slice(&section_head(cid, block.len()));
+        car.extend_from_slice(block);
+    }
+    car
 }

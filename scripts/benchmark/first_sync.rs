@@ -1,6 +1,8 @@
 //! (b): the first sync of many small items, beside `ipfs add -r` of the same
 //! files on disk and beside a ready CAR of the same blocks.
 
+use crate::answer::{Answer, Target};
+use crate::bars::Bars;
 use crate::export::export;
 use crate::measure::{self, median, time};
 use crate::support::{Files, Item, Mirror, TestNode, Upstream, item, tree_of, write_tree};
@@ -14,7 +16,8 @@ fn on(
     tree: &Files,
     name: &str,
     start: fn() -> Option<TestNode>,
-    table: &mut Table,
+    answer: &mut Answer,
+    bars: &mut Bars,
 ) {
     let upstream = Upstream::empty();
     upstream.add_items(items);
@@ -54,7 +57,16 @@ fn on(
         .collect();
     let (sync, floor) = (median(synced), median(floor));
     let add = (!added.is_empty()).then(|| median(added));
-    table.row(&[
+    bars.own(format!("sync, {name}"), sync);
+    bars.other(format!("ipfs add -r, {name}"), add);
+    bars.other(format!("dag/import, {name}"), Some(floor));
+    if let Some(add) = add {
+        let figure = "(b) first sync / ipfs add -r";
+        answer
+            .targets
+            .push(Target::at_most(figure, sync / add, 0.6, ""));
+    }
+    answer.tables[0].row(&[
         name.to_owned(),
         seconds(sync),
         add.map_or("–".to_owned(), seconds),
@@ -65,9 +77,11 @@ fn on(
     ]);
 }
 
-pub fn run(count: u64) -> Table {
+pub fn run(count: u64) -> Answer {
+    let title = format!("First sync of {count} items of 2 KB");
+    let mut bars = Bars::new(&title);
     let mut table = Table::new(
-        &format!("First sync of {count} items of 2 KB"),
+        &title,
         &[
             "node",
             "sync",
@@ -82,13 +96,20 @@ pub fn run(count: u64) -> Table {
         .map(|number| item(number, "small", NAR_BYTES))
         .collect();
     let tree = tree_of(&items);
-    for (name, start) in crate::beside::NODES {
-        on(&items, &tree, name, start, &mut table);
-    }
     table.notes.push(
         "Median of 3, each on a fresh node. `ipfs add -r` reads the files from disk; `dag/import` \
          takes one ready CAR of the same blocks; sync fetches every file over HTTP and checks it."
             .to_owned(),
     );
-    table
+    let mut answer = Answer {
+        name: "first-sync",
+        tables: vec![table],
+        plot: String::new(),
+        targets: Vec::new(),
+    };
+    for (name, start) in crate::beside::NODES {
+        on(&items, &tree, name, start, &mut answer, &mut bars);
+    }
+    answer.plot = bars.svg();
+    answer
 }

@@ -1,5 +1,7 @@
 //! (c): one large nar, beside `ipfs add` of it and beside a ready CAR.
 
+use crate::answer::{Answer, Target};
+use crate::bars::Bars;
 use crate::beside::NODES;
 use crate::export::export;
 use crate::measure::{self, median, time};
@@ -11,9 +13,11 @@ use sha2::{Digest, Sha256};
 const RUNS: usize = 3;
 const HASH: &str = "0000000000000000000000000000000c";
 
-pub fn run(bytes: usize) -> Table {
-    let mut table = Table::new(
-        &format!("One nar of {} MiB", bytes >> 20),
+pub fn run(bytes: usize) -> Answer {
+    let title = format!("One nar of {} MiB", bytes >> 20);
+    let mut bars = Bars::new(&title);
+    let table = Table::new(
+        &title,
         &[
             "node",
             "add",
@@ -39,10 +43,18 @@ pub fn run(bytes: usize) -> Table {
     std::fs::write(&file, &nar).unwrap();
     upstream.set(&format!("nar/{HASH}-large"), nar);
     upstream.set(&format!("{HASH}.narinfo"), narinfo);
+    let mut answer = Answer {
+        name: "large-nar",
+        tables: vec![table],
+        plot: String::new(),
+        targets: Vec::new(),
+    };
     for (name, start) in NODES {
-        on(name, start, &upstream, file.to_str().unwrap(), &mut table);
+        let file = file.to_str().unwrap();
+        on(name, start, &upstream, file, &mut answer, &mut bars);
     }
-    table
+    answer.plot = bars.svg();
+    answer
 }
 
 fn on(
@@ -50,7 +62,8 @@ fn on(
     start: fn() -> Option<TestNode>,
     upstream: &Upstream,
     file: &str,
-    table: &mut Table,
+    answer: &mut Answer,
+    bars: &mut Bars,
 ) {
     let mut peak = 0;
     let mut exported = None;
@@ -75,7 +88,16 @@ fn on(
     }
     let (ours, floor) = (median(ours), median(floor));
     let added = (!added.is_empty()).then(|| median(added));
-    table.row(&[
+    bars.own(format!("add, {name}"), ours);
+    bars.other(format!("ipfs add, {name}"), added);
+    bars.other(format!("dag/import, {name}"), Some(floor));
+    if added.is_some() {
+        let figure = "(c) one nar / dag/import of a ready CAR";
+        answer
+            .targets
+            .push(Target::at_most(figure, ours / floor, 1.15, ""));
+    }
+    answer.tables[0].row(&[
         name.to_owned(),
         seconds(ours),
         added.map_or("–".to_owned(), seconds),

@@ -6,66 +6,53 @@
 #[path = "../../tests/commands/support/mod.rs"]
 mod support;
 
+mod answer;
+mod bars;
 mod beside;
 mod distant;
 mod everything;
 mod export;
 mod first_sync;
+mod floor;
 mod large_nar;
 mod measure;
 mod mirror_of;
 mod plot;
+mod real_nars;
+mod results;
 mod table;
 
-use std::path::Path;
-use table::Table;
+use answer::Answer;
 
-/// The parts that can be run alone, by name; only a whole run is kept.
-const PARTS: [&str; 5] = ["beside", "first-sync", "large-nar", "distant", "everything"];
+/// The questions by name, in the order of their letters in the results.
+const QUESTIONS: [(&str, fn(u64) -> Answer); 6] = [
+    ("beside", beside::run),
+    ("first-sync", |largest| {
+        first_sync::run((largest / 10).clamp(100, 10_000))
+    }),
+    ("large-nar", |largest| {
+        large_nar::run(if largest < 100_000 { 64 << 20 } else { 1 << 30 })
+    }),
+    ("distant", |_| distant::run()),
+    ("everything", everything::run),
+    ("real-nars", |_| real_nars::run()),
+];
 
 fn main() {
-    let largest = std::env::args()
-        .skip(1)
-        .find_map(|argument| argument.parse().ok())
-        .unwrap_or(1_000_000);
-    let parts: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|part| PARTS.contains(&&**part))
-        .collect();
-    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
-    let mut tables = Vec::new();
-    let mut picture = None;
-    if wanted("beside") {
-        let (beside, plot) = beside::run(largest);
-        tables.extend(beside);
-        picture = Some(plot);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let largest = arguments.iter().find_map(|argument| argument.parse().ok());
+    let named = |name: &str| arguments.iter().any(|argument| argument == name);
+    let is_part = QUESTIONS.iter().any(|(name, _)| named(name));
+    let before = results::load();
+    let mut answers = Vec::new();
+    for (name, ask) in QUESTIONS {
+        if !is_part || named(name) {
+            answers.push(ask(largest.unwrap_or(1_000_000)));
+        }
     }
-    if wanted("first-sync") {
-        tables.push(first_sync::run((largest / 10).clamp(100, 10_000)));
-    }
-    if wanted("large-nar") {
-        let bytes = if largest < 100_000 { 64 << 20 } else { 1 << 30 };
-        tables.push(large_nar::run(bytes));
-    }
-    if wanted("distant") {
-        tables.push(distant::run());
-    }
-    if wanted("everything") {
-        tables.push(everything::run(largest));
-    }
-    let head = format!(
-        "{} cores; {}; every figure is a median, see scripts/benchmark/.\n\n",
-        std::thread::available_parallelism().map_or(0, usize::from),
-        beside::kubo().map_or("not found".to_owned(), |node| {
-            node.node().description().agent.clone()
-        }),
-    );
-    let text = head + &tables.iter().map(Table::markdown).collect::<String>();
+    let text = results::text(&answers, &before);
     println!("{text}");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/bench-results");
-    std::fs::create_dir_all(&folder).unwrap();
-    if let (Some(plot), true) = (picture, parts.is_empty()) {
-        std::fs::write(folder.join("bench.md"), text).unwrap();
-        std::fs::write(folder.join("bench.svg"), plot).unwrap();
+    if !is_part && largest.is_none() {
+        results::keep(&answers, &text);
     }
 }

@@ -5,7 +5,6 @@
 //! estimate for a million is mostly off by less than one in a hundred, and by a few
 //! where the blocks come over a network.
 
-use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::Cid;
 use crate::ipfs::directory::{Child, DirectoryNode, Shard};
 use crate::publication::{PublicationError, Tree};
@@ -13,29 +12,18 @@ use crate::util::parallel;
 use serde::Serialize;
 use std::fmt;
 
-/// The shards that are read of one directory before the rest is estimated.
-#[derive(Clone, Copy)]
-struct Bounds {
-    /// In all, about.
-    shards: u64,
-    /// Below one slot of the root shard.
-    of_slot: u64,
-}
+/// Entries that are read of a directory on the node before the rest is estimated.
+const ON_THE_NODE: usize = 20_000;
 
-/// Those of some 20,000 entries.
-const ON_THE_NODE: Bounds = Bounds {
-    shards: 2000,
-    of_slot: u64::MAX,
-};
+/// Shards that are read of a directory over the network: a few seconds where a block
+/// takes a tenth of one.
+const ON_THE_NETWORK: u64 = 128;
 
-/// A few seconds where a block takes a tenth of one.
-const ON_THE_NETWORK: Bounds = Bounds {
-    shards: 128,
-    of_slot: 4,
-};
+/// Those below one slot of the root shard.
+const OF_A_SLOT: u64 = 4;
 
-/// Slots of the root shard that are read in one go, before the bounds are looked at:
-/// over a network, at most 255 shards are read of a directory.
+/// Slots of the root shard that are read in one go over the network, before the bound is
+/// looked at: at most 255 shards are read of a directory.
 const MOST_SLOTS: u16 = 32;
 
 /// The fewest entries below a shard that is not the root's.
@@ -102,39 +90,41 @@ pub fn survey(
     jobs: u16,
     counted: impl Fn(&str) -> bool + Sync,
 ) -> Result<Survey, PublicationError> {
-    let top = tree.top(directory)?;
-    let shard = match &*top {
-        DirectoryNode::Plain(plain) => {
-            let entries = plain.entries.iter().filter(|(name, _)| counted(name));
-            let entries: Vec<_> = entries.collect();
-            let sample = entries
-                .iter()
-                .step_by(entries.len().div_ceil(SAMPLE).max(1));
-            return Ok(Survey {
-                count: Count {
-                    entries: entries.len() as u64,
-                    is_exact: true,
-                },
-                sample: sample
-                    .map(|(name, entry)| ((*name).clone(), entry.cid))
-                    .collect(),
-            });
-        }
-        DirectoryNode::Sharded(shard) => shard,
+    if tree.is_remote()
+        && let DirectoryNode::Sharded(shard) = &*tree.top(directory)?
+    {
+        return remote(tree, shard, jobs, counted);
+    }
+    let (mut entries, part) = tree.sample(directory, jobs, ON_THE_NODE)?;
+    entries.retain(|(name, _)| counted(name));
+    let count = Count {
+        entries: (entries.len() as f64 / part).round() as u64,
+        is_exact: part == 1.0,
     };
-    let bounds = match tree.is_remote() {
-        true => ON_THE_NETWORK,
-        false => ON_THE_NODE,
-    };
+    let apart = entries.len().div_ceil(SAMPLE).max(1);
+    let sample = entries.into_iter().step_by(apart);
+    Ok(Survey {
+        count,
+        sample: sample.map(|(name, entry)| (name, entry.cid)).collect(),
+    })
+}
+
+/// The same for a directory whose blocks come one by one over the network.
+fn remote(
+    tree: &Tree,
+    shard: &Shard,
+    jobs: u16,
+    counted: impl Fn(&str) -> bool + Sync,
+) -> Result<Survey, PublicationError> {
     let mut all = Tally::default();
     let below = of_shard(shard, &counted, &mut all);
     let direct = std::mem::take(&mut all.entries);
     let mut read = 0;
     for group in below.chunks(usize::from(jobs.clamp(1, MOST_SLOTS))) {
-        if all.shards >= bounds.shards {
+        if all.shards >= ON_THE_NETWORK {
             break;
         }
-        let slot = |cid| of_slot(tree, &cid, bounds.of_slot, &counted);
+        let slot = |cid| of_slot(tree, &cid, &counted);
         for part in parallel::map(jobs.max(1), group.to_vec(), slot) {
             let part = part?;
             all.entries += part.entries;
@@ -173,15 +163,14 @@ fn of_shard(shard: &Shard, counted: &impl Fn(&str) -> bool, tally: &mut Tally) -
     below
 }
 
-/// Counts what is below one slot of the root shard, in `most` shards.
+/// Counts what is below one slot of the root shard.
 fn of_slot(
     tree: &Tree,
     cid: &Cid,
-    most: u64,
     counted: &impl Fn(&str) -> bool,
 ) -> Result<Tally, PublicationError> {
     let mut tally = Tally::default();
-    tally.entries = below(tree, cid, 1, most, counted, &mut tally)?;
+    tally.entries = below(tree, cid, 1, counted, &mut tally)?;
     Ok(tally)
 }
 
@@ -189,7 +178,6 @@ fn below(
     tree: &Tree,
     cid: &Cid,
     depth: usize,
-    most: u64,
     counted: &impl Fn(&str) -> bool,
     tally: &mut Tally,
 ) -> Result<f64, PublicationError> {
@@ -200,16 +188,12 @@ fn below(
     };
     let shards = of_shard(&shard, counted, tally);
     let direct = std::mem::take(&mut tally.entries);
-    if tree.answers_many() {
-        // A failure here fails again where each is read.
-        let _ = tree.get_many(&shards);
-    }
     let (mut entries, mut read) = (0.0, 0);
     for cid in &shards {
-        if tally.shards >= most || depth == DEEPEST {
+        if tally.shards >= OF_A_SLOT || depth == DEEPEST {
             break;
         }
-        entries += below(tree, cid, depth + 1, most, counted, tally)?;
+        entries += below(tree, cid, depth + 1, counted, tally)?;
         read += 1;
     }
     let all = shards.len() as f64;

@@ -51,34 +51,83 @@ impl Tree<'_> {
         let mut at_once = FIRST_SLOTS;
         let mut lost = Vec::new();
         while let (group @ [_, ..], others) = rest.split_at(at_once.min(rest.len())) {
-            let together = match self.answers_many() {
-                true => group.len().div_ceil(jobs.into()),
-                false => 1,
-            };
-            let parts: Vec<&[u8]> = group.chunks(together).collect();
-            let mut entries = Vec::new();
-            let mut failure = None;
-            let read = |slots: &[u8]| self.part(directory, shard, slots);
-            parallel::for_each(jobs, parts, read, |part| match part {
-                Ok(part) => {
-                    entries.extend(part.entries);
-                    lost.extend(part.lost);
-                    ControlFlow::Continue(())
-                }
-                Err(error) => {
-                    failure = Some(error);
-                    ControlFlow::Break(())
-                }
-            });
-            let of_slot = entries.len().div_ceil(group.len());
+            let mut part = Part::default();
+            let read = self.group(directory, shard, group, jobs, &mut part);
+            let of_slot = part.entries.len().div_ceil(group.len());
             at_once = (ENTRIES_AT_ONCE / of_slot.max(1)).max(1);
             rest = others;
-            take(entries)?;
-            if let Some(failure) = failure {
-                return Err(failure.into());
-            }
+            lost.extend(part.lost);
+            take(part.entries)?;
+            read?;
         }
         Ok(lost)
+    }
+
+    /// The entries of the first slots of a directory, as many slots as it takes for
+    /// `enough` entries, and the part of all slots that those are, up to 1.
+    ///
+    /// # Errors
+    /// A shard below these slots cannot be read.
+    pub fn sample(
+        &self,
+        directory: &Cid,
+        jobs: u16,
+        enough: usize,
+    ) -> Result<(Vec<(String, Entry)>, f64), PublicationError> {
+        let top = self.top(directory)?;
+        let shard = match &*top {
+            DirectoryNode::Sharded(shard) => shard,
+            DirectoryNode::Plain(plain) => {
+                let entries = plain.entries.iter();
+                let entries = entries.map(|(name, entry)| (name.clone(), *entry));
+                return Ok((entries.collect(), 1.0));
+            }
+        };
+        let slots: Vec<u8> = shard.children.keys().copied().collect();
+        let mut part = Part::default();
+        let mut read = 0;
+        let jobs = self.readers(jobs);
+        for group in slots.chunks(FIRST_SLOTS) {
+            if part.entries.len() >= enough {
+                break;
+            }
+            self.group(directory, shard, group, jobs, &mut part)?;
+            read += group.len();
+        }
+        match part.lost.into_iter().next() {
+            Some((_, error)) => Err(error),
+            None => Ok((part.entries, read as f64 / slots.len().max(1) as f64)),
+        }
+    }
+
+    /// Adds what is below some slots to `all`, read on `jobs` threads.
+    fn group(
+        &self,
+        directory: &Cid,
+        shard: &Shard,
+        slots: &[u8],
+        jobs: u16,
+        all: &mut Part,
+    ) -> Result<(), PublicationError> {
+        let together = match self.answers_many() {
+            true => slots.len().div_ceil(jobs.into()),
+            false => 1,
+        };
+        let mut failure = Ok(());
+        let parts: Vec<&[u8]> = slots.chunks(together).collect();
+        let read = |slots: &[u8]| self.part(directory, shard, slots);
+        parallel::for_each(jobs, parts, read, |part| match part {
+            Ok(part) => {
+                all.entries.extend(part.entries);
+                all.lost.extend(part.lost);
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                failure = Err(error);
+                ControlFlow::Break(())
+            }
+        });
+        failure
     }
 
     fn part(&self, directory: &Cid, shard: &Shard, slots: &[u8]) -> Result<Part, PublicationError> {

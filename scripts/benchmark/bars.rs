@@ -1,0 +1,64 @@
+//! Bars beside each other, as SVG: one for each way of doing the same.
+
+use std::fmt::Write;
+
+const LEFT: f64 = 300.0;
+const WIDTH: f64 = 360.0;
+const HEIGHT: f64 = 20.0;
+
+/// A plot of seconds.
+pub struct Bars {
+    title: String,
+    bars: Vec<(String, f64, bool)>,
+}
+
+impl Bars {
+    pub fn new(title: &str) -> Self {
+        Self {
+            title: title.to_owned(),
+            bars: Vec::new(),
+        }
+    }
+
+    /// A bar of the program.
+    pub fn own(&mut self, label: impl Into<String>, seconds: f64) {
+        self.bars.push((label.into(), seconds, true));
+    }
+
+    /// A bar of something that it is compared with.
+    pub fn other(&mut self, label: impl Into<String>, seconds: Option<f64>) {
+        let label = label.into();
+        self.bars
+            .extend(seconds.map(|seconds| (label, seconds, false)));
+    }
+
+    pub fn svg(&self) -> String {
+        let longest = self.bars.iter().map(|bar| bar.1).fold(0.001, f64::max);
+        let height = 50.0 + HEIGHT * self.bars.len() as f64;
+        let mut out = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 {height:.0}\" \
+             font-family=\"sans-serif\" font-size=\"12\">\n\
+             <rect width=\"760\" height=\"{height:.0}\" fill=\"white\"/>\n\
+             <text x=\"10\" y=\"22\">{}</text>\n",
+            self.title
+        );
+        for (at, (label, seconds, is_own)) in self.bars.iter().enumerate() {
+            let y = 40.0 + HEIGHT * at as f64;
+            let width = (seconds / longest * WIDTH).max(1.0);
+            let colour = if *is_own { "#1b6ca8" } else { "#999999" };
+            let shown = crate::table::seconds(*seconds);
+            let _ = writeln!(
+                out,
+                "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{label}</text>\n\
+                 <rect x=\"{LEFT:.0}\" y=\"{y:.0}\" width=\"{width:.1}\" height=\"{:.0}\" \
+                 fill=\"{colour}\"/>\n<text x=\"{:.0}\" y=\"{:.0}\">{shown}</text>",
+                LEFT - 6.0,
+                y + 12.0,
+                HEIGHT - 6.0,
+                LEFT + width + 6.0,
+                y + 12.0,
+            );
+        }
+        out + "</svg>\n"
+    }
+}
