@@ -243,4 +243,27 @@ pub struct PublishArgs {
     /// Publish even where the node reaches nobody else
     #[arg(long, env = "GUIX_IPFS_ALLOW_OFFLINE", value_parser = FalseyValueParser::new())]
     pub allow_offline: bool,
+    /// Write the figures of the run to FILE at its end, for Prometheus
+    ///
+    /// In the text format, for the textfile collector of the node exporter: the times of
+    /// the last run and of the last success, its exit code, and what it did. A run that
+    /// fails writes it, too.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GUIX_IPFS_METRICS",
+        value_hint = ValueHint::FilePath
+    )]
+    pub metrics: Option<PathBuf>,
+    /// Run COMMAND in a shell after a root was published
+    ///
+    /// With $GUIX_IPFS_NAME, $GUIX_IPFS_ROOT and $GUIX_IPFS_PREVIOUS, the root before.
+    /// Its output goes to standard error, and its failure is a warning.
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        env = "GUIX_IPFS_AFTER_PUBLISH",
+        value_hint = ValueHint::CommandString
+    )]
+    pub after_publish: Option<String>,
 }

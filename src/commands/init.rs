@@ -17,7 +17,7 @@ pub fn run(global: &GlobalArgs, args: &InitArgs, report: &Report) -> Result<Exit
             false => Beginning::First,
             true => Beginning::Anew,
         },
-        publishing: publishing(&args.publish)?,
+        publishing: publishing(&args.publish, report)?,
     };
     let summary = initialize(&*node, &request, report)?;
     let (name, root) = (&summary.name, summary.root);

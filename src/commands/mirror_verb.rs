@@ -7,10 +7,12 @@ use crate::mirror::{
     Closure, Exit, Failure, ItemFilter, ItemSelection, MirrorRequest, MirrorSummary, Pauses, Plan,
     RunLimits, SkipKind, Skipped, mirror, preview,
 };
-use crate::node::DryRun;
+use crate::node::{DryRun, Node};
+use crate::publication::Tree;
 use crate::report::{
     DryRunResult, Loudness, Report, Summary, bytes, items, report_given_up, report_skipped,
 };
+use crate::util::timestamp::Timestamp;
 use std::time::SystemTime;
 
 /// A verb that mirrors.
@@ -62,7 +64,7 @@ impl MirrorVerb<'_> {
             pauses: self.pauses,
             now: SystemTime::now(),
             base: args.base,
-            publishing: publishing(self.publish)?,
+            publishing: publishing(self.publish, report)?,
             jobs: self.global.jobs,
         };
         let node = open_node(self.global)?;
@@ -72,6 +74,9 @@ impl MirrorVerb<'_> {
         }
         let mirrored = mirror(&*node, &request, report);
         let summary = mirrored.map_err(Failure::of_own_tree)?;
+        if self.publish.metrics.is_some() {
+            self.note_figures(&*node, &summary, report);
+        }
         let exit = self.report_summary(&summary, report);
         Ok(summary.interrupted.unwrap_or(exit))
     }
@@ -90,6 +95,26 @@ impl MirrorVerb<'_> {
             result: &DryRunResult::new(plan),
         });
         exit
+    }
+
+    /// Takes note of the figures of a run that came to its end, for `--metrics`.
+    fn note_figures(&self, node: &dyn Node, summary: &MirrorSummary, report: &Report) {
+        let count = |kind| summary.plan.skipped_as(kind).count();
+        let (missing, refused) = (count(SkipKind::Missing), count(SkipKind::Refused));
+        let record = node.record(&summary.name).ok().flatten();
+        let told = record.and_then(|record| record.validity.try_into().ok());
+        // An offline node tells nothing of a record, which has the lifetime it was given.
+        let given = Timestamp::from(SystemTime::now()).after(self.publish.record_lifetime);
+        let record_end = told.or(summary.result.published.then_some(given));
+        let tree_bytes = Tree::new(node, summary.root).whole().ok();
+        report.note(|figures| {
+            figures.bytes = summary.result.bytes;
+            figures.missing = missing;
+            figures.refused = refused;
+            figures.owed = Some(summary.owed);
+            figures.tree_bytes = tree_bytes.map(|whole| whole.size);
+            figures.record_end = record_end;
+        });
     }
 
     fn report_summary(&self, summary: &MirrorSummary, report: &Report) -> Exit {

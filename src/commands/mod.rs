@@ -2,6 +2,7 @@
 //! and reports the result. No verb has rules of its own.
 
 mod add;
+mod after_run;
 mod init;
 mod lists;
 mod mirror_verb;

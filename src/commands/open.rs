@@ -5,6 +5,7 @@ use crate::mirror::Failure;
 use crate::node::kubo::TimeLimits;
 use crate::node::{Node, NodeOptions, open};
 use crate::publication::PublisherOptions;
+use crate::report::Report;
 use crate::util::home::{BaseDirectory, folder};
 
 /// Opens the node of `--api`.
@@ -20,10 +21,11 @@ pub fn open_node(global: &GlobalArgs) -> Result<Box<dyn Node>, Failure> {
 }
 
 /// The terms of publishing. Runs of one user share the lock folder.
-pub fn publishing(args: &PublishArgs) -> Result<PublisherOptions, Failure> {
+pub fn publishing(args: &PublishArgs, report: &Report) -> Result<PublisherOptions, Failure> {
     Ok(PublisherOptions {
         lock_folder: folder(BaseDirectory::State)?,
         record_lifetime: args.record_lifetime,
         allow_offline: args.allow_offline,
+        log: report.publications().clone(),
     })
 }

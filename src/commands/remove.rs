@@ -15,13 +15,14 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
             true => ReferencedItems::Removed,
             false => ReferencedItems::Kept,
         },
-        publishing: publishing(&args.publish)?,
+        publishing: publishing(&args.publish, report)?,
         now: SystemTime::now(),
         jobs: global.jobs,
     };
     let node = open_node(global)?;
     let removed = remove(&*node, &request, report);
     let summary = removed.map_err(Failure::of_own_tree)?;
+    report.note(|figures| figures.removed = summary.removed.len());
     for skipped in &summary.skipped {
         report.error(&format!("{}: {}", skipped.item, skipped.reason), None);
     }

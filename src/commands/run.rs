@@ -1,6 +1,6 @@
 //! The choice of the verb.
 
-use super::{add, init, node, remove, resolve, shell, sync, verify};
+use super::{add, after_run, init, node, remove, resolve, shell, sync, verify};
 use crate::cli::{Cli, Command};
 use crate::mirror::Exit;
 use crate::report::Report;
@@ -28,7 +28,9 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         report.failure(&failure);
         failure.exit()
     });
-    report.end(exit)
+    let exit = report.end(exit);
+    after_run::finish(cli, exit, &report);
+    exit
 }
 
 /// Prints the help that was asked for, or the fault of the command line.

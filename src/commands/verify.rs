@@ -43,7 +43,7 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs, report: &Report) -> Result<Ex
                 upstreams: upstreams(global, report)?,
                 filter: filter(&args.variants),
                 check,
-                publishing: publishing(&args.publish)?,
+                publishing: publishing(&args.publish, report)?,
                 now: SystemTime::now(),
                 jobs: global.jobs,
             };

@@ -50,6 +50,8 @@ pub struct MirrorSummary {
     pub interrupted: Option<Exit>,
     /// The items that are owed and not tried again by themselves any more.
     pub given_up: Vec<OwedItem>,
+    /// The number of items that are owed.
+    pub owed: usize,
     #[serde(skip)]
     new: HashSet<HashPart>,
 }
@@ -152,6 +154,7 @@ pub fn mirror(
     if result.published {
         announce(&publisher, &base.root, observer);
     }
+    let owed = Ledger::read(node, &mut base.ledger)?.owed.len();
     if report.dropped.owed > 0 {
         observer.notify(Event::LedgerFull(report.dropped.owed));
     }
@@ -167,6 +170,7 @@ pub fn mirror(
         plan,
         interrupted: stop.signal().map(Exit::of_signal),
         given_up: report.given_up,
+        owed,
         new: report.new,
     })
 }

@@ -128,7 +128,10 @@ fn publish(publisher: &Publisher, base: &mut Base) -> Result<Committed, Publicat
     }
     let (name, root) = (key.id.clone(), Box::new(root));
     match now {
-        Some(now) if now == *root => base.published = Some(now),
+        Some(now) if now == *root => {
+            publisher.note_published(base.published, now);
+            base.published = Some(now);
+        }
         Some(now) => {
             return Err(PublicationError::NotFollowed {
                 name,
@@ -150,6 +153,7 @@ mod tests {
     use crate::ipfs::directory::Entry;
     use crate::node::Node;
     use crate::node::local::LocalNode;
+    use crate::publication::PublicationLog;
     use crate::publication::base::create_first_root;
     use crate::publication::graft::{Engine, NewFile, graft};
     use crate::publication::publisher::PublisherOptions;
@@ -165,6 +169,7 @@ mod tests {
             lock_folder: state.to_owned(),
             record_lifetime: Duration::from_secs(600),
             allow_offline: false,
+            log: PublicationLog::default(),
         };
         let mut publisher = Publisher::open(node, "key", &options).unwrap();
         let name_state = crate::publication::read_name_state(&publisher.view).unwrap();

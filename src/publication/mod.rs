@@ -19,6 +19,7 @@ mod ledger;
 mod name_state;
 mod other_writer;
 mod past_damage;
+mod publication_log;
 mod publisher;
 mod stage;
 mod transaction;
@@ -36,6 +37,7 @@ pub use graft::{Damage, Engine, NewFile, choose_engine, graft, mend, remove, req
 pub use journal::{has_journal, keys_with_journals, unreadable_journals};
 pub use ledger::LedgerFiles;
 pub use name_state::{NameState, read_name_state};
+pub use publication_log::{Publication, PublicationLog};
 pub use publisher::{KeyAge, Publisher, PublisherOptions};
 pub use stage::Stage;
 pub use transaction::publish_with_rebase;

@@ -2,6 +2,7 @@
 
 use super::error::PublicationError;
 use super::name_state::read_name_state;
+use super::publication_log::PublicationLog;
 use super::view::PublicationView;
 use super::writer_lock::WriterLock;
 use crate::ipfs::cid::Cid;
@@ -23,6 +24,8 @@ pub struct PublisherOptions {
     pub record_lifetime: Duration,
     /// Permission for a node that reaches nobody to publish, for itself alone.
     pub allow_offline: bool,
+    /// Takes note of what is published.
+    pub log: PublicationLog,
 }
 
 /// The history of a key.
@@ -111,6 +114,11 @@ impl<'n> Publisher<'n> {
             Reach::Offline | Reach::Peers(0) => Ok(()),
             Reach::Peers(_) => self.node().announce(root),
         }
+    }
+
+    /// Takes note of a root that was published, and of the one before it.
+    pub(super) fn note_published(&self, previous: Option<Cid>, root: Cid) {
+        self.options.log.note(&self.view.key.id, previous, root);
     }
 
     /// The terms of a record, with its sequence number where that must be set.

@@ -4,6 +4,8 @@
 //! what is printed.
 
 mod description;
+mod figures;
+mod metrics;
 mod observer;
 mod progress;
 mod skipped;
@@ -12,6 +14,7 @@ mod terminal;
 mod text;
 
 pub use description::{print_contents, print_description, print_ledger, print_trust};
+pub use metrics::MeasuredRun;
 pub use skipped::{Loudness, report_given_up, report_skipped};
 pub use summary::{DryRunResult, FailureResult, ResolveResult, Summary, VerifyResult};
 pub use terminal::Report;

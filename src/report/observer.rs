@@ -56,7 +56,11 @@ impl Observer for Report {
                 ),
                 Some("they come back where a farm or a list names them"),
             ),
-            Event::Planned(plan) => self.planned(plan),
+            Event::Planned(plan) => {
+                let planning = self.elapsed();
+                self.note(|figures| figures.planning = Some(planning));
+                self.planned(plan);
+            }
             Event::NearlyFull(usage) => {
                 let limit = usage.limit.map(bytes).unwrap_or_default();
                 let used = bytes(usage.bytes);
@@ -73,7 +77,10 @@ impl Observer for Report {
             Event::EngineChanged(error) => {
                 self.verbose(&format!("{error}; once more with --graft car"));
             }
-            Event::Published(path) => self.verbose(&path.to_string()),
+            Event::Published(path) => {
+                self.note(|figures| figures.mirrored += 1);
+                self.verbose(&path.to_string());
+            }
             Event::NotAnnounced(error) => {
                 self.warn(&format!("{error}; others may take longer to find it"), None);
             }

@@ -1,8 +1,10 @@
 //! The one place that prints. All text is taken for text from outside and escaped
 //! ([`printable`]); styles are put around it here.
 
+use super::figures::RunFigures;
 use super::summary::FailureResult;
 use crate::mirror::{Exit, Failure};
+use crate::publication::PublicationLog;
 use crate::util::diagnosis::Diagnosis;
 use crate::util::printable::{printable, printable_json};
 use crate::util::stop::{Ending, on_signals};
@@ -12,7 +14,7 @@ use serde::Serialize;
 use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Standard output and standard error of a run.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct Report {
     output: OnceLock<io::Error>,
     /// Advice that was printed already: once a run is enough.
     advice: Mutex<HashSet<String>>,
+    publications: PublicationLog,
+    figures: Mutex<RunFigures>,
 }
 
 impl Report {
@@ -54,7 +58,31 @@ impl Report {
             began: Instant::now(),
             output: OnceLock::new(),
             advice: Mutex::default(),
+            publications: PublicationLog::default(),
+            figures: Mutex::default(),
         }
+    }
+
+    /// The roots that the run published.
+    pub fn publications(&self) -> &PublicationLog {
+        &self.publications
+    }
+
+    /// Takes note of figures of the run.
+    pub fn note(&self, change: impl FnOnce(&mut RunFigures)) {
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut figures);
+    }
+
+    /// The figures that were noted.
+    pub(super) fn figures(&self) -> RunFigures {
+        let figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        figures.clone()
+    }
+
+    /// The time that the run took until now.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Prints a result on standard output, which `--json` keeps for the summary.

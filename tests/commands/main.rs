@@ -4,6 +4,7 @@
 mod support;
 
 mod admission;
+mod after_run;
 mod bad_items;
 mod base;
 mod broken_transfers;

@@ -29,7 +29,7 @@ use guix_ipfs::mirror::{
     MirrorSummary, Observer, Pauses, RunLimits, mirror,
 };
 use guix_ipfs::node::Node;
-use guix_ipfs::publication::{Engine, PublisherOptions};
+use guix_ipfs::publication::{Engine, PublicationLog, PublisherOptions};
 use silent::{Noted, Silent};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -89,6 +89,7 @@ fn request(upstream: &Upstream, locks: &Path, key: &str, closure: Closure) -> Mi
             lock_folder: locks.to_owned(),
             record_lifetime: Duration::from_secs(3600),
             allow_offline: true,
+            log: PublicationLog::default(),
         },
         // One job, so that the calls are the same in every run.
         jobs: 1,

@@ -12,7 +12,7 @@ use guix_ipfs::mirror::{
     Closure, Failure, ItemFilter, ItemRef, ItemSelection, ItemSpec, MirrorRequest, MirrorSummary,
     Pauses, RunLimits, mirror,
 };
-use guix_ipfs::publication::PublisherOptions;
+use guix_ipfs::publication::{PublicationLog, PublisherOptions};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -300,5 +300,6 @@ fn publishing(locks: &Path) -> PublisherOptions {
         lock_folder: locks.to_owned(),
         record_lifetime: Duration::from_secs(48 * 3600),
         allow_offline: true,
+        log: PublicationLog::default(),
     }
 }

@@ -1,0 +1,78 @@
+//! The steps after a run: a person's command where a root was published, and the file of
+//! its figures.
+
+use crate::cli::{Cli, Command, PublishArgs};
+use crate::mirror::Exit;
+use crate::report::{MeasuredRun, Report};
+use std::process::{self, ExitStatus};
+
+/// Takes the steps that follow a run with this exit code. Their failures are warnings.
+pub fn finish(cli: &Cli, exit: Exit, report: &Report) {
+    let Some((command, args)) = publishing(&cli.command) else {
+        return;
+    };
+    if let Some(command) = &args.after_publish {
+        after_publish(command, report);
+    }
+    let run = MeasuredRun {
+        command,
+        key: &cli.global.key,
+        exit,
+    };
+    if let Some(path) = &args.metrics
+        && let Err(error) = report.write_metrics(path, &run)
+    {
+        report.warn(
+            &format!("cannot write {}: {error}", path.display()),
+            Some("give --metrics a file in a folder that this user may write to"),
+        );
+    }
+}
+
+/// The verb and its options of publishing, for a run that may change something.
+fn publishing(command: &Command) -> Option<(&'static str, &PublishArgs)> {
+    match command {
+        Command::Sync(args) if args.mirror.dry_run => None,
+        Command::Add(args) if args.mirror.dry_run => None,
+        Command::Sync(args) => Some(("sync", &args.publish)),
+        Command::Add(args) => Some(("add", &args.publish)),
+        Command::Init(args) => Some(("init", &args.publish)),
+        Command::Remove(args) => Some(("remove", &args.publish)),
+        Command::Verify(args) => Some(("verify", &args.publish)),
+        _ => None,
+    }
+}
+
+/// Runs a person's command where the run published a root.
+fn after_publish(command: &str, report: &Report) {
+    let Some(publication) = report.publications().publication() else {
+        return;
+    };
+    let previous = publication.previous.map(|root| root.to_string());
+    let ended = process::Command::new("sh")
+        // Standard output is for the results of the run.
+        .args(["-c", &format!("exec 1>&2\n{command}")])
+        .env("GUIX_IPFS_NAME", &publication.name)
+        .env("GUIX_IPFS_ROOT", publication.root.to_string())
+        .env("GUIX_IPFS_PREVIOUS", previous.unwrap_or_default())
+        // A run of this program in it would call it again.
+        .env_remove("GUIX_IPFS_AFTER_PUBLISH")
+        .stdin(process::Stdio::null())
+        .status();
+    let fault = match ended {
+        Ok(status) if status.success() => return,
+        Ok(status) => reason(status),
+        Err(error) => format!("cannot be started: {error}"),
+    };
+    report.warn(
+        &format!("the command of --after-publish {fault}; the root is published"),
+        Some("run it by hand with GUIX_IPFS_NAME, GUIX_IPFS_ROOT and GUIX_IPFS_PREVIOUS set"),
+    );
+}
+
+fn reason(status: ExitStatus) -> String {
+    match status.code() {
+        Some(code) => format!("failed with exit code {code}"),
+        None => format!("was ended: {status}"),
+    }
+}

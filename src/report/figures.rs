@@ -1,0 +1,27 @@
+//! The figures of a run that are gathered while it goes on.
+
+use crate::util::timestamp::Timestamp;
+use std::time::Duration;
+
+/// The figures of a run, as far as they are known.
+#[derive(Clone, Debug, Default)]
+pub struct RunFigures {
+    /// Items that were published.
+    pub mirrored: usize,
+    /// Bytes of their files.
+    pub bytes: u64,
+    /// Items that were taken out.
+    pub removed: usize,
+    /// Items that no upstream has.
+    pub missing: usize,
+    /// Items that are not what their narinfos promise.
+    pub refused: usize,
+    /// Items that are owed after the run.
+    pub owed: Option<usize>,
+    /// Cumulative size of the root, in bytes.
+    pub tree_bytes: Option<u64>,
+    /// The end of the record's validity.
+    pub record_end: Option<Timestamp>,
+    /// The time until the items to mirror were known.
+    pub planning: Option<Duration>,
+}

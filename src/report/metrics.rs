@@ -1,0 +1,267 @@
+//! The figures of a run as a file for Prometheus, in its text format.
+//! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
+//!
+//! The node exporter's textfile collector reads a folder of such files, whole ones only,
+//! and takes no timestamps in them. So a time is a value here.
+
+use super::figures::RunFigures;
+use super::terminal::Report;
+use crate::mirror::Exit;
+use crate::util::durable::{Durability, write};
+use crate::util::timestamp::Timestamp;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// The mode of the file: another user's collector reads it.
+const MODE: u32 = 0o644;
+
+/// Figures that a failed run does not know, and that stay as an earlier one left them.
+const KEPT: [&str; 4] = [LAST_SUCCESS, OWED, TREE_BYTES, RECORD_END];
+
+const LAST_SUCCESS: &str = "guix_ipfs_last_success_timestamp_seconds";
+const OWED: &str = "guix_ipfs_owed_items";
+const TREE_BYTES: &str = "guix_ipfs_tree_bytes";
+const RECORD_END: &str = "guix_ipfs_record_end_timestamp_seconds";
+
+/// The run that the figures are about.
+pub struct MeasuredRun<'r> {
+    /// The verb.
+    pub command: &'static str,
+    /// The node's name of the key.
+    pub key: &'r str,
+    /// Its exit code.
+    pub exit: Exit,
+}
+
+impl Report {
+    /// Writes the figures of the run to a file.
+    pub fn write_metrics(&self, path: &Path, run: &MeasuredRun) -> io::Result<()> {
+        let before = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error),
+        };
+        let now = Timestamp::from(SystemTime::now());
+        let gauges = gauges(&self.figures(), run, now, self.elapsed());
+        let text = text(&gauges, run.key, &before);
+        write(path, text.as_bytes(), MODE, Durability::Later)
+    }
+}
+
+/// A figure of the file.
+struct Gauge {
+    name: &'static str,
+    help: &'static str,
+    /// `None` for one that the run does not know.
+    value: Option<f64>,
+    /// A label beside the key.
+    label: Option<(&'static str, &'static str)>,
+}
+
+impl Gauge {
+    fn new(name: &'static str, help: &'static str, value: impl Into<Option<f64>>) -> Self {
+        Self {
+            name,
+            help,
+            value: value.into(),
+            label: None,
+        }
+    }
+
+    fn labelled(self, label: &'static str, value: &'static str) -> Self {
+        Self {
+            label: Some((label, value)),
+            ..self
+        }
+    }
+}
+
+/// The figures of a run that ended at `now` after `elapsed`.
+fn gauges(
+    figures: &RunFigures,
+    run: &MeasuredRun,
+    now: Timestamp,
+    elapsed: Duration,
+) -> Vec<Gauge> {
+    let now = now.0 as f64;
+    let is_done = matches!(run.exit, Exit::Done | Exit::Partly);
+    let planning = figures.planning.unwrap_or(elapsed);
+    let rest = elapsed.saturating_sub(planning);
+    let phase = |name, time: Duration| {
+        let help = "The time that a part of the last run took.";
+        let gauge = Gauge::new("guix_ipfs_phase_duration_seconds", help, time.as_secs_f64());
+        gauge.labelled("phase", name)
+    };
+    vec![
+        Gauge::new("guix_ipfs_build_info", "The version of the program.", 1.0)
+            .labelled("version", env!("CARGO_PKG_VERSION")),
+        Gauge::new(
+            "guix_ipfs_last_run_timestamp_seconds",
+            "The end of the last run.",
+            now,
+        )
+        .labelled("command", run.command),
+        Gauge::new(
+            LAST_SUCCESS,
+            "The end of the last run that did not fail (exit code 0 or 3).",
+            is_done.then_some(now),
+        ),
+        Gauge::new(
+            "guix_ipfs_exit_code",
+            "The exit code of the last run: 3 is done, but for some items.",
+            f64::from(run.exit as u8),
+        ),
+        phase("plan", planning),
+        phase("mirror", rest),
+        Gauge::new(
+            "guix_ipfs_added_items",
+            "Items that the last run published.",
+            figures.mirrored as f64,
+        ),
+        Gauge::new(
+            "guix_ipfs_added_bytes",
+            "Bytes of the files of these.",
+            figures.bytes as f64,
+        ),
+        Gauge::new(
+            "guix_ipfs_removed_items",
+            "Items that the last run took out.",
+            figures.removed as f64,
+        ),
+        Gauge::new(
+            "guix_ipfs_missing_items",
+            "Items that the last run wanted and no upstream has.",
+            figures.missing as f64,
+        ),
+        Gauge::new(
+            "guix_ipfs_refused_items",
+            "Items that are not what their narinfos promise.",
+            figures.refused as f64,
+        ),
+        Gauge::new(
+            OWED,
+            "Items that are wanted and not published yet.",
+            figures.owed.map(|owed| owed as f64),
+        ),
+        Gauge::new(
+            TREE_BYTES,
+            "The cumulative size of the published root.",
+            figures.tree_bytes.map(|bytes| bytes as f64),
+        ),
+        Gauge::new(
+            RECORD_END,
+            "The end of the validity of the name's record.",
+            figures.record_end.map(|end| end.0 as f64),
+        ),
+    ]
+}
+
+/// The file with these figures. `before` is that of the run before.
+fn text(gauges: &[Gauge], key: &str, before: &str) -> String {
+    let key = format!("key=\"{}\"", escaped(key));
+    let kept = kept(before, &key);
+    let mut file = String::new();
+    let mut described = "";
+    for gauge in gauges {
+        let name = gauge.name;
+        let Some(value) = gauge.value.or(kept.get(name).copied()) else {
+            continue;
+        };
+        if described != name {
+            let _ = writeln!(file, "# HELP {name} {}\n# TYPE {name} gauge", gauge.help);
+            described = name;
+        }
+        let label = gauge
+            .label
+            .map(|(label, value)| format!(",{label}=\"{value}\""));
+        let label = label.unwrap_or_default();
+        let _ = writeln!(file, "{name}{{{key}{label}}} {value}");
+    }
+    file
+}
+
+/// The figures of an earlier file that a run may keep.
+fn kept(file: &str, labels: &str) -> BTreeMap<&'static str, f64> {
+    let mut kept = BTreeMap::new();
+    for line in file.lines() {
+        for name in KEPT {
+            let value = line.strip_prefix(name).and_then(|rest| {
+                let rest = rest.strip_prefix('{')?.strip_prefix(labels)?;
+                rest.strip_prefix("} ")?.parse().ok()
+            });
+            kept.extend(value.map(|value: f64| (name, value)));
+        }
+    }
+    kept
+}
+
+/// A label's value as the format writes it.
+fn escaped(value: &str) -> String {
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(exit: Exit, now: u64, figures: &RunFigures, before: &str) -> String {
+        let run = MeasuredRun {
+            command: "sync",
+            key: "a \"key\"",
+            exit,
+        };
+        let elapsed = Duration::from_millis(1500);
+        let gauges = gauges(figures, &run, Timestamp(now), elapsed);
+        text(&gauges, run.key, before)
+    }
+
+    #[test]
+    fn a_failed_run_keeps_what_it_does_not_know() {
+        let figures = RunFigures {
+            owed: Some(7),
+            tree_bytes: Some(1 << 40),
+            planning: Some(Duration::from_millis(500)),
+            ..RunFigures::default()
+        };
+        let first = file(Exit::Partly, 1000, &figures, "");
+        let failed = file(Exit::Failed, 2000, &RunFigures::default(), &first);
+        let key = "{key=\"a \\\"key\\\"\"}";
+        for line in [
+            format!("{LAST_SUCCESS}{key} 1000"),
+            format!("{OWED}{key} 7"),
+            format!("{TREE_BYTES}{key} 1099511627776"),
+        ] {
+            assert!(first.lines().any(|found| found == line), "{first}");
+            assert!(failed.lines().any(|found| found == line), "{failed}");
+        }
+        assert!(failed.contains("guix_ipfs_exit_code{key=\"a \\\"key\\\"\"} 1\n"));
+        assert!(!failed.contains(RECORD_END), "{failed}");
+        let again = file(Exit::Done, 3000, &figures, &failed);
+        assert!(
+            again.contains(&format!("{LAST_SUCCESS}{key} 3000")),
+            "{again}"
+        );
+    }
+
+    #[test]
+    fn every_figure_is_described_once_before_its_values() {
+        let text = file(Exit::Done, 1000, &RunFigures::default(), "");
+        let mut described = "";
+        for line in text.lines() {
+            if let Some(help) = line.strip_prefix("# HELP ") {
+                described = help.split(' ').next().unwrap();
+                assert_eq!(text.matches(&format!("# HELP {described} ")).count(), 1);
+            } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+                assert_eq!(kind, format!("{described} gauge"));
+            } else {
+                assert!(line.starts_with(&format!("{described}{{")), "{line}");
+            }
+        }
+    }
+}
