@@ -53,7 +53,7 @@ pub fn unreadable_journals(
     view: &PublicationView,
 ) -> Result<Vec<(Cid, PublicationError)>, PublicationError> {
     let mut unreadable = Vec::new();
-    for (pin, read) in Journal::read_pins(view)? {
+    for (pin, read) in Journal::read_pins(view, &[])? {
         if let Some(error) = read.err() {
             unreadable.push((pin, error.into()));
         }
@@ -89,9 +89,8 @@ impl Journal {
     /// than one are left when a run was killed, or while two writers are at work.
     pub fn all(view: &PublicationView, known: &[Cid]) -> Result<Journals, PublicationError> {
         let mut journals = Journals::default();
-        for (pin, read) in Self::read_pins(view)? {
+        for (pin, read) in Self::read_pins(view, known)? {
             match read {
-                _ if known.contains(&pin) => {}
                 Ok(journal) => journals.readable.extend(journal),
                 Err(_) => journals.lost.push(pin),
             }
@@ -102,10 +101,11 @@ impl Journal {
         Ok(journals)
     }
 
-    /// The pins of a key's journals, each with the journal, or with the fault of a
-    /// block of it.
-    fn read_pins(view: &PublicationView) -> Result<Vec<ReadPin>, NodeError> {
-        let pins = view.node.pins_named(&Self::pin_name(&view.key.id))?;
+    /// The pins of a key's journals but the `known` ones, each with the journal, or with
+    /// the fault of a block of it.
+    fn read_pins(view: &PublicationView, known: &[Cid]) -> Result<Vec<ReadPin>, NodeError> {
+        let mut pins = view.node.pins_named(&Self::pin_name(&view.key.id))?;
+        pins.retain(|pin| !known.contains(pin));
         let read = pins.into_iter().map(|pin| match Self::read(view, pin) {
             Err(error) if !error.is_of_block() => Err(error),
             read => Ok((pin, read)),
