@@ -80,9 +80,22 @@ pub enum Base32Error {
     Padding,
 }
 
+/// The value of each ASCII character, or [`NO_DIGIT`]: lists hold millions of hashes.
+const VALUES: [u8; 128] = {
+    let mut values = [NO_DIGIT; 128];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        values[ALPHABET[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
+const NO_DIGIT: u8 = u8::MAX;
+
 fn digit(character: char) -> Option<u8> {
-    let position = ALPHABET.iter().position(|&d| char::from(d) == character)?;
-    u8::try_from(position).ok()
+    let value = *VALUES.get(character as usize)?;
+    (value != NO_DIGIT).then_some(value)
 }
 
 #[cfg(test)]
