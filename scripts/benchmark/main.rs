@@ -24,8 +24,11 @@ mod table;
 
 use answer::Answer;
 
-/// The questions by name, in the order of their letters in the results.
-const QUESTIONS: [(&str, fn(u64) -> Answer); 6] = [
+/// A question by its name, and the way to answer it for mirrors of up to so many items.
+type Question = (&'static str, fn(u64) -> Answer);
+
+/// In the order of their letters in the results.
+const QUESTIONS: [Question; 6] = [
     ("beside", beside::run),
     ("first-sync", |largest| {
         first_sync::run((largest / 10).clamp(100, 10_000))
