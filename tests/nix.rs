@@ -22,6 +22,18 @@ fn a_closure_substitutes_from_kubo() {
     a_closure_substitutes_through_the_gateway(&TestNode::kubo());
 }
 
+#[test]
+#[ignore = "needs nix-store on PATH"]
+fn a_closure_substitutes_before_and_after_a_move_to_a_local_store() {
+    a_closure_substitutes_before_and_after_a_move(&TestNode::local());
+}
+
+#[test]
+#[ignore = "needs nix-store on PATH, and a real Kubo: scripts/test"]
+fn a_closure_substitutes_before_and_after_a_move_from_kubo() {
+    a_closure_substitutes_before_and_after_a_move(&TestNode::kubo());
+}
+
 const REFERS: &str = "/gnu/store/yjawwm7f7ipzmqkvafs4rczshnmhs2mh-rig-refers-0.1";
 /// The paths that it refers to, itself among them.
 const CLOSURE: [&str; 3] = [
@@ -86,5 +98,28 @@ fn a_closure_substitutes_through_the_gateway(node: &TestNode) {
         assert_eq!(closure, CLOSURE);
         // Hashes again what lies in the store.
         nix.run(&[&["--verify-path"], &CLOSURE[..]].concat());
+    }
+}
+
+/// From a local store to the other node, and back: the path below the gateway is the
+/// same.
+fn a_closure_substitutes_before_and_after_a_move(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let origin = TestNode::local();
+    let mirror = Mirror::new(&origin, &upstream);
+    mirror.run(&format!("add {REFERS}")).silently();
+    let name = origin.key_id("guix-ipfs").unwrap();
+    let substitutes_from = |node: &TestNode| {
+        let nix = Nix::new(format!("{}/ipns/{name}", node.gateway));
+        nix.run(&["--realise", REFERS]);
+        nix.run(&[&["--verify-path"], &CLOSURE[..]].concat());
+    };
+    substitutes_from(&origin);
+    for (from, to) in [(&origin, node), (node, &origin)] {
+        let (from, to_api) = (&from.api, &to.api);
+        let run = mirror.run(&format!("--api {from} move --to {to_api}"));
+        run.exits(0);
+        to.collect_garbage();
+        substitutes_from(to);
     }
 }

@@ -4,7 +4,7 @@ use super::options::Cli;
 use clap::{Arg, Command, CommandFactory};
 
 /// The options that `-h` shows of a verb.
-const EVERYDAY: [&str; 18] = [
+const EVERYDAY: [&str; 20] = [
     "api",
     "key",
     "verbose",
@@ -23,6 +23,8 @@ const EVERYDAY: [&str; 18] = [
     "gateway_port",
     "deep",
     "repair",
+    "to",
+    "key_file",
 ];
 
 /// The command line as a whole: `--help`, the man page, the completions and the

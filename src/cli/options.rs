@@ -2,9 +2,10 @@
 
 use super::secrets::WithoutSecrets;
 use super::shared_options::{GlobalArgs, MirrorArgs, PublishArgs, VariantArgs};
-use super::values::cid_version;
+use super::values::{ApiParser, cid_version};
 use crate::ipfs::cid::CidVersion;
 use crate::mirror::{ItemRef, ItemSpec};
+use crate::node::NodeAddress;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
@@ -62,6 +63,8 @@ pub enum Command {
     Remove(RemoveArgs),
     /// Check that every published narinfo and nar is there and whole
     Verify(VerifyArgs),
+    /// Take the mirror, with its name, to another node
+    Move(MoveArgs),
     /// Serve the local store through a gateway, in the foreground
     Node(NodeArgs),
     /// Print shell completions
@@ -219,6 +222,32 @@ pub struct VerifyArgs {
     pub publish: PublishArgs,
 }
 
+/// `move`.
+#[derive(Clone, Debug, Args)]
+pub struct MoveArgs {
+    /// The node that the mirror is moved to: URL, multiaddr or `embedded[:DIR]`
+    ///
+    /// Its blocks, its journal with the ledger and its key are taken from the node of
+    /// --api to this one. The old node keeps all, and publishes no more.
+    #[arg(long, value_name = "ADDRESS", value_parser = ApiParser)]
+    pub to: NodeAddress,
+    /// A file with your token or password for the other node
+    ///
+    /// It holds bearer:TOKEN or basic:USER:PASSWORD. $GUIX_IPFS_API_AUTH is not sent
+    /// there.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub to_auth_file: Option<PathBuf>,
+    /// A file with the private key, which `ipfs key export KEY` has written
+    ///
+    /// A Kubo does not hand out its keys over the RPC, so a mirror that leaves one needs
+    /// this, or `ipfs key import` beside the other.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub key_file: Option<PathBuf>,
+    /// Options of publishing.
+    #[command(flatten)]
+    pub publish: PublishArgs,
+}
+
 /// `node`.
 #[derive(Clone, Debug, Args)]
 pub struct NodeArgs {
@@ -247,7 +276,17 @@ mod tests {
         let command = Cli::command();
         // These are for one run by hand.
         let only_by_hand = [
-            "help", "version", "dry-run", "base", "long", "list", "force", "anew",
+            "help",
+            "version",
+            "dry-run",
+            "base",
+            "long",
+            "list",
+            "force",
+            "anew",
+            "to",
+            "to-auth-file",
+            "key-file",
         ];
         for sub in command.get_subcommands() {
             let options = sub.get_arguments().chain(command.get_arguments());

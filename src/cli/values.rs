@@ -38,7 +38,7 @@ impl TypedValueParser for ApiParser {
     fn parse_ref_(
         &self,
         command: &clap::Command,
-        _: Option<&clap::Arg>,
+        arg: Option<&clap::Arg>,
         value: &OsStr,
         source: ValueSource,
     ) -> Result<NodeAddress, clap::Error> {
@@ -47,9 +47,10 @@ impl TypedValueParser for ApiParser {
             .parse()
             .map_err(|error: AddressError| {
                 let advice = error.advice().unwrap_or_default();
+                let long = arg.and_then(clap::Arg::get_long).unwrap_or("api");
                 let given_by = match source {
-                    ValueSource::EnvVariable => "$GUIX_IPFS_API (--api)",
-                    _ => "--api",
+                    ValueSource::EnvVariable => format!("$GUIX_IPFS_API (--{long})"),
+                    _ => format!("--{long}"),
                 };
                 let text = format!("{given_by}: {error}\n{advice}\n");
                 clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)

@@ -37,6 +37,7 @@ fn publishing(command: &Command) -> Option<(&'static str, &PublishArgs)> {
         Command::Sync(args) => Some(("sync", &args.publish)),
         Command::Add(args) => Some(("add", &args.publish)),
         Command::Init(args) => Some(("init", &args.publish)),
+        Command::Move(args) => Some(("move", &args.publish)),
         Command::Remove(args) => Some(("remove", &args.publish)),
         Command::Verify(args) => Some(("verify", &args.publish)),
         _ => None,

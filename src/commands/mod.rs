@@ -6,6 +6,7 @@ mod after_run;
 mod init;
 mod lists;
 mod mirror_verb;
+mod move_verb;
 mod node;
 mod open;
 mod remove;

@@ -13,11 +13,16 @@ pub fn open_node(global: &GlobalArgs) -> Result<Box<dyn Node>, Failure> {
     Ok(open(&NodeOptions {
         address: global.api.clone(),
         authorization_file: global.api_auth_file.clone(),
-        limits: TimeLimits {
-            connect: global.connect_timeout,
-            read: global.read_timeout,
-        },
+        limits: limits(global),
     })?)
+}
+
+/// The limits of a connection to a node.
+pub fn limits(global: &GlobalArgs) -> TimeLimits {
+    TimeLimits {
+        connect: global.connect_timeout,
+        read: global.read_timeout,
+    }
 }
 
 /// The terms of publishing. Runs of one user share the lock folder.

@@ -1,5 +1,6 @@
 //! The reasons why a run stops, and its exit code: the one place that decides.
 
+use super::move_failure::MoveFailure;
 use crate::guix::HttpError;
 use crate::ipfs::cid::Cid;
 use crate::node::{NodeError, OpenError, Refusal};
@@ -54,6 +55,9 @@ pub enum Failure {
     /// No upstream gives the data that the run begins with.
     #[error(transparent)]
     Upstream(#[from] HttpError),
+    /// A mirror cannot be moved to another node.
+    #[error(transparent)]
+    Move(Box<MoveFailure>),
     /// The list of store paths cannot be read.
     #[error("cannot read the store paths of {path}: {source}", path = path.display())]
     Input {
@@ -205,6 +209,12 @@ impl Failure {
     }
 }
 
+impl From<MoveFailure> for Failure {
+    fn from(error: MoveFailure) -> Self {
+        Self::Move(Box::new(error))
+    }
+}
+
 impl From<NodeError> for Failure {
     fn from(error: NodeError) -> Self {
         Self::Publication(error.into())
@@ -217,6 +227,7 @@ impl Diagnosis for Failure {
             Self::Publication(error) => return error.advice(),
             Self::Open(error) => return error.advice(),
             Self::Upstream(error) => return error.advice(),
+            Self::Move(error) => return error.advice(),
             Self::NoHome(error) => return error.advice(),
             Self::Io(_) => return None,
             Self::Input { .. } => "name a file that can be read, or - for standard input",
@@ -262,6 +273,7 @@ impl Diagnosis for Failure {
             Self::Publication(error) => error.retry(),
             Self::Open(error) => error.retry(),
             Self::Upstream(error) => error.retry(),
+            Self::Move(error) => error.retry(),
             Self::Foreign { source, .. } => source.retry(),
             _ => Retry::Never,
         }

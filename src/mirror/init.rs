@@ -61,6 +61,7 @@ pub fn initialize(
     let mut publisher = Publisher::open(node, &request.key, &request.publishing)?;
     let state = read_name_state(&publisher.view)?;
     let name = publisher.view.key.id.clone();
+    state.refuse_moved(&name)?;
     let mut base = match request.beginning {
         Beginning::First => first(&mut publisher, state, request.cid_version)?,
         Beginning::Anew => {

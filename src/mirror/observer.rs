@@ -81,6 +81,20 @@ pub enum Event<'e> {
     Planned(&'e Plan),
     /// The node's repository is nearly full.
     NearlyFull(Usage),
+    /// The disk of the node that a mirror of so many bytes is moved to has less room.
+    LittleRoom {
+        /// Bytes of the mirror.
+        bytes: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// A mirror of so many bytes brings the node that it is moved to beyond its limit.
+    LowLimit {
+        /// Bytes of the mirror.
+        bytes: u64,
+        /// The room that the node takes, and its limit.
+        usage: Usage,
+    },
     /// A file of an item did not come from one upstream; another is asked.
     NextUpstream {
         /// The item.

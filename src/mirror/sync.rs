@@ -226,6 +226,9 @@ pub fn preview(
         None => (Tree::empty(node, CidVersion::V0), LedgerFiles::default()),
         Some(view) => {
             let state = read_name_state(&view)?;
+            if request.base.is_none() {
+                state.refuse_moved(&view.key.id)?;
+            }
             let root = choose_base(&view, &state, request.base)?;
             (Tree::new(node, root), state.ledger(node, &root)?)
         }

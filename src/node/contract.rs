@@ -1,6 +1,7 @@
 //! The contract of a node: blocks, segments, pins, names and keys.
 
 use super::error::{AddFileError, NodeError};
+use super::private_key::PrivateKey;
 use super::segment::SealedSegment;
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::{Cid, CidVersion};
@@ -101,6 +102,16 @@ pub trait Node: Send + Sync {
     /// Makes an Ed25519 key.
     fn create_key(&self, name: &str) -> Result<Key, NodeError>;
 
+    /// Takes a key that was made elsewhere, under a name that no key of the node has.
+    ///
+    /// # Errors
+    /// [`Refusal::KeyExists`](super::Refusal::KeyExists).
+    fn import_key(&self, name: &str, private: &PrivateKey) -> Result<Key, NodeError>;
+
+    /// The private half of a key; `None` where the node hands out none, as Kubo over its
+    /// RPC.
+    fn export_key(&self, key: &Key) -> Result<Option<PrivateKey>, NodeError>;
+
     /// Gives a key another name on the node. Its IPNS name stays.
     fn rename_key(&self, key: &Key, name: &str) -> Result<(), NodeError>;
 
@@ -131,6 +142,9 @@ pub trait Node: Send + Sync {
 
     /// The room that the node takes.
     fn usage(&self) -> Result<Usage, NodeError>;
+
+    /// The bytes that are free on the node's disk, where it tells.
+    fn free_bytes(&self) -> Result<Option<u64>, NodeError>;
 
     /// Removes every block that no pin reaches, and returns their number.
     fn collect_garbage(&self) -> Result<u64, NodeError>;

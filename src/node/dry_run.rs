@@ -4,6 +4,7 @@ use super::contract::{
     Key, KnownBlocks, Node, NodeDescription, PublishOptions, Reach, Record, Usage,
 };
 use super::error::{AddFileError, NodeError, Problem};
+use super::private_key::PrivateKey;
 use super::segment::SealedSegment;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::file::{AddError, Added};
@@ -81,6 +82,14 @@ impl Node for DryRun<'_> {
         refused("make a key")
     }
 
+    fn import_key(&self, _: &str, _: &PrivateKey) -> Result<Key, NodeError> {
+        refused("import a key")
+    }
+
+    fn export_key(&self, key: &Key) -> Result<Option<PrivateKey>, NodeError> {
+        self.0.export_key(key)
+    }
+
     fn rename_key(&self, _: &Key, _: &str) -> Result<(), NodeError> {
         refused("rename a key")
     }
@@ -111,6 +120,10 @@ impl Node for DryRun<'_> {
 
     fn usage(&self) -> Result<Usage, NodeError> {
         self.0.usage()
+    }
+
+    fn free_bytes(&self) -> Result<Option<u64>, NodeError> {
+        self.0.free_bytes()
     }
 
     fn collect_garbage(&self) -> Result<u64, NodeError> {

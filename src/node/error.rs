@@ -197,6 +197,11 @@ impl NodeError {
         ) || self.is(Refusal::Missing)
     }
 
+    /// Returns true when the node asks who this program is, or does not believe it.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self.problem, Problem::Forbidden(_))
+    }
+
     /// Returns true when the node cannot be used now and a later run may.
     pub fn is_unavailable(&self) -> bool {
         matches!(

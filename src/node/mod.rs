@@ -8,6 +8,7 @@ mod error;
 pub mod kubo;
 pub mod local;
 mod open;
+mod private_key;
 mod segment;
 
 pub use contract::{
@@ -15,5 +16,6 @@ pub use contract::{
 };
 pub use dry_run::DryRun;
 pub use error::{AddFileError, NodeError, Problem, Refusal};
-pub use open::{NodeAddress, NodeOptions, OpenError, local_folder, open};
+pub use open::{NodeAddress, NodeOptions, OpenError, local_folder, open, open_named};
+pub use private_key::{NotAPrivateKey, PrivateKey};
 pub use segment::{SealedSegment, Segment};

@@ -9,7 +9,7 @@ use super::kubo::{
 use super::local::LocalNode;
 use crate::util::diagnosis::{Diagnosis, Retry};
 use crate::util::home::{BaseDirectory, NoHome, folder, home_dir, variable};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use thiserror::Error;
 
@@ -83,6 +83,29 @@ pub fn open(options: &NodeOptions) -> Result<Box<dyn Node>, OpenError> {
     }
 }
 
+/// Opens another node than that of `--api`. Nothing of the environment is sent there.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_named(
+    address: &NodeAddress,
+    authorization_file: Option<&Path>,
+    limits: TimeLimits,
+) -> Result<Box<dyn Node>, OpenError> {
+    match address {
+        NodeAddress::Local(named) => {
+            let folder = local_folder(named.clone())?;
+            Ok(Box::new(LocalNode::open(&folder)?))
+        }
+        NodeAddress::Kubo(address) => {
+            let mut address = address.clone();
+            let named = Authorization::find(authorization_file, None)?;
+            address.authorization = named.or(address.authorization);
+            Ok(Box::new(KuboNode::connect(&address, limits)?))
+        }
+    }
+}
+
 /// The error of a node that does not answer, with the local store that may be meant.
 fn instead_of(error: NodeError) -> OpenError {
     match local_folder(None) {
@@ -106,6 +129,23 @@ fn local_daemon() -> Result<Address, AddressError> {
     let ipfs_path = variable("IPFS_PATH").map(PathBuf::from);
     let ipfs_path = ipfs_path.or_else(|| Some(home_dir()?.join(".ipfs")));
     Address::of_local_daemon(ipfs_path.as_deref())
+}
+
+impl NodeAddress {
+    /// The address as `--api` takes it from anywhere on this machine, without a secret.
+    ///
+    /// # Errors
+    /// [`NoHome`].
+    pub fn spelled(&self) -> Result<String, NoHome> {
+        match self {
+            Self::Kubo(address) => Ok(address.url.clone()),
+            Self::Local(named) => {
+                let folder = local_folder(named.clone())?;
+                let folder = std::path::absolute(&folder).unwrap_or(folder);
+                Ok(format!("embedded:{}", folder.display()))
+            }
+        }
+    }
 }
 
 impl FromStr for NodeAddress {

@@ -116,6 +116,26 @@ pub fn adopt_root(publisher: &mut Publisher, given: Option<Cid>) -> Result<Base,
     if is_new && given.is_none() {
         return create_first_root(publisher, state, CidVersion::V0);
     }
+    // A person's word brings back a mirror that was moved to another node.
+    if given.is_none() {
+        state.refuse_moved(&publisher.view.key.id)?;
+    }
+    let is_marked = state.moved().is_some();
+    let mut base = choose(publisher, state, given)?;
+    if is_marked {
+        pin_adopted(publisher, &mut base)?;
+    }
+    base.load_ledger(publisher.node())?;
+    publisher.name_new_key()?;
+    Ok(base)
+}
+
+/// The base with a journal that holds its root, but without the ledger.
+fn choose(
+    publisher: &Publisher,
+    state: NameState,
+    given: Option<Cid>,
+) -> Result<Base, PublicationError> {
     let root = choose_base(&publisher.view, &state, given)?;
     let mut base = Base::from_state(root, state);
     if !base.lead_with_root() {
@@ -124,15 +144,21 @@ pub fn adopt_root(publisher: &mut Publisher, given: Option<Cid>) -> Result<Base,
         }
         pin_adopted(publisher, &mut base)?;
     }
-    base.load_ledger(publisher.node())?;
-    publisher.name_new_key()?;
     Ok(base)
+}
+
+/// Goes on from the chosen root, to leave the node: a mark that it was left already does
+/// not matter.
+pub fn adopt_to_leave(publisher: &Publisher) -> Result<Base, PublicationError> {
+    let state = read_name_state(&publisher.view)?;
+    choose(publisher, state, None)
 }
 
 /// Goes on from the chosen root though parts of it, or its journal, cannot be read. Where
 /// no journal holds it, none is written: it could not be pinned.
 pub fn adopt_damaged(publisher: &Publisher) -> Result<Base, PublicationError> {
     let state = read_name_state(&publisher.view)?;
+    state.refuse_moved(&publisher.view.key.id)?;
     let root = candidate(&publisher.view.key.id, &state)?;
     let tree = Tree::new(publisher.node(), root);
     match (tree.is_mirror(), tree.top(&root)) {
@@ -163,6 +189,7 @@ pub fn create_first_root(
     state: NameState,
     version: CidVersion,
 ) -> Result<Base, PublicationError> {
+    state.refuse_moved(&publisher.view.key.id)?;
     let (root, blocks) = first_root(version);
     let mut base = Base::from_state(root.cid, state);
     let newest = base.journals.first();
@@ -183,6 +210,7 @@ pub fn begin_anew(
     state: NameState,
     version: CidVersion,
 ) -> Result<Base, PublicationError> {
+    state.refuse_moved(&publisher.view.key.id)?;
     let (root, blocks) = first_root(version);
     let mut base = Base::from_state(root.cid, state);
     let journal = write_journal(publisher, &root, blocks, &base, None)?;

@@ -82,6 +82,7 @@ mod tests {
             number,
             previous: before.map(root),
             ledger: None,
+            moved: None,
         });
         let state = NameState {
             published: published.map(root),

@@ -1,5 +1,6 @@
 //! The reasons why a publication stops.
 
+use super::moved::Moved;
 use super::writer_lock::WriterLockError;
 use crate::ipfs::cid::Cid;
 use crate::ipfs::directory::TreeError;
@@ -127,6 +128,20 @@ pub enum PublicationError {
     /// The node would publish for nobody.
     #[error("the node is {0}, so a publication would reach nobody else")]
     Offline(&'static str),
+    /// The mirror was moved to another node, or is on its way.
+    #[error(
+        "/ipns/{name} {} the node at {}, and is not published from here any more",
+        match moved.is_done { true => "was moved to", false => "is being moved to" },
+        moved.address
+    )]
+    MovedAway {
+        /// The name.
+        name: String,
+        /// Its last root on this node.
+        root: Box<Cid>,
+        /// The other node.
+        moved: Box<Moved>,
+    },
     /// The name was republished by somebody else during the run.
     #[error(
         "/ipns/{name} was moved to /ipfs/{now} by another writer during this run; the new root \
@@ -235,6 +250,7 @@ impl Diagnosis for PublicationError {
             Self::Offline(_) => {
                 "connect it, or use `--allow-offline` to publish for this machine alone"
             }
+            Self::MovedAway { moved, root, .. } => return Some(advice_on_moved(moved, root)),
             Self::Moved { .. } => "run again to go on, and let only one writer use a key",
             Self::NotFollowed {
                 sequence_is_known: false,
@@ -259,6 +275,22 @@ impl Diagnosis for PublicationError {
             Self::Lock(error) => error.retry(),
             _ => Retry::Never,
         }
+    }
+}
+
+/// The ways on for a mirror that left its node.
+fn advice_on_moved(moved: &Moved, root: &Cid) -> String {
+    let Moved { address, key, .. } = moved;
+    match moved.is_done {
+        true => format!(
+            "go on there, with `--api {address} --key {key}`; the way back is `guix-ipfs --api \
+             {address} --key {key} move --to` and the address of this node; if that node is lost, \
+             `guix-ipfs sync --base {root}` publishes from here again"
+        ),
+        false => format!(
+            "`guix-ipfs move --to {address}` goes on with it; to give the move up and stay here, \
+             run `guix-ipfs sync --base {root}`"
+        ),
     }
 }
 

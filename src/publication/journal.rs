@@ -3,6 +3,7 @@
 //! pinning and publishing loses nothing.
 
 use super::error::PublicationError;
+use super::moved::Moved;
 use super::view::PublicationView;
 use crate::ipfs::cid::{Cid, CidVersion, RAW, cid_of};
 use crate::ipfs::directory::{Entry, PlainDirectory};
@@ -37,6 +38,8 @@ pub struct Journal {
     pub previous: Option<Cid>,
     /// The directory of its ledger. A journal of an older program has none.
     pub ledger: Option<Entry>,
+    /// The mark of a mirror that left this node.
+    pub moved: Option<Moved>,
 }
 
 /// The journal's `state` file, as JSON.
@@ -45,6 +48,8 @@ struct State {
     key: String,
     number: u64,
     previous: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved: Option<Moved>,
 }
 
 /// The journals of a key that cannot be read, each with the reason. Their content is
@@ -77,6 +82,14 @@ pub fn keys_with_journals(node: &dyn Node) -> Result<Vec<String>, PublicationErr
         }
     }
     Ok(names)
+}
+
+/// The mark of the newest of these journals, which come the newest first.
+pub fn mark_among(journals: &[Journal]) -> Option<&Moved> {
+    let newest = journals.first()?.number;
+    // A writer that did not know of the mark may have taken the same number.
+    let mut newest = journals.iter().take_while(|it| it.number == newest);
+    newest.find_map(|journal| journal.moved.as_ref())
 }
 
 impl Journal {
@@ -132,6 +145,7 @@ impl Journal {
             number: state.number,
             previous: state.previous.and_then(|root| root.parse().ok()),
             ledger: directory.entries.get("ledger").copied(),
+            moved: state.moved,
         }))
     }
 
@@ -143,11 +157,24 @@ impl Journal {
         older: Option<&Self>,
         ledger: Option<Entry>,
     ) -> (Self, NewBlocks) {
+        Self::compose_marked(key_id, root, previous, older, ledger, None)
+    }
+
+    /// The same with the mark of a mirror that leaves the node.
+    pub fn compose_marked(
+        key_id: &str,
+        root: &Entry,
+        previous: Option<Cid>,
+        older: Option<&Self>,
+        ledger: Option<Entry>,
+        moved: Option<Moved>,
+    ) -> (Self, NewBlocks) {
         let number = older.map_or(1, |journal| journal.number.saturating_add(1));
         let state = State {
             key: key_id.to_owned(),
             number,
             previous: previous.map(|root| root.to_string()),
+            moved: moved.clone(),
         };
         // A struct of text and numbers always serialises.
         let state = serde_json::to_vec(&state).unwrap_or_default();
@@ -169,6 +196,7 @@ impl Journal {
             number,
             previous,
             ledger,
+            moved,
         };
         (journal, vec![(state_entry.cid, state), (cid, block)])
     }

@@ -12,12 +12,16 @@
 mod base;
 mod choice;
 mod commit;
+mod copy;
+mod departure;
 mod error;
 mod graft;
 mod journal;
 mod ledger;
+mod moved;
 mod name_state;
 mod other_writer;
+mod part;
 mod past_damage;
 mod publication_log;
 mod publisher;
@@ -30,12 +34,19 @@ mod tree_walk;
 mod view;
 mod writer_lock;
 
-pub use base::{Base, adopt_damaged, adopt_root, begin_anew, choose_base, create_first_root};
+pub use base::{
+    Base, adopt_damaged, adopt_root, adopt_to_leave, begin_anew, choose_base, create_first_root,
+};
 pub use commit::{Committed, ensure_published};
+pub use copy::{Content, Copied, Copier, CopyError};
+pub use departure::{
+    ArrivedJournals, content_at, content_of, mark_moved, pin_arrived, publish_above, was_overtaken,
+};
 pub use error::{PublicationError, join};
 pub use graft::{Damage, Engine, NewFile, choose_engine, graft, mend, remove, require_plain};
 pub use journal::{has_journal, keys_with_journals, unreadable_journals};
 pub use ledger::LedgerFiles;
+pub use moved::Moved;
 pub use name_state::{NameState, read_name_state};
 pub use publication_log::{Publication, PublicationLog};
 pub use publisher::{KeyAge, Publisher, PublisherOptions};

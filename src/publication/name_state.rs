@@ -1,8 +1,9 @@
 //! The knowledge about a name before a run: where it points, and its journals.
 
 use super::error::PublicationError;
-use super::journal::{Journal, Journals};
+use super::journal::{Journal, Journals, mark_among};
 use super::ledger::LedgerFiles;
+use super::moved::Moved;
 use super::view::PublicationView;
 use crate::ipfs::cid::Cid;
 use crate::node::Node;
@@ -21,6 +22,16 @@ pub struct NameState {
 }
 
 impl NameState {
+    /// The mark of a mirror that left this node.
+    pub fn moved(&self) -> Option<&Moved> {
+        mark_among(&self.journals)
+    }
+
+    /// Fails where the mirror under `name` left this node.
+    pub fn refuse_moved(&self, name: &str) -> Result<(), PublicationError> {
+        refuse_moved(name, &self.journals)
+    }
+
     /// The ledger of the newest journal that holds a root, or else of the newest.
     ///
     /// # Errors
@@ -42,6 +53,18 @@ impl NameState {
         root.map(|root| format!("/ipfs/{root}"))
             .or_else(|| self.foreign.clone())
     }
+}
+
+/// Fails where the newest of these journals of `name` has the mark of a mirror that left.
+pub fn refuse_moved(name: &str, journals: &[Journal]) -> Result<(), PublicationError> {
+    let (Some(moved), Some(newest)) = (mark_among(journals), journals.first()) else {
+        return Ok(());
+    };
+    Err(PublicationError::MovedAway {
+        name: name.to_owned(),
+        root: Box::new(newest.root),
+        moved: Box::new(moved.clone()),
+    })
 }
 
 /// Asks the name and the journals.

@@ -3,6 +3,7 @@
 use super::base::{Base, pin_adopted};
 use super::error::PublicationError;
 use super::journal::Journal;
+use super::name_state::refuse_moved;
 use super::publisher::Publisher;
 use super::tree::Tree;
 use crate::ipfs::cid::Cid;
@@ -79,6 +80,7 @@ pub fn rebase_onto(
     }
     let known = known(base);
     let found = Journal::all(&publisher.view, &known)?.readable;
+    refuse_moved(&publisher.view.key.id, &found)?;
     base.root = now;
     // Another writer's journal of the root leads: its ledger is not known yet.
     base.journals.splice(0..0, found);

@@ -84,6 +84,27 @@ impl<'n> Publisher<'n> {
         Self::of_key(view, KeyAge::Existing, reach, options).map(Some)
     }
 
+    /// The right to write journals of a mirror that leaves the node. It publishes
+    /// nothing, so the node need not reach anybody.
+    pub fn open_to_leave(
+        view: PublicationView<'n>,
+        options: &PublisherOptions,
+    ) -> Result<Self, PublicationError> {
+        Self::of_key(view, KeyAge::Existing, Reach::Offline, options.clone())
+    }
+
+    /// The same for a mirror that comes to the node, which does not have its key yet.
+    ///
+    /// # Errors
+    /// As [`Publisher::open`].
+    pub fn open_to_receive(
+        view: PublicationView<'n>,
+        options: &PublisherOptions,
+    ) -> Result<Self, PublicationError> {
+        let (reach, options) = terms(view.node, options)?;
+        Self::of_key(view, KeyAge::Existing, reach, options)
+    }
+
     fn of_key(
         view: PublicationView<'n>,
         key_age: KeyAge,

@@ -69,6 +69,23 @@ impl Observer for Report {
                     Some("raise Datastore.StorageMax, or remove items"),
                 );
             }
+            Event::LittleRoom { bytes: size, free } => self.warn(
+                &format!(
+                    "the mirror has up to {}, and {} are free on the disk of the other node",
+                    bytes(size),
+                    bytes(free)
+                ),
+                Some("make room there; a run that stops is gone on with by the next"),
+            ),
+            Event::LowLimit { bytes: size, usage } => self.warn(
+                &format!(
+                    "the mirror has up to {}, and the other node holds {} of {}",
+                    bytes(size),
+                    bytes(usage.bytes),
+                    usage.limit.map(bytes).unwrap_or_default()
+                ),
+                Some("raise Datastore.StorageMax there"),
+            ),
             Event::NextUpstream {
                 item,
                 reason,

@@ -30,6 +30,8 @@ mod local_store;
 mod locks;
 mod main_job;
 mod mistakes;
+mod moves;
+mod moves_killed;
 mod names;
 mod network;
 mod node_options;

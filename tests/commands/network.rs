@@ -135,6 +135,35 @@ fn a_publisher_whose_count_fell_behind_publishes_above_the_networks() {
 
 #[test]
 #[ignore = "needs a real Kubo: scripts/test"]
+fn a_mirror_that_moves_is_found_at_its_new_node() {
+    let mut network = Network::start(3);
+    let upstream = Upstream::of_fixtures();
+    let old = Mirror::new(&network[0], &upstream).online();
+    old.run("init").silently();
+    old.run("sync --no-closure").silently();
+    let name = network[0].key_id(KEY).unwrap();
+    let is_told = !network[0].is_old_kubo();
+    let before = is_told.then(|| network[2].record_number(&name));
+    let key = old.home().join("key");
+    std::fs::write(&key, network[0].export_key(KEY)).unwrap();
+    let to = format!("--to {} --key-file {}", network[1].api, key.display());
+    let moved = old.run(&format!("move {to}")).exits(0);
+    moved.says("ipfs key rm guix-ipfs");
+    let new = Mirror::new(&network[1], &upstream).online();
+    // The old one is away, and its record is not the newest any more.
+    network.stop(0);
+    points_to(&network[2], &name, &fixture_roots(0)[1]);
+    if let Some(before) = before {
+        assert_eq!(network[2].record_number(&name), before + 1);
+    }
+    new.run("sync").silently();
+    points_to(&network[2], &name, &fixture_roots(0)[2]);
+    let got = network[2].get(&format!("/ipns/{name}/{HELLO}.narinfo"));
+    assert_eq!(got.status, 200);
+}
+
+#[test]
+#[ignore = "needs a real Kubo: scripts/test"]
 fn a_record_that_expired_is_published_again() {
     let network = Network::start(3);
     let upstream = Upstream::of_fixtures();

@@ -3,13 +3,15 @@
 use crate::support::TestNode;
 use crate::{add, directory, is_refused, missing, options};
 use guix_ipfs::ipfs::cid::CidVersion;
-use guix_ipfs::node::Refusal;
+use guix_ipfs::node::local::LocalNode;
+use guix_ipfs::node::{Node, Refusal};
 use std::time::Duration;
 
 on_both_nodes!(
     keys_are_made_listed_and_renamed,
     a_renamed_key_publishes_under_the_same_name,
     a_key_that_exists_or_does_not_is_refused,
+    a_key_made_elsewhere_publishes_under_its_name,
     a_name_points_to_what_was_published_last,
     a_name_that_was_never_published_resolves_to_nothing,
     an_announcement_needs_a_network,
@@ -69,6 +71,36 @@ fn a_key_that_exists_or_does_not_is_refused(at: &TestNode) {
         node.publish(&other, &missing(), &options()),
         Refusal::NoSuchKey,
     );
+}
+
+fn a_key_made_elsewhere_publishes_under_its_name(at: &TestNode) {
+    let node = at.node();
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = LocalNode::open(folder.path()).unwrap();
+    let made = elsewhere.create_key("made").unwrap();
+    let private = elsewhere.export_key(&made).unwrap().unwrap();
+    assert_eq!(private.id(), made.id);
+    let key = node.import_key("imported", &private).unwrap();
+    assert_eq!((&*key.name, &key.id), ("imported", &made.id));
+    assert!(node.keys().unwrap().contains(&key));
+    let root = directory(node, CidVersion::V0, &[]);
+    node.publish(&key, &root, &options()).unwrap();
+    let path = Some(format!("/ipfs/{root}"));
+    assert_eq!(node.resolve(&made.id).unwrap(), path);
+    // A name that is taken keeps its key.
+    let taken = node.create_key("taken").unwrap();
+    is_refused(node.import_key("taken", &private), Refusal::KeyExists);
+    assert!(node.import_key("self", &private).is_err());
+    assert!(node.keys().unwrap().contains(&taken));
+    match at.is_kubo() {
+        // Its RPC hands out none.
+        true => assert_eq!(node.export_key(&key).unwrap(), None),
+        false => {
+            assert_eq!(node.export_key(&key).unwrap(), Some(private));
+            is_refused(elsewhere.export_key(&taken), Refusal::NoSuchKey);
+        }
+    }
+    assert!(node.free_bytes().unwrap().is_some_and(|free| free > 0));
 }
 
 fn a_name_points_to_what_was_published_last(at: &TestNode) {

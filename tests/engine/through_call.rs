@@ -7,8 +7,8 @@ macro_rules! node_through_call {
         use guix_ipfs::ipfs::cid::{Cid, CidVersion};
         use guix_ipfs::ipfs::file::{AddError, Added};
         use guix_ipfs::node::{
-            AddFileError, Key, KnownBlocks, NodeDescription, PublishOptions, Reach, Record,
-            SealedSegment, Usage,
+            AddFileError, Key, KnownBlocks, NodeDescription, PrivateKey, PublishOptions, Reach,
+            Record, SealedSegment, Usage,
         };
         use std::io::Read;
 
@@ -92,6 +92,14 @@ macro_rules! node_through_call {
                 self.call("create_key", || self.node.create_key(name))
             }
 
+            fn import_key(&self, name: &str, private: &PrivateKey) -> Result<Key, NodeError> {
+                self.call("import_key", || self.node.import_key(name, private))
+            }
+
+            fn export_key(&self, key: &Key) -> Result<Option<PrivateKey>, NodeError> {
+                self.call("export_key", || self.node.export_key(key))
+            }
+
             fn rename_key(&self, key: &Key, name: &str) -> Result<(), NodeError> {
                 self.call("rename_key", || self.node.rename_key(key, name))
             }
@@ -127,6 +135,10 @@ macro_rules! node_through_call {
 
             fn usage(&self) -> Result<Usage, NodeError> {
                 self.call("usage", || self.node.usage())
+            }
+
+            fn free_bytes(&self) -> Result<Option<u64>, NodeError> {
+                self.call("free_bytes", || self.node.free_bytes())
             }
 
             fn collect_garbage(&self) -> Result<u64, NodeError> {

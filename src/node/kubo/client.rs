@@ -4,6 +4,7 @@ use super::super::contract::{
     Capabilities, Key, KnownBlocks, Node, NodeDescription, PublishOptions, Reach, Record, Usage,
 };
 use super::super::error::{AddFileError, NodeError};
+use super::super::private_key::PrivateKey;
 use super::super::segment::SealedSegment;
 use super::address::Address;
 use super::blocks::BatchSize;
@@ -151,6 +152,15 @@ impl Node for KuboNode {
         names::create_key(&self.rpc, name)
     }
 
+    fn import_key(&self, name: &str, private: &PrivateKey) -> Result<Key, NodeError> {
+        names::import_key(&self.rpc, name, private)
+    }
+
+    fn export_key(&self, _: &Key) -> Result<Option<PrivateKey>, NodeError> {
+        // `key/export` exists on the command line alone.
+        Ok(None)
+    }
+
     fn rename_key(&self, key: &Key, name: &str) -> Result<(), NodeError> {
         names::rename_key(&self.rpc, key, name)
     }
@@ -181,6 +191,10 @@ impl Node for KuboNode {
 
     fn usage(&self) -> Result<Usage, NodeError> {
         info::usage(&self.rpc)
+    }
+
+    fn free_bytes(&self) -> Result<Option<u64>, NodeError> {
+        info::free_bytes(&self.rpc)
     }
 
     fn collect_garbage(&self) -> Result<u64, NodeError> {

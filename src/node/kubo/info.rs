@@ -114,6 +114,21 @@ pub fn usage(rpc: &Rpc) -> Result<Usage, NodeError> {
     })
 }
 
+/// The bytes that are free on the disk of the node's repository, where it tells.
+pub fn free_bytes(rpc: &Rpc) -> Result<Option<u64>, NodeError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        diskinfo: Option<Disk>,
+    }
+    #[derive(Deserialize)]
+    struct Disk {
+        free_space: Option<u64>,
+    }
+    let call = rpc.call("diag/sys", "ask for the room on the node's disk");
+    let answer: Answer = call.limit(rpc.short.min(ADVISORY)).json()?;
+    Ok(answer.diskinfo.and_then(|disk| disk.free_space))
+}
+
 /// The peers that the node is connected to.
 pub fn reach(rpc: &Rpc) -> Result<Reach, NodeError> {
     #[derive(Deserialize)]

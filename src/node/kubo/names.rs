@@ -2,6 +2,7 @@
 
 use super::super::contract::{Key, PublishOptions, Record};
 use super::super::error::{NodeError, Problem, Refusal};
+use super::super::private_key::PrivateKey;
 use super::call::{Rpc, is_alphanumeric};
 use crate::ipfs::cid::Cid;
 use serde::Deserialize;
@@ -61,6 +62,24 @@ pub fn create_key(rpc: &Rpc, name: &str) -> Result<Key, NodeError> {
     let call = || rpc.call("key/gen", format!("make the key {name:?}"));
     let answer: KeyAnswer = call().arg(name).option("type", "ed25519").json()?;
     answer.checked().map_err(|problem| call().failed(problem))
+}
+
+/// Takes a key that was made elsewhere.
+pub fn import_key(rpc: &Rpc, name: &str, private: &PrivateKey) -> Result<Key, NodeError> {
+    let call = || rpc.call("key/import", format!("import the key {name:?}"));
+    let import = call().arg(name);
+    let import = import.option("format", "libp2p-protobuf-cleartext");
+    let answers: Vec<KeyAnswer> = import.upload_bytes(&private.to_protobuf())?;
+    let Some(answer) = answers.into_iter().next() else {
+        return Err(call().failed(Problem::Cut("no line names the key".to_owned())));
+    };
+    match answer.id == private.id() {
+        true => answer.checked().map_err(|problem| call().failed(problem)),
+        false => {
+            let text = format!("it imported {} as {}", private.id(), answer.id);
+            Err(call().failed(Problem::Unexpected(text)))
+        }
+    }
 }
 
 /// Gives a key another name on the node.

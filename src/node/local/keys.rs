@@ -3,13 +3,10 @@
 
 use super::super::contract::Key;
 use super::super::error::{Problem, Refusal};
+use super::super::private_key::{KEY_BYTES, PrivateKey};
 use super::lock::{WriteLock, Writing};
 use super::problem::{file, refused};
-use crate::ipfs::cid::IDENTITY;
-use crate::ipfs::ipns;
 use crate::util::durable::{self, Durability};
-use ed25519_dalek::SigningKey;
-use multihash::Multihash;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fs;
 use std::io;
@@ -19,13 +16,6 @@ use std::path::PathBuf;
 /// The node's own key, which is always there.
 const SELF: &str = "self";
 
-/// The head of a private key's protobuf message: type Ed25519, 64 bytes to come.
-/// Source: <https://github.com/libp2p/specs/blob/master/peer-ids/peer-ids.md>.
-const PRIVATE_HEAD: [u8; 4] = [0x08, 0x01, 0x12, 0x40];
-/// The head of a public key's: type Ed25519, 32 bytes to come.
-const PUBLIC_HEAD: [u8; 4] = [0x08, 0x01, 0x12, 0x20];
-/// The bytes of a seed, and of a public key.
-const KEY_BYTES: usize = 32;
 /// The longest name of a file, in bytes, on the file systems in use.
 const MAX_FILE_NAME: usize = 255;
 
@@ -81,28 +71,41 @@ impl Keys {
 
     /// The key named `name`.
     pub fn find(&self, name: &str) -> Result<Option<Key>, Problem> {
+        let private = self.private(name)?;
+        Ok(private.map(|private| key(name, &private)))
+    }
+
+    /// The private half of the key named `name`.
+    pub fn private(&self, name: &str) -> Result<Option<PrivateKey>, Problem> {
         let path = self.path(name)?;
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(file(&path)(error)),
         };
-        let seed = bytes
-            .strip_prefix(&PRIVATE_HEAD)
-            .filter(|key| key.len() == 2 * KEY_BYTES)
-            .and_then(|key| key.first_chunk());
-        match seed {
-            Some(seed) => Ok(Some(key(name, &public_half(seed)))),
+        match PrivateKey::from_protobuf(&bytes) {
+            Some(private) => Ok(Some(private)),
             None => Err(damaged(path, name)),
         }
     }
 
     /// Makes a key.
     pub fn create(&self, lock: &Writing, name: &str) -> Result<Key, Problem> {
-        if name == SELF || self.find(name)?.is_some() {
-            return Err(exists(name));
-        }
+        self.refuse_taken(name)?;
         self.make(lock, name)
+    }
+
+    /// Takes a key that was made elsewhere.
+    pub fn import(&self, _: &Writing, name: &str, private: &PrivateKey) -> Result<Key, Problem> {
+        self.refuse_taken(name)?;
+        self.write(name, private)
+    }
+
+    fn refuse_taken(&self, name: &str) -> Result<(), Problem> {
+        match name == SELF || self.find(name)?.is_some() {
+            true => Err(exists(name)),
+            false => Ok(()),
+        }
     }
 
     /// Gives a key another name.
@@ -128,10 +131,14 @@ impl Keys {
         let path = self.path(name)?;
         let mut seed = [0; KEY_BYTES];
         getrandom::fill(&mut seed).map_err(|error| file(&path)(io::Error::other(error)))?;
-        let public = public_half(&seed);
-        let content = [&PRIVATE_HEAD[..], &seed, &public].concat();
+        self.write(name, &PrivateKey::from_seed(seed))
+    }
+
+    fn write(&self, name: &str, private: &PrivateKey) -> Result<Key, Problem> {
+        let path = self.path(name)?;
+        let content = private.to_protobuf();
         durable::write(&path, &content, 0o600, Durability::Now).map_err(file(&path))?;
-        Ok(key(name, &public))
+        Ok(key(name, private))
     }
 
     fn path(&self, name: &str) -> Result<PathBuf, Problem> {
@@ -170,31 +177,9 @@ fn damaged(path: PathBuf, name: &str) -> Problem {
     }
 }
 
-fn public_half(seed: &[u8; KEY_BYTES]) -> [u8; KEY_BYTES] {
-    SigningKey::from_bytes(seed).verifying_key().to_bytes()
-}
-
-fn key(name: &str, public: &[u8; KEY_BYTES]) -> Key {
-    let message = [&PUBLIC_HEAD[..], public].concat();
-    // 36 bytes always fit the 64 that a multihash holds.
-    let hash = Multihash::wrap(IDENTITY, &message).unwrap_or_default();
+fn key(name: &str, private: &PrivateKey) -> Key {
     Key {
         name: name.to_owned(),
-        id: ipns::as_cid(&hash),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::util::hex;
-
-    #[test]
-    fn a_key_has_the_name_that_kubo_gives_it() {
-        // From Kubo 0.44: `ipfs id` and `ipfs key list -l` of one node.
-        let public = "5ed2809bc7d9fc50d65d81819169a9029cf0c1f38a831dd7c1947b672bed77b5";
-        let public = hex::decode(public).unwrap().try_into().unwrap();
-        let name = "k51qzi5uqu5dijo3x62kegaftmotoj44utlg5fyd4gh4x4tk6z9mtc6cx0s791";
-        assert_eq!(key(SELF, &public).id, name);
+        id: private.id(),
     }
 }

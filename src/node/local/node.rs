@@ -4,6 +4,7 @@ use super::super::contract::{
     Capabilities, Key, KnownBlocks, Node, NodeDescription, PublishOptions, Reach, Record, Usage,
 };
 use super::super::error::{AddFileError, NodeError, Problem, Refusal};
+use super::super::private_key::PrivateKey;
 use super::super::segment::SealedSegment;
 use super::blocks::BlockStore;
 use super::garbage::{collect, remove_temporaries};
@@ -201,6 +202,24 @@ impl Node for LocalNode {
         })
     }
 
+    fn import_key(&self, name: &str, private: &PrivateKey) -> Result<Key, NodeError> {
+        self.change(format!("import the key {name:?}"), |writing| {
+            self.keys.import(writing, name, private)
+        })
+    }
+
+    fn export_key(&self, key: &Key) -> Result<Option<PrivateKey>, NodeError> {
+        let private = self.keys.private(&key.name);
+        let private = private.map_err(failing("read the keys"))?;
+        match private.filter(|private| private.id() == key.id) {
+            Some(private) => Ok(Some(private)),
+            None => Err(NodeError::new(
+                format!("export the key {:?}", key.name),
+                no_such_key(&key.name),
+            )),
+        }
+    }
+
     fn rename_key(&self, key: &Key, name: &str) -> Result<(), NodeError> {
         let old = &key.name;
         self.change(format!("rename the key {old:?} to {name:?}"), |writing| {
@@ -240,6 +259,13 @@ impl Node for LocalNode {
     fn usage(&self) -> Result<Usage, NodeError> {
         let bytes = self.blocks.bytes().map_err(failing("measure the blocks"))?;
         Ok(Usage { bytes, limit: None })
+    }
+
+    fn free_bytes(&self) -> Result<Option<u64>, NodeError> {
+        let disk = rustix::fs::statvfs(&self.folder);
+        Ok(disk
+            .ok()
+            .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)))
     }
 
     fn collect_garbage(&self) -> Result<u64, NodeError> {

@@ -241,19 +241,27 @@ fn value<'h>(head: &'h [String], name: &str) -> Option<&'h str> {
     Some(line.split_once(':')?.1.trim())
 }
 
-/// Passes the body of a request on as it is.
+/// Passes the body of a request on as it is. Fails where it is cut short, as by a kill:
+/// the node's connection then ends, too.
 fn pass_body(head: &[String], from: &mut impl BufRead, to: &mut impl Write) -> std::io::Result<()> {
+    let cut = || Err(std::io::ErrorKind::UnexpectedEof.into());
     if value(head, "transfer-encoding").is_none() {
         let length = value(head, "content-length").map_or(0, |length| length.parse().unwrap());
-        std::io::copy(&mut from.take(length), to)?;
-        return Ok(());
+        return match std::io::copy(&mut from.take(length), to)? {
+            copied if copied == length => Ok(()),
+            _ => cut(),
+        };
     }
     loop {
         let mut line = String::new();
         from.read_line(&mut line)?;
         let size = u64::from_str_radix(line.trim(), 16).unwrap_or(0);
         let mut chunk = line.into_bytes();
+        let head = chunk.len() as u64;
         from.take(size + 2).read_to_end(&mut chunk)?;
+        if chunk.len() as u64 != head + size + 2 {
+            return cut();
+        }
         to.write_all(&chunk)?;
         if size == 0 {
             return Ok(());

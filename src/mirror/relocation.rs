@@ -1,0 +1,367 @@
+//! The move of a mirror to another node: its content, its journal with the ledger, and
+//! its key.
+//!
+//! The content is copied first, while the old node may go on publishing. Then, under the
+//! locks of both, what was published meanwhile; the mark in the old journal, from which
+//! on the old node publishes nothing; the journal on the new node, whose pin proves that
+//! all of it is there; the key; and the name, above the old sequence number. A run that
+//! is killed is gone on with by the next one.
+
+use super::failure::Failure;
+use super::json;
+use super::keys::no_key;
+use super::move_failure::MoveFailure;
+use super::observer::{Event, Observer};
+use super::sync::announce;
+use crate::ipfs::cid::Cid;
+use crate::node::{Key, Node, PrivateKey};
+use crate::publication::{
+    ArrivedJournals, Base, Content, Copied, Copier, CopyError, Moved, NameState, PublicationError,
+    PublicationView, Publisher, PublisherOptions, WriterLockError, adopt_to_leave, choose_base,
+    content_at, content_of, mark_moved, pin_arrived, publish_above, read_name_state, was_overtaken,
+};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// The key's name on the new node where the mirror was published under the node's own.
+const INSTEAD_OF_SELF: &str = "guix-ipfs";
+
+/// The number of times that other writers may be quicker, plus one.
+const ATTEMPTS: u32 = 10;
+
+/// The longest wait for another run on the old node, after a copy that may have taken
+/// hours, and the time between two looks.
+const PATIENCE: Duration = Duration::from_secs(600);
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A request to move a mirror.
+#[derive(Clone, Debug)]
+pub struct MoveRequest {
+    /// The old node's name of the key.
+    pub key: String,
+    /// The address of the new node, as `--api` takes it, without a secret.
+    pub address: String,
+    /// A file with the private key, where the old node does not hand it out.
+    pub private_key: Option<(PathBuf, PrivateKey)>,
+    /// The terms of publishing.
+    pub publishing: PublisherOptions,
+}
+
+/// The result of a move.
+#[derive(Debug, Serialize)]
+pub struct MoveSummary {
+    /// The IPNS name.
+    pub name: String,
+    /// The root that it points to.
+    #[serde(serialize_with = "json::text")]
+    pub root: Cid,
+    /// The old node's name of the key.
+    pub key: String,
+    /// The address of the new node.
+    pub to: String,
+    /// The new node's name of the key.
+    pub key_there: String,
+    /// False where the mirror was moved before.
+    pub moved: bool,
+    /// The blocks that were sent.
+    #[serde(flatten)]
+    pub copied: Copied,
+}
+
+/// A move that is under way.
+struct Relocation<'r> {
+    here: PublicationView<'r>,
+    there: PublicationView<'r>,
+    /// The private key, unless the new node has it.
+    private_key: Option<PrivateKey>,
+    /// The journals that the new node had before.
+    before: ArrivedJournals,
+    request: &'r MoveRequest,
+    observer: &'r dyn Observer,
+}
+
+/// Moves a mirror from the node `here` to the node `there`.
+///
+/// # Errors
+/// [`Failure::Move`]; the reason why one of the nodes fails. The name then still has one
+/// publisher: the old node until its journal is marked, and the new one after that.
+pub fn relocate(
+    here: &dyn Node,
+    there: &dyn Node,
+    request: &MoveRequest,
+    observer: &dyn Observer,
+) -> Result<MoveSummary, Failure> {
+    if here.description().peer_id == there.description().peer_id {
+        return Err(MoveFailure::SameNode(request.address.clone()).into());
+    }
+    let Some(view) = PublicationView::of_key(here, &request.key)? else {
+        return Err(no_key(here, &request.key));
+    };
+    let state = read_name_state(&view)?;
+    let mark = state.moved();
+    if mark.is_some_and(|moved| moved.node != there.description().peer_id) {
+        state.refuse_moved(&view.key.id)?;
+    }
+    let (key, private_key) = request.key_there(&view, there)?;
+    let target = PublicationView { node: there, key };
+    let before = ArrivedJournals::read(&target).map_err(|error| request.of_target(error))?;
+    let relocation = Relocation {
+        here: view,
+        there: target,
+        private_key,
+        before,
+        request,
+        observer,
+    };
+    match (mark, relocation.before.root()) {
+        (Some(moved), Some(root)) if moved.is_done && relocation.private_key.is_none() => {
+            if state.journals.len() > 1 {
+                relocation.tidy()?;
+            }
+            Ok(relocation.summary(root, false, Copied::default()))
+        }
+        _ => relocation.run(&state),
+    }
+}
+
+impl MoveRequest {
+    /// The error of the new node.
+    fn of_target(&self, error: impl Into<PublicationError>) -> Failure {
+        let failure = MoveFailure::Target {
+            address: self.address.clone(),
+            source: error.into(),
+        };
+        failure.into()
+    }
+
+    fn of_copy(&self, error: CopyError) -> Failure {
+        match error {
+            CopyError::Source(error) => Failure::from(error).of_own_tree(),
+            CopyError::Target(error) => self.of_target(error),
+        }
+    }
+
+    /// The key on the new node, and its private half where the new node lacks it.
+    fn key_there(
+        &self,
+        view: &PublicationView,
+        there: &dyn Node,
+    ) -> Result<(Key, Option<PrivateKey>), Failure> {
+        let Key { name, id } = view.key.clone();
+        let keys = there.keys().map_err(|error| self.of_target(error))?;
+        if let Some(key) = keys.iter().find(|key| key.id == id) {
+            return Ok((key.clone(), None));
+        }
+        let named = match name.as_str() {
+            "self" => INSTEAD_OF_SELF.to_owned(),
+            _ => name.clone(),
+        };
+        let address = self.address.clone();
+        if let Some(taken) = keys.iter().find(|key| key.name == named) {
+            let (key, id) = (named, taken.id.clone());
+            return Err(MoveFailure::KeyTaken { address, key, id }.into());
+        }
+        let private = match &self.private_key {
+            Some((path, private)) if private.id() != id => {
+                let (path, found, wanted) = (path.clone(), private.id(), id);
+                return Err(MoveFailure::OtherKey {
+                    path,
+                    found,
+                    wanted,
+                }
+                .into());
+            }
+            Some((_, private)) => Some(private.clone()),
+            None => view.node.export_key(&view.key)?,
+        };
+        let Some(private) = private else {
+            let to_local = !there.description().capabilities.network;
+            let key = name;
+            return Err(MoveFailure::KeyStays {
+                key,
+                address,
+                to_local,
+            }
+            .into());
+        };
+        Ok((Key { name: named, id }, Some(private)))
+    }
+}
+
+impl Relocation<'_> {
+    fn run(&self, state: &NameState) -> Result<MoveSummary, Failure> {
+        let request = self.request;
+        let target = Publisher::open_to_receive(self.there.clone(), &request.publishing);
+        let target = target.map_err(|error| request.of_target(error))?;
+        let root = choose_base(&self.here, state, None)?;
+        // Its end was killed, or not reached.
+        let arrived = match (state.moved(), state.journals.first()) {
+            (Some(_), Some(marked)) => self.before.root_after(marked),
+            _ => None,
+        };
+        if let Some(there) = self
+            .before
+            .root()
+            .filter(|there| arrived.is_none() && *there != root)
+        {
+            let (address, here) = (request.address.clone(), Box::new(root));
+            let there = Box::new(there);
+            return Err(MoveFailure::TwoPublishers {
+                address,
+                there,
+                here,
+            }
+            .into());
+        }
+        let content = content_at(&self.here, state, root)?;
+        if arrived.is_none() {
+            self.look_for_room(&content);
+        }
+        let progress = self.observer.progress(1, content.root.size);
+        let name = format!("to {}", request.address);
+        let line = progress.download(&name, Some(content.root.size));
+        let advance = |bytes| line.advance(bytes);
+        let copier = Copier::new(self.here.node, &target, &advance);
+        let mut copier = copier.map_err(|error| request.of_copy(error))?;
+        if arrived.is_none() {
+            self.copy_first(&mut copier, &content)?;
+        }
+
+        let source = self.lock_source()?;
+        let base = self.leave(&source, &mut copier, arrived.is_some())?;
+        let content = content_of(self.here.node, &base)?;
+        if arrived.is_none() {
+            let pinned = pin_arrived(&target, &content, &base, &self.before);
+            pinned.map_err(|error| request.of_target(error))?;
+        }
+        self.import_key()?;
+        let root = arrived.unwrap_or(base.root);
+        if root == base.root {
+            // Not every node tells, and the new one knows what the network holds.
+            let record = self.here.node.record(&self.here.key.id);
+            let last = record.ok().flatten().map(|record| record.sequence);
+            let published = publish_above(&target, root, last);
+            published.map_err(|error| request.of_target(error))?;
+        }
+        if arrived.is_none() {
+            let unpinned = self.before.unpin(self.there.node);
+            unpinned.map_err(|error| request.of_target(error))?;
+        }
+        copier.let_go().map_err(|error| request.of_copy(error))?;
+        let mut base = base;
+        mark_moved(&source, &mut base, self.mark(true))?;
+        announce(&target, &root, self.observer);
+        Ok(self.summary(root, true, copier.copied))
+    }
+
+    /// Copies while other runs may publish from the old node.
+    fn copy_first(&self, copier: &mut Copier, content: &Content) -> Result<(), Failure> {
+        match copier.copy(content) {
+            Err(CopyError::Source(error)) if error.is_of_block() => {
+                // What another run let go of may be collected.
+                let now = read_name_state(&self.here)?;
+                match choose_base(&self.here, &now, None)? == content.root.cid {
+                    true => Err(Failure::from(error).of_own_tree()),
+                    false => Ok(()),
+                }
+            }
+            copied => copied.map_err(|error| self.request.of_copy(error)),
+        }
+    }
+
+    /// Takes the right to write on the old node, once a run that has it is over.
+    fn lock_source(&self) -> Result<Publisher<'_>, Failure> {
+        let begun = Instant::now();
+        let open = || Publisher::open_to_leave(self.here.clone(), &self.request.publishing);
+        let mut waiting = None;
+        loop {
+            match open() {
+                Err(PublicationError::Lock(WriterLockError::Held { .. }))
+                    if begun.elapsed() < PATIENCE =>
+                {
+                    let text = "waiting for the end of another run";
+                    waiting.get_or_insert_with(|| self.observer.waiting(text));
+                    std::thread::sleep(PAUSE);
+                }
+                opened => return Ok(opened?),
+            }
+        }
+    }
+
+    /// Copies what was published meanwhile, and marks the journal.
+    fn leave(
+        &self,
+        source: &Publisher,
+        copier: &mut Copier,
+        has_arrived: bool,
+    ) -> Result<Base, Failure> {
+        for _ in 0..ATTEMPTS {
+            let mut base = adopt_to_leave(source)?;
+            if has_arrived {
+                return Ok(base);
+            }
+            let content = content_of(self.here.node, &base)?;
+            let copied = copier.copy(&content);
+            copied.map_err(|error| self.request.of_copy(error))?;
+            mark_moved(source, &mut base, self.mark(false))?;
+            if !was_overtaken(source, &base)? {
+                return Ok(base);
+            }
+        }
+        Err(MoveFailure::Busy(self.request.key.clone()).into())
+    }
+
+    /// Ends a move that was killed at its very end.
+    fn tidy(&self) -> Result<(), Failure> {
+        let source = Publisher::open_to_leave(self.here.clone(), &self.request.publishing)?;
+        let mut base = adopt_to_leave(&source)?;
+        Ok(mark_moved(&source, &mut base, self.mark(true))?)
+    }
+
+    fn mark(&self, is_done: bool) -> Moved {
+        Moved {
+            node: self.there.node.description().peer_id.clone(),
+            address: self.request.address.clone(),
+            key: self.there.key.name.clone(),
+            is_done,
+        }
+    }
+
+    fn import_key(&self) -> Result<(), Failure> {
+        if let Some(private) = &self.private_key {
+            let imported = self.there.node.import_key(&self.there.key.name, private);
+            imported.map_err(|error| self.request.of_target(error))?;
+        }
+        Ok(())
+    }
+
+    /// Warns where the mirror may find no room. Not every node tells.
+    fn look_for_room(&self, content: &Content) {
+        let bytes = content.root.size;
+        let node = self.there.node;
+        let free = node.free_bytes().ok().flatten();
+        if let Some(free) = free.filter(|free| *free < bytes) {
+            self.observer.notify(Event::LittleRoom { bytes, free });
+        }
+        let usage = node.usage().ok();
+        let limit = usage.and_then(|usage| usage.limit);
+        if let (Some(usage), Some(limit)) = (usage, limit)
+            && usage.bytes.saturating_add(bytes) > limit
+        {
+            self.observer.notify(Event::LowLimit { bytes, usage });
+        }
+    }
+
+    fn summary(&self, root: Cid, moved: bool, copied: Copied) -> MoveSummary {
+        MoveSummary {
+            name: self.here.key.id.clone(),
+            root,
+            key: self.here.key.name.clone(),
+            to: self.request.address.clone(),
+            key_there: self.there.key.name.clone(),
+            moved,
+            copied,
+        }
+    }
+}

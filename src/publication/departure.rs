@@ -1,0 +1,182 @@
+//! The node that a mirror leaves, and the one that it comes to: marks and journals.
+
+use super::base::Base;
+use super::copy::Content;
+use super::error::PublicationError;
+use super::journal::{Journal, NewBlocks, mark_among};
+use super::moved::Moved;
+use super::name_state::NameState;
+use super::publisher::Publisher;
+use super::tree::Tree;
+use super::view::PublicationView;
+use crate::ipfs::cid::Cid;
+use crate::node::{Node, NodeError, Refusal, SealedSegment, Segment};
+
+/// The content of the base, with the ledger as its journal has it.
+pub fn content_of(node: &dyn Node, base: &Base) -> Result<Content, PublicationError> {
+    Ok(Content {
+        root: Tree::new(node, base.root).whole()?,
+        ledger: base.journals.first().and_then(|journal| journal.ledger),
+    })
+}
+
+/// The content that a run would go on from, and nothing is written for it.
+pub fn content_at(
+    view: &PublicationView,
+    state: &NameState,
+    root: Cid,
+) -> Result<Content, PublicationError> {
+    let holding = state.journals.iter().find(|journal| journal.root == root);
+    Ok(Content {
+        root: Tree::new(view.node, root).whole()?,
+        ledger: holding.and_then(|journal| journal.ledger),
+    })
+}
+
+/// Marks the journal of a mirror that leaves the node. The journals that only hold the
+/// same root are let go of.
+pub fn mark_moved(
+    publisher: &Publisher,
+    base: &mut Base,
+    moved: Moved,
+) -> Result<(), PublicationError> {
+    let newest = base.journals.first();
+    if newest.is_some_and(|journal| journal.moved.as_ref() == Some(&moved)) {
+        return let_go_of_older(publisher, base);
+    }
+    let node = publisher.node();
+    let key_id = &publisher.view.key.id;
+    let Content { root, ledger } = content_of(node, base)?;
+    let published = base.published;
+    let (journal, blocks) =
+        Journal::compose_marked(key_id, &root, published, newest, ledger, Some(moved));
+    let staging = publisher.import(&sealed(blocks))?;
+    let pinned = journal.pin(node, key_id, newest);
+    publisher.drop_staging(&[staging])?;
+    pinned?;
+    base.journals.insert(0, journal);
+    let_go_of_older(publisher, base)
+}
+
+/// Lets go of the journals that only hold the same root as the newest.
+fn let_go_of_older(publisher: &Publisher, base: &mut Base) -> Result<(), PublicationError> {
+    let root = base.root;
+    let older = base.journals.split_off(1);
+    let (same, others): (Vec<Journal>, Vec<Journal>) =
+        older.into_iter().partition(|journal| journal.root == root);
+    base.journals.extend(others);
+    for journal in same {
+        publisher.node().unpin(&journal.cid)?;
+    }
+    Ok(())
+}
+
+/// Returns true where another writer of this node pinned a journal since `base` was
+/// chosen.
+pub fn was_overtaken(publisher: &Publisher, base: &Base) -> Result<bool, PublicationError> {
+    let known: Vec<Cid> = base.journals.iter().map(|journal| journal.cid).collect();
+    let others = Journal::all(&publisher.view, &known)?.readable;
+    Ok(!others.is_empty())
+}
+
+/// The journals of a key on the node that its mirror is moved to.
+#[derive(Debug, Default)]
+pub struct ArrivedJournals(Vec<Journal>);
+
+impl ArrivedJournals {
+    /// Reads them.
+    pub fn read(view: &PublicationView) -> Result<Self, PublicationError> {
+        Ok(Self(Journal::all(view, &[])?.readable))
+    }
+
+    /// The root that this node goes on from; `None` where the mirror was never here, or
+    /// left.
+    pub fn root(&self) -> Option<Cid> {
+        match mark_among(&self.0) {
+            Some(_) => None,
+            None => self.0.first().map(|journal| journal.root),
+        }
+    }
+
+    /// The same for a mirror that came after the other node marked this journal.
+    pub fn root_after(&self, marked: &Journal) -> Option<Cid> {
+        let is_newer = self.0.first().is_some_and(|it| it.number > marked.number);
+        self.root().filter(|_| is_newer)
+    }
+
+    /// Lets go of them.
+    pub fn unpin(&self, node: &dyn Node) -> Result<(), NodeError> {
+        self.0
+            .iter()
+            .try_for_each(|journal| node.unpin(&journal.cid))
+    }
+}
+
+/// Pins the journal of a mirror that has come to the node, in place of what kept the copy
+/// of `content`: the proof that all of it is there. Its number is above those of both
+/// nodes.
+pub fn pin_arrived(
+    publisher: &Publisher,
+    content: &Content,
+    left: &Base,
+    before: &ArrivedJournals,
+) -> Result<(), PublicationError> {
+    let journals = left.journals.first().into_iter().chain(before.0.first());
+    let newest = journals.max_by_key(|journal| journal.number);
+    let node = publisher.node();
+    let key_id = &publisher.view.key.id;
+    let previous = Some(content.root.cid);
+    let (journal, blocks) =
+        Journal::compose(key_id, &content.root, previous, newest, content.ledger);
+    let staging = publisher.import(&sealed(blocks))?;
+    // With its name.
+    let pinned = node.pin_update(&content.keeper().0, &journal.cid);
+    publisher.drop_staging(&[staging])?;
+    Ok(pinned?)
+}
+
+/// Publishes a root above the sequence number of every record that is known: `last` is
+/// that of the other node.
+pub fn publish_above(
+    publisher: &Publisher,
+    root: Cid,
+    last: Option<u64>,
+) -> Result<(), PublicationError> {
+    let (node, key) = (publisher.node(), &publisher.view.key);
+    // Where it cannot be told in time, the node's own count is what there is.
+    let own = node.record(&key.id).ok().flatten();
+    let own = own.map(|record| record.sequence);
+    let sequence = own.max(last).map(|last| last.saturating_add(1));
+    match node.publish(key, &root, &publisher.publish_options(sequence)) {
+        // The node itself knows of a higher one, and does not tell.
+        Err(error) if sequence.is_some() && error.is(Refusal::Other) => {
+            node.publish(key, &root, &publisher.publish_options(None))?;
+        }
+        published => published?,
+    }
+    let name = key.id.clone();
+    match publisher.view.resolve()? {
+        Some(now) if now == root => {
+            publisher.note_published(Some(root), root);
+            Ok(())
+        }
+        Some(now) => Err(PublicationError::NotFollowed {
+            name,
+            now: Box::new(now),
+            root: Box::new(root),
+            sequence_is_known: node.description().capabilities.sequence,
+        }),
+        None => Err(PublicationError::NoRecord {
+            name,
+            root: Box::new(root),
+        }),
+    }
+}
+
+fn sealed(blocks: NewBlocks) -> SealedSegment {
+    let mut segment = Segment::default();
+    for (cid, block) in blocks {
+        segment.push(cid, block);
+    }
+    segment.seal()
+}
