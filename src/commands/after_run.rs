@@ -1,5 +1,5 @@
-//! The steps after a run: a person's command where a root was published, and the file of
-//! its figures.
+//! The steps after a run: the file of its figures, and a person's command where a root
+//! was published.
 
 use crate::cli::{Cli, Command, PublishArgs};
 use crate::mirror::Exit;
@@ -11,9 +11,6 @@ pub fn finish(cli: &Cli, exit: Exit, report: &Report) {
     let Some((command, args)) = publishing(&cli.command) else {
         return;
     };
-    if let Some(command) = &args.after_publish {
-        after_publish(command, report);
-    }
     let run = MeasuredRun {
         command,
         key: &cli.global.key,
@@ -26,6 +23,10 @@ pub fn finish(cli: &Cli, exit: Exit, report: &Report) {
             &format!("cannot write {}: {error}", path.display()),
             Some("give --metrics a file in a folder that this user may write to"),
         );
+    }
+    // Last, because it may take its time.
+    if let Some(command) = &args.after_publish {
+        after_publish(command, report);
     }
 }
 

@@ -108,9 +108,9 @@ impl MirrorVerb<'_> {
         let record_end = told.or(summary.result.published.then_some(given));
         let tree_bytes = Tree::new(node, summary.root).whole().ok();
         report.note(|figures| {
-            figures.bytes = summary.result.bytes;
-            figures.missing = missing;
-            figures.refused = refused;
+            figures.bytes = Some(summary.result.bytes);
+            figures.missing = Some(missing);
+            figures.refused = Some(refused);
             figures.owed = Some(summary.owed);
             figures.tree_bytes = tree_bytes.map(|whole| whole.size);
             figures.record_end = record_end;

@@ -22,7 +22,7 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
     let node = open_node(global)?;
     let removed = remove(&*node, &request, report);
     let summary = removed.map_err(Failure::of_own_tree)?;
-    report.note(|figures| figures.removed = summary.removed.len());
+    report.note(|figures| figures.removed = Some(summary.removed.len()));
     for skipped in &summary.skipped {
         report.error(&format!("{}: {}", skipped.item, skipped.reason), None);
     }

@@ -1,8 +1,10 @@
 //! The check of the nars that a published narinfo lists.
 
 use super::nar_index::NarIndex;
+use super::narinfos::nar_paths;
 use crate::guix::{ExpectedNar, NarError, NarVerifier, Narinfo, Variant};
 use crate::ipfs::cid::Cid;
+use crate::ipfs::directory::NAMES_AT_ONCE;
 use crate::node::Node;
 use crate::publication::Tree;
 use std::fmt::Display;
@@ -29,6 +31,16 @@ pub struct NarCheck<'t> {
 }
 
 impl NarCheck<'_> {
+    /// Reads the ways to the nars of these narinfos together, where each is looked up.
+    pub fn read_ahead<'n>(&self, narinfos: impl IntoIterator<Item = &'n Narinfo>) {
+        if self.depth == Depth::Hashes {
+            let paths: Vec<Vec<String>> = narinfos.into_iter().flat_map(nar_paths).collect();
+            for paths in paths.chunks(NAMES_AT_ONCE) {
+                self.tree.read_ahead(paths);
+            }
+        }
+    }
+
     /// Fails with the fault of the first nar of a narinfo that has one.
     pub fn check(&self, narinfo: &Narinfo) -> Result<(), String> {
         for variant in &narinfo.variants {

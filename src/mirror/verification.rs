@@ -166,6 +166,7 @@ pub fn verify_root(
         index: &index,
     };
     let work = |narinfos: Vec<PublishedNarinfo>| {
+        nars.read_ahead(narinfos.iter().flat_map(|narinfo| &narinfo.narinfo));
         let narinfos = narinfos.into_iter();
         let checked = narinfos.map(|narinfo| Checked::new(&nars, check, &published, narinfo));
         checked.collect()

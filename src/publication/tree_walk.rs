@@ -4,7 +4,9 @@ use super::error::PublicationError;
 use super::tree::Tree;
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::Cid;
-use crate::ipfs::directory::{DirectoryNode, Entry, LostShard, Shard, Step, walk_slots};
+use crate::ipfs::directory::{
+    DirectoryNode, Entry, LostShard, PlainDirectory, Shard, Step, walk_slots,
+};
 use crate::util::parallel;
 use std::ops::ControlFlow;
 
@@ -40,9 +42,7 @@ impl Tree<'_> {
         let shard = match &*top {
             DirectoryNode::Sharded(shard) => shard,
             DirectoryNode::Plain(plain) => {
-                let entries = plain.entries.iter();
-                let entries = entries.map(|(name, entry)| (name.clone(), *entry));
-                take(entries.collect())?;
+                take(entries_of(plain))?;
                 return Ok(Vec::new());
             }
         };
@@ -77,11 +77,7 @@ impl Tree<'_> {
         let top = self.top(directory)?;
         let shard = match &*top {
             DirectoryNode::Sharded(shard) => shard,
-            DirectoryNode::Plain(plain) => {
-                let entries = plain.entries.iter();
-                let entries = entries.map(|(name, entry)| (name.clone(), *entry));
-                return Ok((entries.collect(), 1.0));
-            }
+            DirectoryNode::Plain(plain) => return Ok((entries_of(plain), 1.0)),
         };
         let slots: Vec<u8> = shard.children.keys().copied().collect();
         let mut part = Part::default();
@@ -147,4 +143,11 @@ impl Tree<'_> {
             ControlFlow::Continue(()) => Ok(part),
         }
     }
+}
+
+fn entries_of(plain: &PlainDirectory) -> Vec<(String, Entry)> {
+    let entries = plain.entries.iter();
+    entries
+        .map(|(name, entry)| (name.clone(), *entry))
+        .collect()
 }

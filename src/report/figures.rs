@@ -9,13 +9,13 @@ pub struct RunFigures {
     /// Items that were published.
     pub mirrored: usize,
     /// Bytes of their files.
-    pub bytes: u64,
+    pub bytes: Option<u64>,
     /// Items that were taken out.
-    pub removed: usize,
+    pub removed: Option<usize>,
     /// Items that no upstream has.
-    pub missing: usize,
+    pub missing: Option<usize>,
     /// Items that are not what their narinfos promise.
-    pub refused: usize,
+    pub refused: Option<usize>,
     /// Items that are owed after the run.
     pub owed: Option<usize>,
     /// Cumulative size of the root, in bytes.

@@ -87,6 +87,7 @@ fn gauges(
     elapsed: Duration,
 ) -> Vec<Gauge> {
     let now = now.0 as f64;
+    let count = |items: Option<usize>| items.map(|items| items as f64);
     let is_done = matches!(run.exit, Exit::Done | Exit::Partly);
     let planning = figures.planning.unwrap_or(elapsed);
     let rest = elapsed.saturating_sub(planning);
@@ -124,27 +125,27 @@ fn gauges(
         Gauge::new(
             "guix_ipfs_added_bytes",
             "Bytes of the files of these.",
-            figures.bytes as f64,
+            figures.bytes.map(|bytes| bytes as f64),
         ),
         Gauge::new(
             "guix_ipfs_removed_items",
             "Items that the last run took out.",
-            figures.removed as f64,
+            count(figures.removed),
         ),
         Gauge::new(
             "guix_ipfs_missing_items",
             "Items that the last run wanted and no upstream has.",
-            figures.missing as f64,
+            count(figures.missing),
         ),
         Gauge::new(
             "guix_ipfs_refused_items",
             "Items that are not what their narinfos promise.",
-            figures.refused as f64,
+            count(figures.refused),
         ),
         Gauge::new(
             OWED,
             "Items that are wanted and not published yet.",
-            figures.owed.map(|owed| owed as f64),
+            count(figures.owed),
         ),
         Gauge::new(
             TREE_BYTES,

@@ -4,7 +4,7 @@
 //! a block asked for under the raw codec is its own content. 256 directory shards come
 //! so in a tenth of the time that 256 calls of `block/get` take. A dag-pb block in the
 //! canonical form shows where it ends. After any other stands a mark that the client
-//! chose, as a CID that holds its own content; a mark costs Kubo a third of a block.
+//! chose, as a CID that holds its own content; a mark costs Kubo two fifths of a block.
 //! Every block is hashed, so a wrong split cannot pass.
 
 use super::super::error::{NodeError, Problem, Refusal};
