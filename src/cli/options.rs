@@ -1,7 +1,7 @@
 //! The verbs, each with its own options, their environment variables and defaults.
 
 use super::secrets::WithoutSecrets;
-use super::shared_options::{GlobalArgs, MirrorArgs, PublishArgs, VariantArgs};
+use super::shared_options::{GcArgs, GlobalArgs, MirrorArgs, PublishArgs, VariantArgs};
 use super::values::{ApiParser, cid_version};
 use crate::ipfs::cid::CidVersion;
 use crate::mirror::{ItemRef, ItemSpec};
@@ -63,6 +63,11 @@ pub enum Command {
     Remove(RemoveArgs),
     /// Check that every published narinfo and nar is there and whole
     Verify(VerifyArgs),
+    /// Remove what nothing pins from the node
+    ///
+    /// What the mirror does not hold any more takes room until then. Only what is pinned
+    /// stays, whoever stored it.
+    Gc,
     /// Take the mirror, with its name, to another node
     Move(MoveArgs),
     /// Serve the local store through a gateway, in the foreground
@@ -189,6 +194,9 @@ pub struct RemoveArgs {
     /// Remove also items that published ones refer to
     #[arg(long)]
     pub force: bool,
+    /// Options of collecting.
+    #[command(flatten)]
+    pub collecting: GcArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,

@@ -1,9 +1,10 @@
 //! `remove`: takes items out again.
 
+use super::gc::collect_and_report;
 use super::open::{open_node, publishing};
 use crate::cli::{GlobalArgs, RemoveArgs};
 use crate::mirror::{Exit, Failure, ReferencedItems, RemovalRequest, remove};
-use crate::report::{Report, Summary, items};
+use crate::report::{CollectedResult, Report, Summary, items};
 use std::time::SystemTime;
 
 /// Runs `remove`.
@@ -34,9 +35,16 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
         summary.name,
         summary.root
     ));
+    let collected = match args.collecting.gc {
+        true => Some(collect_and_report(&*node, report)?),
+        false => None,
+    };
     report.summary_json(&Summary {
         command: "remove",
-        result: &summary,
+        result: &CollectedResult {
+            result: &summary,
+            collected,
+        },
     });
     Ok(match summary.skipped.is_empty() {
         true => Exit::Done,

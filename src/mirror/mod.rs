@@ -4,6 +4,7 @@
 //! Nothing here prints or knows a command line.
 
 mod admission;
+mod collection;
 mod contents;
 mod counts;
 mod damage;
@@ -41,6 +42,7 @@ mod skipped;
 mod sync;
 mod verification;
 
+pub use collection::{CollectionSummary, collect};
 pub use contents::{MirrorContents, MirrorReader};
 pub use counts::Count;
 pub use damage::DamagedPart;
