@@ -16,4 +16,4 @@ pub use options::{
     SyncArgs, VerifyArgs,
 };
 pub use reading::parse;
-pub use shared_options::{GlobalArgs, MirrorArgs, PublishArgs, RetentionArgs, VariantArgs};
+pub use shared_options::{GcArgs, GlobalArgs, MirrorArgs, PublishArgs, RetentionArgs, VariantArgs};

@@ -1,7 +1,9 @@
 //! The verbs, each with its own options, their environment variables and defaults.
 
 use super::secrets::WithoutSecrets;
-use super::shared_options::{GlobalArgs, MirrorArgs, PublishArgs, RetentionArgs, VariantArgs};
+use super::shared_options::{
+    GcArgs, GlobalArgs, MirrorArgs, PublishArgs, RetentionArgs, VariantArgs,
+};
 use super::values::{ApiParser, cid_version};
 use crate::ipfs::cid::CidVersion;
 use crate::mirror::{ItemRef, ItemSpec};
@@ -65,6 +67,11 @@ pub enum Command {
     Prune(PruneArgs),
     /// Check that every published narinfo and nar is there and whole
     Verify(VerifyArgs),
+    /// Remove what nothing pins from the node
+    ///
+    /// What the mirror does not hold any more takes room until then. Only what is pinned
+    /// stays, whoever stored it.
+    Gc,
     /// Take the mirror, with its name, to another node
     Move(MoveArgs),
     /// Serve the local store through a gateway, in the foreground
@@ -112,6 +119,9 @@ pub struct SyncArgs {
     /// The items that are kept: once a day, after mirroring, the others go.
     #[command(flatten)]
     pub retention: RetentionArgs,
+    /// Options of collecting, for a run that let go of something.
+    #[command(flatten)]
+    pub collecting: GcArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -194,6 +204,9 @@ pub struct RemoveArgs {
     /// Remove also items that published ones refer to
     #[arg(long)]
     pub force: bool,
+    /// Options of collecting.
+    #[command(flatten)]
+    pub collecting: GcArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -206,14 +219,17 @@ pub struct PruneArgs {
     #[command(flatten)]
     pub retention: RetentionArgs,
     /// Print the items that would go, and what would be left, and stop
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
+    #[arg(short = 'n', long = "dry-run")]
+    pub preview: bool,
     /// Believe the clock, and go on even where nothing would be left
     ///
     /// Without it two days that are more than a year apart, with nothing wanted between
     /// them, count as one day apart: a clock that is wrong lets nothing go.
-    #[arg(long)]
-    pub force: bool,
+    #[arg(long = "force")]
+    pub forced: bool,
+    /// Options of collecting.
+    #[command(flatten)]
+    pub collecting: GcArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,

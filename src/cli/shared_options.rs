@@ -250,6 +250,14 @@ pub struct RetentionArgs {
     pub max_size: Option<u64>,
 }
 
+/// Options of the verbs that take something out.
+#[derive(Clone, Debug, Args)]
+pub struct GcArgs {
+    /// Then remove what nothing pins from the node, as `gc` does
+    #[arg(long, env = "GUIX_IPFS_GC", value_parser = FalseyValueParser::new())]
+    pub gc: bool,
+}
+
 /// Options of publishing.
 #[derive(Clone, Debug, Args)]
 pub struct PublishArgs {

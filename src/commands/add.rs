@@ -18,6 +18,7 @@ pub fn run(global: &GlobalArgs, args: &AddArgs, report: &Report) -> Result<Exit,
         args: &args.mirror,
         publish: &args.publish,
         retention: None,
+        collecting: None,
     };
     let mut upstreams = upstreams(global, report)?;
     let servers = args.items.iter().filter_map(|spec| match spec {

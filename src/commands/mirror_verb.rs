@@ -1,8 +1,9 @@
 //! `sync` and `add` alike: the request, and its result.
 
+use super::gc::collect_after;
 use super::open::{open_node, publishing};
 use super::prune::lists_pruned;
-use crate::cli::{GlobalArgs, List, MirrorArgs, PublishArgs, VariantArgs};
+use crate::cli::{GcArgs, GlobalArgs, List, MirrorArgs, PublishArgs, VariantArgs};
 use crate::guix::UpstreamClient;
 use crate::mirror::{
     Closure, Exit, Failure, ItemFilter, ItemSelection, MirrorRequest, MirrorSummary, Pauses, Plan,
@@ -11,8 +12,8 @@ use crate::mirror::{
 use crate::node::{DryRun, Node};
 use crate::publication::Tree;
 use crate::report::{
-    DryRunResult, Loudness, Report, Summary, bytes, items, report_given_up, report_pruned,
-    report_skipped,
+    CollectedResult, DryRunResult, Loudness, Report, Summary, bytes, items, report_given_up,
+    report_pruned, report_skipped,
 };
 use crate::util::timestamp::Timestamp;
 use std::time::SystemTime;
@@ -33,6 +34,8 @@ pub struct MirrorVerb<'a> {
     pub publish: &'a PublishArgs,
     /// The items that are kept, where the verb decides that.
     pub retention: Option<RetentionRule>,
+    /// Options of collecting.
+    pub collecting: Option<&'a GcArgs>,
 }
 
 impl MirrorVerb<'_> {
@@ -83,7 +86,7 @@ impl MirrorVerb<'_> {
         if self.publish.metrics.is_some() {
             self.note_figures(&*node, &summary, report);
         }
-        let exit = self.report_summary(&summary, report);
+        let exit = self.report_summary(&*node, &summary, report);
         Ok(summary.interrupted.unwrap_or(exit))
     }
 
@@ -126,7 +129,7 @@ impl MirrorVerb<'_> {
         });
     }
 
-    fn report_summary(&self, summary: &MirrorSummary, report: &Report) -> Exit {
+    fn report_summary(&self, node: &dyn Node, summary: &MirrorSummary, report: &Report) -> Exit {
         let result = &summary.result;
         let is_new = |skipped: &_| summary.is_new(skipped);
         let mut exit = report_skipped(report, &summary.plan, self.loudness, is_new);
@@ -159,9 +162,14 @@ impl MirrorVerb<'_> {
                 items(waiting)
             ));
         }
+        let has_pruned = summary.prune.as_ref().is_some_and(|prune| prune.pruned > 0);
+        let collecting = self.collecting.filter(|_| has_pruned);
         report.summary_json(&Summary {
             command: self.name,
-            result: summary,
+            result: &CollectedResult {
+                result: summary,
+                collected: collecting.and_then(|args| collect_after(args, node, report)),
+            },
         });
         exit
     }

@@ -3,6 +3,7 @@
 
 mod add;
 mod after_run;
+mod gc;
 mod init;
 mod lists;
 mod mirror_verb;

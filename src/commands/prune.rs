@@ -1,12 +1,11 @@
 //! `prune`: lets go of the items that a rule does not keep.
 
+use super::gc::collect_after;
 use super::open::{open_node, publishing};
 use crate::cli::{GlobalArgs, PruneArgs, RetentionArgs};
-use crate::mirror::{
-    Exit, Failure, PruneRequest, PruneSummary, PruneTerms, RetentionRule, preview_prune, prune,
-};
+use crate::mirror::{Exit, Failure, PruneRequest, PruneTerms, RetentionRule, preview_prune, prune};
 use crate::node::DryRun;
-use crate::report::{PruneResult, Report, Summary, print_pruned, report_pruned};
+use crate::report::{CollectedResult, PruneResult, Report, Summary, print_pruned, report_pruned};
 use std::time::SystemTime;
 
 /// Runs `prune`.
@@ -19,8 +18,8 @@ pub fn run(global: &GlobalArgs, args: &PruneArgs, report: &Report) -> Result<Exi
         key: global.key.clone(),
         terms: PruneTerms {
             rule,
-            is_forced: args.force,
-            listing: args.dry_run || lists_pruned(global),
+            is_forced: args.forced,
+            listing: args.preview || lists_pruned(global),
             is_scheduled: false,
             now: SystemTime::now(),
             jobs: global.jobs,
@@ -28,11 +27,17 @@ pub fn run(global: &GlobalArgs, args: &PruneArgs, report: &Report) -> Result<Exi
         publishing: publishing(&args.publish, report)?,
     };
     let node = open_node(global)?;
-    if args.dry_run {
+    if args.preview {
         let previewed = preview_prune(&DryRun(&*node), &request, report);
         let summary = previewed.map_err(Failure::of_own_tree)?;
         print_pruned(report, &summary.outcome);
-        print_summary(&summary, true, report);
+        report.summary_json(&Summary {
+            command: "prune",
+            result: &PruneResult {
+                dry_run: true,
+                summary: &summary,
+            },
+        });
         return Ok(Exit::Done);
     }
     let pruned = prune(&*node, &request, report);
@@ -43,15 +48,21 @@ pub fn run(global: &GlobalArgs, args: &PruneArgs, report: &Report) -> Result<Exi
         "/ipns/{} points to /ipfs/{}",
         summary.name, summary.root
     ));
-    print_summary(&summary, false, report);
-    Ok(Exit::Done)
-}
-
-fn print_summary(summary: &PruneSummary, dry_run: bool, report: &Report) {
+    let collected = match summary.outcome.pruned {
+        0 => None,
+        _ => collect_after(&args.collecting, &*node, report),
+    };
     report.summary_json(&Summary {
         command: "prune",
-        result: &PruneResult { dry_run, summary },
+        result: &CollectedResult {
+            result: &PruneResult {
+                dry_run: false,
+                summary: &summary,
+            },
+            collected,
+        },
     });
+    Ok(Exit::Done)
 }
 
 /// The rule that these options give.

@@ -1,9 +1,10 @@
 //! `remove`: takes items out again.
 
+use super::gc::collect_after;
 use super::open::{open_node, publishing};
 use crate::cli::{GlobalArgs, RemoveArgs};
 use crate::mirror::{Exit, Failure, ReferencedItems, RemovalRequest, remove};
-use crate::report::{Report, Summary, items};
+use crate::report::{CollectedResult, Report, Summary, items};
 use std::time::SystemTime;
 
 /// Runs `remove`.
@@ -36,7 +37,10 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
     ));
     report.summary_json(&Summary {
         command: "remove",
-        result: &summary,
+        result: &CollectedResult {
+            result: &summary,
+            collected: collect_after(&args.collecting, &*node, report),
+        },
     });
     Ok(match summary.skipped.is_empty() {
         true => Exit::Done,

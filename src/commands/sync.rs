@@ -18,6 +18,7 @@ pub fn run(global: &GlobalArgs, args: &SyncArgs, report: &Report) -> Result<Exit
         args: &args.mirror,
         publish: &args.publish,
         retention: Some(rule(&args.retention)),
+        collecting: Some(&args.collecting),
     };
     let selection = match &args.from {
         Some(path) => ItemSelection::List(lists::read(path, report)?),

@@ -5,6 +5,7 @@
 
 mod admission;
 mod announcing;
+mod collection;
 mod contents;
 mod counts;
 mod damage;
@@ -43,6 +44,7 @@ mod skipped;
 mod sync;
 mod verification;
 
+pub use collection::{CollectionSummary, collect};
 pub use contents::{MirrorContents, MirrorReader};
 pub use counts::Count;
 pub use damage::DamagedPart;

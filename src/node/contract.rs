@@ -147,6 +147,10 @@ pub trait Node: Send + Sync {
     fn free_bytes(&self) -> Result<Option<u64>, NodeError>;
 
     /// Removes every block that no pin reaches, and returns their number.
+    ///
+    /// # Errors
+    /// Nothing is removed where a block below a pin is missing or damaged:
+    /// [`NodeError::is_of_block`].
     fn collect_garbage(&self) -> Result<u64, NodeError>;
 }
 

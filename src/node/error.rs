@@ -125,6 +125,8 @@ pub enum Problem {
 pub enum Refusal {
     /// The node lacks a block.
     Missing,
+    /// The node keeps a block damaged.
+    DamagedBlock,
     /// The CID has no recursive pin.
     NotPinned,
     /// The CID has a recursive pin already.
@@ -195,6 +197,7 @@ impl NodeError {
             self.problem,
             Problem::WrongBlock { .. } | Problem::Damaged { .. }
         ) || self.is(Refusal::Missing)
+            || self.is(Refusal::DamagedBlock)
     }
 
     /// Returns true when the node asks who this program is, or does not believe it.
@@ -242,8 +245,8 @@ impl Diagnosis for NodeError {
                 refusal: Refusal::StorageFull,
                 ..
             } => {
-                "make room on the node's disk, or let go of what it keeps with `ipfs repo gc`; then \
-                 run again"
+                "make room on the node's disk, or let go of what nothing pins with `guix-ipfs gc`; \
+                 then run again"
             }
             Problem::Busy { .. } => "try again later",
             Problem::File { source, .. } => match source.kind() {
@@ -253,7 +256,11 @@ impl Diagnosis for NodeError {
                 _ => return None,
             },
             Problem::Damaged { advice, .. } => return Some(advice.clone()),
-            Problem::WrongBlock { .. } => {
+            Problem::WrongBlock { .. }
+            | Problem::Refused {
+                refusal: Refusal::DamagedBlock,
+                ..
+            } => {
                 "`ipfs repo verify --drop` removes damaged blocks; then `guix-ipfs verify --repair` \
                  makes them again"
             }

@@ -3,6 +3,7 @@
 //! error; without a terminal a run that succeeds is silent, because cron mails
 //! what is printed.
 
+mod collection;
 mod description;
 mod figures;
 mod metrics;
@@ -14,10 +15,13 @@ mod summary;
 mod terminal;
 mod text;
 
+pub use collection::report_collection;
 pub use description::{print_contents, print_description, print_ledger, print_trust};
 pub use metrics::MeasuredRun;
 pub use pruned::{print_pruned, report_pruned};
 pub use skipped::{Loudness, report_given_up, report_skipped};
-pub use summary::{DryRunResult, FailureResult, PruneResult, ResolveResult, Summary, VerifyResult};
+pub use summary::{
+    CollectedResult, DryRunResult, FailureResult, PruneResult, ResolveResult, Summary, VerifyResult,
+};
 pub use terminal::Report;
 pub use text::{bytes, files, items};

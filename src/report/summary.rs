@@ -2,8 +2,8 @@
 //! Fields may be added, never renamed.
 
 use crate::mirror::{
-    DamagedPart, Failure, LedgerSummary, MirrorContents, MirrorDescription, Plan, PruneSummary,
-    VerifyReport,
+    CollectionSummary, DamagedPart, Failure, LedgerSummary, MirrorContents, MirrorDescription,
+    Plan, PruneSummary, VerifyReport,
 };
 use crate::util::diagnosis::Diagnosis;
 use serde::Serialize;
@@ -16,6 +16,17 @@ pub struct Summary<'s, S> {
     /// Its result.
     #[serde(flatten)]
     pub result: &'s S,
+}
+
+/// The result of a verb that takes something out, with `--gc`.
+#[derive(Serialize)]
+pub struct CollectedResult<'s, S> {
+    /// The result of the verb.
+    #[serde(flatten)]
+    pub result: &'s S,
+    /// The result of the collection, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collected: Option<CollectionSummary>,
 }
 
 /// The result of `sync --dry-run` and `add --dry-run`.

@@ -17,7 +17,7 @@ on_kubo_alone!(
 const MESSAGE: &str = r#"{"Message":"spoiled for a test","Code":0,"Type":"error"}"#;
 
 /// A fault of a call, and a part of the message about it.
-const FAULTS: [(Spoil, &str); 7] = [
+pub const FAULTS: [(Spoil, &str); 7] = [
     (Spoil::Before, "cut short"),
     (Spoil::After, "cut short"),
     (

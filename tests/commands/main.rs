@@ -19,6 +19,7 @@ mod extremes;
 mod faults;
 mod full_disk;
 mod gateway;
+mod gc;
 mod hostile;
 mod import_settings;
 mod interrupted;

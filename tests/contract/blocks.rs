@@ -1,11 +1,13 @@
 //! Blocks and segments, and the collector.
 
-use crate::support::TestNode;
+use crate::support::{Proxy, Spoil, TestNode};
 use crate::{add, directory, is_refused, missing, raw, segment};
 use guix_ipfs::ipfs::cid::{Cid, CidVersion, IDENTITY, RAW};
 use guix_ipfs::ipfs::directory::{Entry, PlainDirectory, empty};
-use guix_ipfs::node::{KnownBlocks, Refusal, Segment};
+use guix_ipfs::node::kubo::{KuboNode, TimeLimits};
+use guix_ipfs::node::{KnownBlocks, Node, Refusal, Segment};
 use std::path::PathBuf;
+use std::time::Duration;
 
 on_both_nodes!(
     a_block_comes_back_under_every_cid_of_its_hash,
@@ -17,6 +19,8 @@ on_both_nodes!(
     the_collector_takes_everything_else,
     the_room_that_is_taken_grows,
 );
+
+on_kubo_alone!(the_collector_takes_longer_than_other_calls);
 
 fn a_block_comes_back_under_every_cid_of_its_hash(at: &TestNode) {
     let node = at.node();
@@ -124,17 +128,44 @@ fn an_imported_segment_is_safe_from_the_collector_until_it_is_unpinned(at: &Test
     assert!(!at.has_block(&raw(b"leaf")));
 }
 
+/// Stores a block and returns its CID.
+fn put(node: &dyn Node, content: &[u8]) -> Cid {
+    node.put_block(&raw(content), content).unwrap();
+    raw(content)
+}
+
 fn the_collector_takes_everything_else(at: &TestNode) {
     let node = at.node();
     let kept = add(node, b"kept");
     let root = directory(node, CidVersion::V0, &[("kept", kept)]);
     node.pin(&root, "a pin", KnownBlocks::Unsure).unwrap();
     let lost = add(node, b"lost");
-    node.put_block(&raw(b"lost too"), b"lost too").unwrap();
+    let lost_too = put(node, b"lost too");
+    // Kubo stores an empty directory with each file.
     assert!(node.collect_garbage().unwrap() >= 2);
     assert!(at.has_block(&kept) && at.has_block(&root));
-    assert!(!at.has_block(&lost) && !at.has_block(&raw(b"lost too")));
+    assert!(!at.has_block(&lost) && !at.has_block(&lost_too));
     assert_eq!(node.collect_garbage().unwrap(), 0);
+    let many: Vec<_> = (0..500_u16).map(u16::to_be_bytes).collect();
+    let many: Vec<_> = many.iter().map(|content| put(node, content)).collect();
+    assert_eq!(node.collect_garbage().unwrap(), 500);
+    assert!(!many.iter().any(|cid| at.has_block(cid)) && at.has_block(&kept));
+}
+
+/// A collection says nothing for as long as it looks at what is pinned.
+fn the_collector_takes_longer_than_other_calls(at: &TestNode) {
+    let proxy = Proxy::new(&at.api);
+    let limits = TimeLimits {
+        connect: Duration::from_secs(20),
+        read: Duration::from_millis(400),
+    };
+    let node = KuboNode::connect(&proxy.url.parse().unwrap(), limits).unwrap();
+    node.collect_garbage().unwrap();
+    let lost = put(&node, b"lost");
+    let beyond_a_pause = Duration::from_millis(2500);
+    proxy.spoil("repo/gc", 0, Spoil::Late(beyond_a_pause));
+    assert_eq!(node.collect_garbage().unwrap(), 1);
+    assert!(!at.has_block(&lost));
 }
 
 fn the_room_that_is_taken_grows(at: &TestNode) {

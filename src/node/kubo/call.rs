@@ -52,6 +52,8 @@ pub struct Call<'n> {
     query: String,
     action: String,
     limit: Duration,
+    /// The longest pause of a stream.
+    pause: Duration,
 }
 
 impl Rpc {
@@ -63,6 +65,7 @@ impl Rpc {
             query: String::new(),
             action: action.into(),
             limit: self.short,
+            pause: self.short * PATIENCE,
         }
     }
 }
@@ -86,6 +89,12 @@ impl Call<'_> {
     /// Sets the time that the call may take on the node.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Sets the time for which the node may send nothing of a stream.
+    pub fn pause(mut self, pause: Duration) -> Self {
+        self.pause = pause;
         self
     }
 
@@ -172,12 +181,11 @@ impl Call<'_> {
             request = request.header("Content-Type", value);
         }
         // Without a limit of the whole, as for an upload or a stream, a pause has one.
-        let stall = self.rpc.short * PATIENCE;
-        let limit = wait.map_or(stall, |_| self.limit);
+        let limit = wait.map_or(self.pause, |_| self.limit);
         let answer = request
             .config()
             .timeout_global(wait)
-            .timeout_per_read(Some(wait.unwrap_or(stall)))
+            .timeout_per_read(Some(wait.unwrap_or(self.pause)))
             .build()
             .send(body)
             .map_err(|error| self.failed(problem(error, &self.rpc.base, limit)))?;
@@ -236,7 +244,7 @@ impl Call<'_> {
 
     /// The error of an answer that is not JSON as expected.
     pub fn unreadable(&self, error: &serde_json::Error) -> NodeError {
-        self.failed(match error.is_eof() {
+        self.failed(match error.is_eof() || error.is_io() {
             true => Problem::Cut(error.to_string()),
             false => Problem::Unexpected(error.to_string()),
         })

@@ -9,14 +9,16 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Deserializer;
 use std::collections::BTreeMap;
+use std::io::BufReader;
 use std::time::Duration;
 
 /// The limit of a walk of the whole tree; a first pin of a million entries took 3 s,
 /// on a machine that did nothing else.
 const LONG: Duration = Duration::from_secs(1800);
 
-/// The longest list of collected blocks, in bytes: a line of some 90 a block.
-const MAX_COLLECTED_BYTES: u64 = 1 << 30;
+/// The limit of a collection, which reads every block that has links and removes
+/// millions one by one.
+const COLLECTION: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -121,7 +123,11 @@ pub fn named(rpc: &Rpc, name: &str) -> Result<Vec<Cid>, NodeError> {
     Ok(named.filter_map(|(cid, _)| cid.parse().ok()).collect())
 }
 
-/// Runs the collector, and returns the number of blocks that it removed.
+/// Runs the collector to its end, and returns the number of blocks that it removed.
+///
+/// # Errors
+/// The first of the node's own, such as that of a damaged block below a pin, which
+/// keeps it from removing anything.
 pub fn collect_garbage(rpc: &Rpc) -> Result<u64, NodeError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -130,16 +136,26 @@ pub fn collect_garbage(rpc: &Rpc) -> Result<u64, NodeError> {
         error: String,
     }
     let call = || rpc.call("repo/gc", "collect garbage");
-    let answer = call().limit(LONG).bytes(MAX_COLLECTED_BYTES)?;
+    let answer = call()
+        // Else an error comes in a trailer, which the client drops.
+        .option("stream-errors", true)
+        .limit(COLLECTION)
+        // It says nothing before it has looked at all that is pinned.
+        .pause(COLLECTION)
+        .stream()?;
     let mut removed = 0;
-    for line in Deserializer::from_slice(&answer).into_iter::<Line>() {
+    let mut failure = None;
+    for line in Deserializer::from_reader(BufReader::new(answer)).into_iter::<Line>() {
         match line {
             Ok(line) if line.error.is_empty() => removed += 1,
-            Ok(line) => return Err(call().failed(refusal(line.error))),
+            Ok(line) => failure = failure.or(Some(line.error)),
             Err(error) => return Err(call().unreadable(&error)),
         }
     }
-    Ok(removed)
+    match failure {
+        None => Ok(removed),
+        Some(message) => Err(call().failed(refusal(message))),
+    }
 }
 
 fn pin_limit(rpc: &Rpc) -> Duration {

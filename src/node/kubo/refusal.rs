@@ -4,7 +4,7 @@ use super::super::error::{Problem, Refusal};
 
 /// A part of each text that makes a difference, in lower case, and its kind. The
 /// first that is found counts.
-const TEXTS: [(&str, Refusal); 17] = [
+const TEXTS: [(&str, Refusal); 18] = [
     ("could not resolve name", Refusal::NotFound),
     // Before "could not find": "no key named NAME was found"
     ("no key named", Refusal::NoSuchKey),
@@ -28,6 +28,8 @@ const TEXTS: [(&str, Refusal); 17] = [
     ("cannot add links", Refusal::NotPlain),
     ("cannot add named links", Refusal::NotPlain),
     ("expected protobuf dag node", Refusal::NotPlain),
+    // "could not retrieve links for CID: unexpected EOF", of `repo/gc`
+    ("could not retrieve links", Refusal::DamagedBlock),
     // "routing: not found", of `name/get`
     ("not found", Refusal::NotFound),
 ];
@@ -65,6 +67,15 @@ mod tests {
             (
                 "'from' cid was not recursively pinned already",
                 Refusal::NotPinned,
+            ),
+            (
+                "could not retrieve links for Qm: block was not found locally (offline): ipld: \
+                 could not find Qm",
+                Refusal::Missing,
+            ),
+            (
+                "could not retrieve links for Qm: unexpected EOF",
+                Refusal::DamagedBlock,
             ),
             ("path 'Qm' is not pinned", Refusal::NotPinned),
             ("not pinned or pinned indirectly", Refusal::NotPinned),

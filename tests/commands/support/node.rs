@@ -346,12 +346,25 @@ impl TestNode {
 
     /// Cuts the file of a block in half, as a power cut may.
     pub fn damage(&self, cid: &Cid) {
-        let file = match &self.kind {
-            Kind::Local { folder, .. } => block_file(folder.path(), cid),
-            Kind::Kubo { daemon, .. } => flatfs_file(daemon.repo(), cid),
-        };
+        let file = self.file_of(cid);
         let content = std::fs::read(&file).unwrap();
         std::fs::write(&file, &content[..content.len() / 2]).unwrap();
+    }
+
+    /// Puts a folder into the place of a block's file, which nobody can remove then.
+    pub fn obstruct(&self, cid: &Cid) {
+        let file = self.file_of(cid);
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        std::fs::write(file.join("in the way"), "").unwrap();
+    }
+
+    /// The file of a block.
+    fn file_of(&self, cid: &Cid) -> PathBuf {
+        match &self.kind {
+            Kind::Local { folder, .. } => block_file(folder.path(), cid),
+            Kind::Kubo { daemon, .. } => flatfs_file(daemon.repo(), cid),
+        }
     }
 
     /// The CID of what is published at a path below a root.

@@ -1,0 +1,22 @@
+//! The lines of a collection.
+
+use super::terminal::Report;
+use super::text::bytes;
+use crate::mirror::CollectionSummary;
+
+/// Says what a collection has freed.
+pub fn report_collection(report: &Report, collected: &CollectionSummary) {
+    let blocks = match collected.blocks {
+        1 => "1 block".to_owned(),
+        count => format!("{count} blocks"),
+    };
+    let freed = collected.freed().map(|freed| format!(", {}", bytes(freed)));
+    let left = collected
+        .bytes_after
+        .map(|left| format!("; the node's repository holds {}", bytes(left)));
+    report.status(&format!(
+        "collected {blocks}{}{}",
+        freed.unwrap_or_default(),
+        left.unwrap_or_default()
+    ));
+}
