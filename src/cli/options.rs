@@ -1,7 +1,7 @@
 //! The verbs, each with its own options, their environment variables and defaults.
 
 use super::secrets::WithoutSecrets;
-use super::shared_options::{GlobalArgs, MirrorArgs, PublishArgs, VariantArgs};
+use super::shared_options::{GlobalArgs, MirrorArgs, PublishArgs, RetentionArgs, VariantArgs};
 use super::values::{ApiParser, cid_version};
 use crate::ipfs::cid::CidVersion;
 use crate::mirror::{ItemRef, ItemSpec};
@@ -61,6 +61,8 @@ pub enum Command {
     Init(InitArgs),
     /// Take items out again, with the nars that nobody else lists
     Remove(RemoveArgs),
+    /// Let go of items that nobody wants any more, or for which there is no room
+    Prune(PruneArgs),
     /// Check that every published narinfo and nar is there and whole
     Verify(VerifyArgs),
     /// Take the mirror, with its name, to another node
@@ -107,6 +109,9 @@ pub struct SyncArgs {
     /// Options of mirroring.
     #[command(flatten)]
     pub mirror: MirrorArgs,
+    /// The items that are kept: once a day, after mirroring, the others go.
+    #[command(flatten)]
+    pub retention: RetentionArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -187,6 +192,26 @@ pub struct RemoveArgs {
     #[arg(required = true, value_name = "HASH|STORE-PATH")]
     pub items: Vec<ItemRef>,
     /// Remove also items that published ones refer to
+    #[arg(long)]
+    pub force: bool,
+    /// Options of publishing.
+    #[command(flatten)]
+    pub publish: PublishArgs,
+}
+
+/// `prune`.
+#[derive(Clone, Debug, Args)]
+pub struct PruneArgs {
+    /// The items that are kept.
+    #[command(flatten)]
+    pub retention: RetentionArgs,
+    /// Print the items that would go, and what would be left, and stop
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Believe the clock, and go on even where nothing would be left
+    ///
+    /// Without it two days that are more than a year apart, with nothing wanted between
+    /// them, count as one day apart: a clock that is wrong lets nothing go.
     #[arg(long)]
     pub force: bool,
     /// Options of publishing.

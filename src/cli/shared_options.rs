@@ -2,8 +2,8 @@
 
 use super::lists::List;
 use super::values::{
-    ApiParser, compressions, duration, files, graft, key, lifetime, rate, root, seconds, size,
-    upstreams,
+    ApiParser, compressions, duration, files, graft, keep_for, key, lifetime, rate, root, seconds,
+    size, upstreams,
 };
 use crate::guix::Compression;
 use crate::ipfs::cid::Cid;
@@ -226,6 +226,28 @@ pub struct VariantArgs {
         hide_possible_values = true
     )]
     pub compressions: Vec<List<Compression>>,
+}
+
+/// Options about the items that are kept.
+#[derive(Clone, Debug, Args)]
+pub struct RetentionArgs {
+    /// Keep the items that were wanted within this time, such as 90d
+    ///
+    /// An item is wanted on the days on which a farm or a list names it, or a person. All
+    /// that these refer to stays, too. From 1d to 365d; whole days count.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "GUIX_IPFS_KEEP_FOR",
+        value_parser = keep_for
+    )]
+    pub keep_for: Option<Duration>,
+    /// Let go of what was wanted longest ago until the tree has this size, such as 200G
+    ///
+    /// Its cumulative size, as `guix-ipfs resolve --long` tells it. In bytes, or with K, M,
+    /// G, T (powers of 1024).
+    #[arg(long, value_name = "SIZE", env = "GUIX_IPFS_MAX_SIZE", value_parser = size)]
+    pub max_size: Option<u64>,
 }
 
 /// Options of publishing.

@@ -11,6 +11,7 @@ use crate::node::kubo::AddressError;
 use crate::publication::Engine;
 use crate::util::diagnosis::Diagnosis;
 use crate::util::duration::parse;
+use crate::util::timestamp::DAY;
 use crate::util::url;
 use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
@@ -131,6 +132,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         Some((at, 'K' | 'k')) => (&text[..at], 1 << 10),
         Some((at, 'M' | 'm')) => (&text[..at], 1 << 20),
         Some((at, 'G' | 'g')) => (&text[..at], 1 << 30),
+        Some((at, 'T' | 't')) => (&text[..at], 1 << 40),
         _ => (text, 1),
     };
     let bytes = number.parse::<u64>().ok();
@@ -157,6 +159,15 @@ pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The time for which an item is kept. The ledger knows the days of a little more than a
+/// year.
+pub(super) fn keep_for(text: &str) -> Result<Duration, String> {
+    match parse(text) {
+        Some(time) if (DAY..=365 * DAY).contains(&time) => Ok(time),
+        _ => Err("a time from 1d to 365d, such as 90d".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +181,10 @@ mod tests {
         assert!(rate("0").is_err() && rate("0M").is_err() && rate("fast").is_err());
         assert_eq!(lifetime("48h"), Ok(Duration::from_secs(48 * 3600)));
         assert!(lifetime("0s").is_err());
+        assert_eq!(size("2T"), Ok(2 << 40));
+        assert_eq!(keep_for("90d"), Ok(90 * DAY));
+        assert_eq!(keep_for("36h"), Ok(Duration::from_secs(36 * 3600)));
+        assert!(keep_for("0d").is_err() && keep_for("23h").is_err() && keep_for("366d").is_err());
     }
 
     #[test]

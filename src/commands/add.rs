@@ -17,6 +17,7 @@ pub fn run(global: &GlobalArgs, args: &AddArgs, report: &Report) -> Result<Exit,
         global,
         args: &args.mirror,
         publish: &args.publish,
+        retention: None,
     };
     let mut upstreams = upstreams(global, report)?;
     let servers = args.items.iter().filter_map(|spec| match spec {

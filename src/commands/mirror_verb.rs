@@ -1,16 +1,18 @@
 //! `sync` and `add` alike: the request, and its result.
 
 use super::open::{open_node, publishing};
+use super::prune::lists_pruned;
 use crate::cli::{GlobalArgs, List, MirrorArgs, PublishArgs, VariantArgs};
 use crate::guix::UpstreamClient;
 use crate::mirror::{
     Closure, Exit, Failure, ItemFilter, ItemSelection, MirrorRequest, MirrorSummary, Pauses, Plan,
-    RunLimits, SkipKind, Skipped, mirror, preview,
+    RetentionRule, RunLimits, SkipKind, Skipped, mirror, preview,
 };
 use crate::node::{DryRun, Node};
 use crate::publication::Tree;
 use crate::report::{
-    DryRunResult, Loudness, Report, Summary, bytes, items, report_given_up, report_skipped,
+    DryRunResult, Loudness, Report, Summary, bytes, items, report_given_up, report_pruned,
+    report_skipped,
 };
 use crate::util::timestamp::Timestamp;
 use std::time::SystemTime;
@@ -29,6 +31,8 @@ pub struct MirrorVerb<'a> {
     pub args: &'a MirrorArgs,
     /// Options of publishing.
     pub publish: &'a PublishArgs,
+    /// The items that are kept, where the verb decides that.
+    pub retention: Option<RetentionRule>,
 }
 
 impl MirrorVerb<'_> {
@@ -66,6 +70,8 @@ impl MirrorVerb<'_> {
             base: args.base,
             publishing: publishing(self.publish, report)?,
             jobs: self.global.jobs,
+            retention: self.retention,
+            lists_pruned: lists_pruned(self.global),
         };
         let node = open_node(self.global)?;
         if args.dry_run {
@@ -114,6 +120,9 @@ impl MirrorVerb<'_> {
             figures.owed = Some(summary.owed);
             figures.tree_bytes = tree_bytes.map(|whole| whole.size);
             figures.record_end = record_end;
+            if let Some(outcome) = &summary.prune {
+                figures.note_pruned(outcome);
+            }
         });
     }
 
@@ -139,6 +148,9 @@ impl MirrorVerb<'_> {
                 "{} {are} left for another run",
                 items(result.left)
             ));
+        }
+        if let Some(outcome) = &summary.prune {
+            report_pruned(report, outcome);
         }
         let waiting = summary.plan.paused;
         if waiting > 0 {

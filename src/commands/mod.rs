@@ -9,6 +9,7 @@ mod mirror_verb;
 mod move_verb;
 mod node;
 mod open;
+mod prune;
 mod remove;
 mod resolve;
 mod run;

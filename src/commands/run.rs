@@ -1,6 +1,6 @@
 //! The choice of the verb.
 
-use super::{add, after_run, init, move_verb, node, remove, resolve, shell, sync, verify};
+use super::{add, after_run, init, move_verb, node, prune, remove, resolve, shell, sync, verify};
 use crate::cli::{Cli, Command};
 use crate::mirror::Exit;
 use crate::report::Report;
@@ -19,6 +19,7 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         Command::Resolve(args) => resolve::run(global, args, &report),
         Command::Init(args) => init::run(global, args, &report),
         Command::Remove(args) => remove::run(global, args, &report),
+        Command::Prune(args) => prune::run(global, args, &report),
         Command::Verify(args) => verify::run(global, args, &report),
         Command::Move(args) => move_verb::run(global, args, &report),
         Command::Node(args) => node::run(global, args, &report),

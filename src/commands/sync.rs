@@ -2,6 +2,7 @@
 
 use super::lists;
 use super::mirror_verb::MirrorVerb;
+use super::prune::rule;
 use super::upstreams::upstreams;
 use crate::cli::{GlobalArgs, SyncArgs};
 use crate::mirror::{Exit, Failure, ItemSelection, Pauses};
@@ -16,6 +17,7 @@ pub fn run(global: &GlobalArgs, args: &SyncArgs, report: &Report) -> Result<Exit
         global,
         args: &args.mirror,
         publish: &args.publish,
+        retention: Some(rule(&args.retention)),
     };
     let selection = match &args.from {
         Some(path) => ItemSelection::List(lists::read(path, report)?),

@@ -148,6 +148,20 @@ pub enum Failure {
     /// A directory of the published tree that must be read as a whole and cannot.
     #[error("the published directory {0} cannot be read as a whole: {1}")]
     Unreadable(String, String),
+    /// A published narinfo that must be read and cannot.
+    #[error("the published {name} cannot be read, so what it refers to is not known: {reason}")]
+    UnreadableNarinfo {
+        /// Its name in the root.
+        name: String,
+        /// The reason.
+        reason: String,
+    },
+    /// A prune without a rule.
+    #[error("there is no rule that tells which items to keep")]
+    NoRule,
+    /// A prune of all of so many items.
+    #[error("of {0} items none would be left by this rule; nothing was pruned")]
+    NothingLeft(usize),
     /// A part of a mirror that this node does not publish cannot be read.
     #[error("{part} of /ipfs/{root} cannot be read: {source}")]
     Foreign {
@@ -178,10 +192,17 @@ impl Failure {
     /// The exit code that scripts rely on.
     pub fn exit(&self) -> Exit {
         match self.retry() {
-            Retry::Never if matches!(self, Self::NoItems(_) | Self::NotAName { .. }) => Exit::Usage,
+            Retry::Never if self.is_usage() => Exit::Usage,
             Retry::Never => Exit::Failed,
             Retry::Soon | Retry::After(_) => Exit::TryLater,
         }
+    }
+
+    fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::NoItems(_) | Self::NotAName { .. } | Self::NoRule
+        )
     }
 
     /// The same failure, where it is due to a block of the tree that this node publishes,
@@ -255,8 +276,14 @@ impl Diagnosis for Failure {
                 "to go on with that one use `--key self`; to begin another run `guix-ipfs init` first"
             }
             Self::InUse { .. } => "remove those too, or use --force",
-            Self::DamagedTree(_) | Self::Unreadable(..) => {
+            Self::DamagedTree(_) | Self::Unreadable(..) | Self::UnreadableNarinfo { .. } => {
                 "`guix-ipfs verify --repair` makes it again from what can be read"
+            }
+            Self::NoRule => "give --keep-for 90d, --max-size 200G, or both",
+            Self::NothingLeft(_) => {
+                "see that the clock is right, that `guix-ipfs sync` ran lately, and that the tree \
+                 may be large enough for an item with all that it refers to; --force prunes all \
+                 the same"
             }
             Self::Foreign { source, .. } => return advice_on_foreign(source),
             Self::NoMirror(_) => {
@@ -336,7 +363,9 @@ fn advice_on_foreign(source: &Failure) -> Option<String> {
             error => return error.advice(),
         },
         Failure::Publication(error) if error.is_of_block() => ONLY_ITS_PUBLISHER,
-        Failure::DamagedTree(_) | Failure::Unreadable(..) => ONLY_ITS_PUBLISHER,
+        Failure::DamagedTree(_) | Failure::Unreadable(..) | Failure::UnreadableNarinfo { .. } => {
+            ONLY_ITS_PUBLISHER
+        }
         other => return other.advice(),
     };
     Some(text.to_owned())

@@ -67,6 +67,8 @@ pub struct FarmNews {
     pub listed: BTreeSet<HashPart>,
     /// The lists that were read.
     pub seen: Vec<SeenBuilds>,
+    /// A farm's list could not be read.
+    pub is_partial: bool,
 }
 
 /// The answer of one farm, and its part that is new.
@@ -105,6 +107,7 @@ impl FarmLists<'_> {
             };
         }
         for (upstream, error) in &failures {
+            news.is_partial |= self.is_farm(upstream, error);
             self.report_unreadable(upstream, error, &mut news.seen);
         }
         self.report_nothing_listed(&mut news.seen);
@@ -226,6 +229,13 @@ impl FarmLists<'_> {
             no_closure: self.closure == Closure::ItemOnly,
             max_nar_size: self.filter.max_nar_size,
         }
+    }
+
+    /// Returns true for a farm, as opposed to a server that lists no builds.
+    fn is_farm(&self, upstream: &UpstreamClient, error: &HttpError) -> bool {
+        let list = self.list_at(upstream);
+        !matches!(error, HttpError::NoBuildList { .. })
+            || self.ledger.seen.iter().any(|seen| seen.list == list)
     }
 
     /// Reports a list that cannot be read while others can: once a day, and not

@@ -4,6 +4,7 @@
 //! Nothing here prints or knows a command line.
 
 mod admission;
+mod announcing;
 mod contents;
 mod counts;
 mod damage;
@@ -33,6 +34,7 @@ mod relocation;
 mod removal;
 mod repair;
 mod request;
+mod retention;
 mod run;
 mod schedule;
 mod selection;
@@ -48,7 +50,9 @@ pub use failure::{Exit, Failure};
 pub use init::{Beginning, InitRequest, InitSummary, initialize};
 pub use inspect::{MirrorDescription, Target, describe};
 pub use items::{ItemRef, ItemSpec, Package};
-pub use ledger::{LedgerSummary, OwedItem, OwedKind, RemovedItem, ledger_summary};
+pub use ledger::{
+    LedgerSummary, OwedItem, OwedKind, RemovedItem, Retention, RetentionRule, ledger_summary,
+};
 pub use lookup::PlannedItem;
 pub use move_failure::MoveFailure;
 pub use nar_check::Depth;
@@ -59,6 +63,10 @@ pub use removal::{ReferencedItems, RemovalRequest, RemovalSummary, remove};
 pub use repair::{RepairRequest, RepairSummary, repair};
 pub use request::{
     Closure, GraftChoice, ItemFilter, ItemSelection, MirrorRequest, Pauses, RunLimits,
+};
+pub use retention::{
+    ClockGap, PruneOutcome, PruneRequest, PruneSummary, PruneTerms, PrunedItem, preview_prune,
+    prune,
 };
 pub use run::RunResult;
 pub use signers::{Signer, Signers};

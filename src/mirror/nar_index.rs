@@ -19,30 +19,43 @@ pub struct NarIndex {
     nars: Vec<(u64, Option<u64>)>,
 }
 
+/// The sizes that an index holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NarSizes {
+    /// None.
+    Unknown,
+    /// That of the content, as the first block of each nar tells it.
+    Content,
+    /// The cumulative size, as the directory tells it.
+    Cumulative,
+}
+
 impl NarIndex {
     /// The nars of a root, and the directories of nars that cannot be read. Reads the first
-    /// block of each nar where `with_sizes` is set.
+    /// block of each nar for the size of its content.
     ///
     /// # Errors
     /// The node fails.
     pub fn read(
         tree: &Tree,
         jobs: u16,
-        with_sizes: bool,
+        sizes: NarSizes,
     ) -> Result<(Self, Vec<DamagedPart>), PublicationError> {
         let mut index = Self::default();
-        let damaged =
-            nars::for_each_readable(tree, jobs, |nars| {
-                let parts = nars.chunks(AT_ONCE).collect();
-                let sizes = parallel::map(tree.readers(jobs), parts, |nars: &[PublishedNar]| {
-                    match with_sizes {
-                        true => sizes(tree, nars),
-                        false => vec![None; nars.len()],
-                    }
-                });
-                let digests = nars.iter().map(|nar| index.keys.hash_one(&nar.path));
-                index.nars.extend(digests.zip(sizes.into_iter().flatten()));
-            })?;
+        let damaged = nars::for_each_readable(tree, jobs, |nars| {
+            let parts = nars.chunks(AT_ONCE).collect();
+            let found = parallel::map(
+                tree.readers(jobs),
+                parts,
+                |nars: &[PublishedNar]| match sizes {
+                    NarSizes::Unknown => vec![None; nars.len()],
+                    NarSizes::Content => content_sizes(tree, nars),
+                    NarSizes::Cumulative => nars.iter().map(|nar| Some(nar.entry.size)).collect(),
+                },
+            );
+            let digests = nars.iter().map(|nar| index.keys.hash_one(&nar.path));
+            index.nars.extend(digests.zip(found.into_iter().flatten()));
+        })?;
         index.nars.sort_unstable();
         Ok((index, damaged))
     }
@@ -63,11 +76,16 @@ impl NarIndex {
 
     /// The size of a nar, where it was read.
     pub fn size(&self, path: &[String]) -> Option<u64> {
-        self.nars[self.place(path)?].1
+        self.size_at(self.place(path)?)
+    }
+
+    /// The size of the nar in this place, where it was read.
+    pub fn size_at(&self, place: usize) -> Option<u64> {
+        self.nars[place].1
     }
 }
 
-fn sizes(tree: &Tree, nars: &[PublishedNar]) -> Vec<Option<u64>> {
+fn content_sizes(tree: &Tree, nars: &[PublishedNar]) -> Vec<Option<u64>> {
     let files: Vec<Entry> = nars.iter().map(|nar| nar.entry).collect();
     tree.file_sizes(&files)
         .into_iter()

@@ -56,6 +56,21 @@ pub fn for_each_readable(
     Ok(damaged)
 }
 
+/// The directories that nars lie in, by their paths in the root.
+pub fn directories(tree: &Tree, jobs: u16) -> Result<Vec<Vec<String>>, PublicationError> {
+    let Some(nar) = tree.find(&[NAR])? else {
+        return Ok(Vec::new());
+    };
+    let mut directories = vec![vec![NAR.to_owned()]];
+    tree.for_each_part(&nar.cid, jobs, |entries| {
+        let names = entries.into_iter().map(|(name, _)| name);
+        let below = names.filter(|name| NarPath::is_directory(name));
+        directories.extend(below.map(|name| vec![NAR.to_owned(), name]));
+        Ok::<_, PublicationError>(())
+    })?;
+    Ok(directories)
+}
+
 fn in_directory(directory: &[&str], nars: Vec<(String, Entry)>) -> Vec<PublishedNar> {
     let directory = directory.iter().map(|&name| name.to_owned());
     let nars = nars.into_iter().map(|(name, entry)| PublishedNar {

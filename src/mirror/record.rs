@@ -4,7 +4,7 @@
 use super::failure::Failure;
 use super::fetch::FailedNars;
 use super::ledger::{
-    Attempt, DroppedEntries, Ledger, LedgerChanges, OwedItem, OwedKind, SeenBuilds,
+    Attempt, DroppedEntries, Ledger, LedgerChanges, OwedItem, OwedKind, RetentionRule, SeenBuilds,
 };
 use super::narinfos;
 use super::request::Pauses;
@@ -40,6 +40,10 @@ pub struct RunRecord<'a> {
     pub wanted_today: BTreeSet<HashPart>,
     /// The lists of builds that were read.
     pub seen: Vec<SeenBuilds>,
+    /// A farm's list could not be read.
+    pub is_partial: bool,
+    /// The rule of retention, where the run sets it.
+    pub rule: Option<RetentionRule>,
     /// The nars that did not come.
     pub failed_nars: &'a FailedNars,
 }
@@ -95,6 +99,7 @@ impl RunRecord<'_> {
         let mut changes = LedgerChanges {
             seen: self.seen.clone(),
             wanted: self.wanted_today.clone(),
+            rule: self.rule,
             ..LedgerChanges::default()
         };
         for hash in end.mirrored.iter().chain(end.settled) {

@@ -7,12 +7,12 @@
 //! all of it is there; the key; and the name, above the old sequence number. A run that
 //! is killed is gone on with by the next one.
 
+use super::announcing::announce;
 use super::failure::Failure;
 use super::json;
 use super::keys::no_key;
 use super::move_failure::MoveFailure;
 use super::observer::{Event, Observer};
-use super::sync::announce;
 use crate::ipfs::cid::Cid;
 use crate::node::{Key, Node, PrivateKey};
 use crate::publication::{

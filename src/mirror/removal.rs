@@ -1,5 +1,6 @@
 //! The removal of items, with the nars that no remaining narinfo lists.
 
+use super::announcing::announce;
 use super::failure::Failure;
 use super::items::ItemRef;
 use super::json;
@@ -9,7 +10,6 @@ use super::narinfos::{self, PublishedNarinfo, nar_paths, narinfo_name};
 use super::nars;
 use super::observer::{Event, Observer};
 use super::skipped::{SkipReason, Skipped};
-use super::sync::announce;
 use crate::guix::{HashPart, NarPath, Narinfo};
 use crate::ipfs::cid::Cid;
 use crate::node::Node;

@@ -3,6 +3,7 @@
 //! ones, and nars that no narinfo lists are removed.
 
 use super::admission::TakenPlace;
+use super::announcing::announce;
 use super::damage::DamagedPart;
 use super::failure::Failure;
 use super::fetch::{FailedNars, Fetcher};
@@ -15,7 +16,7 @@ use super::request::{Closure, GraftChoice, ItemFilter, Pauses, RunLimits};
 use super::run::{MirrorRun, RunResult, RunTerms};
 use super::schedule::Budget;
 use super::skipped::Skipped;
-use super::sync::{announce, stop_on_signals};
+use super::sync::stop_on_signals;
 use super::verification::{
     BrokenItem, Check, ItemFault, VerifyReport, damaged_records, verify_root,
 };

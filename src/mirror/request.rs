@@ -1,6 +1,7 @@
 //! The request to mirror items, as plain data.
 
 use super::items::{ItemRef, ItemSpec};
+use super::ledger::RetentionRule;
 use crate::guix::{Compression, UpstreamClient};
 use crate::ipfs::cid::Cid;
 use crate::publication::{Engine, PublisherOptions};
@@ -36,6 +37,10 @@ pub struct MirrorRequest {
     pub publishing: PublisherOptions,
     /// Downloads at once.
     pub jobs: u16,
+    /// The items that are kept after the run. `None` leaves that to others.
+    pub retention: Option<RetentionRule>,
+    /// The items that go are named in the result.
+    pub lists_pruned: bool,
 }
 
 /// The wanted items.

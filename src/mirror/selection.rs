@@ -53,6 +53,8 @@ pub struct Selection {
     /// The items that were named or listed today.
     today: BTreeSet<HashPart>,
     seen: Vec<SeenBuilds>,
+    /// A farm's list could not be read.
+    is_partial: bool,
 }
 
 impl<'a> PlanContext<'a> {
@@ -93,6 +95,8 @@ impl<'a> PlanContext<'a> {
             failed_nars: self.failed_nars,
             wanted_today: selection.today,
             seen: selection.seen,
+            is_partial: selection.is_partial,
+            rule: self.request.retention,
         }
     }
 
@@ -117,6 +121,7 @@ impl<'a> PlanContext<'a> {
                 selection.wanted.items.extend(news.items);
                 selection.today = news.listed;
                 selection.seen = news.seen;
+                selection.is_partial = news.is_partial;
             }
             ItemSelection::List(items) => {
                 selection.today = items.iter().map(|item| item.hash).collect();

@@ -2,15 +2,17 @@
 //! items batch by batch, and sum up.
 
 use super::admission::TakenPlace;
+use super::announcing::announce;
 use super::failure::{Exit, Failure};
 use super::fetch::{FailedNars, Fetcher};
 use super::json;
-use super::ledger::{Ledger, OwedItem};
+use super::ledger::{Ledger, OwedItem, RetentionRule};
 use super::lookup::NarinfoLookup;
 use super::observer::{Event, Observer};
 use super::plan::Plan;
 use super::record::{RunEnd, RunRecord, RunReport};
 use super::request::{ItemSelection, MirrorRequest};
+use super::retention::{PruneOutcome, PruneTerms, is_due, prune_beside};
 use super::run::{MirrorRun, RunResult, RunTerms};
 use super::schedule::Budget;
 use super::selection::{PlanContext, Selection};
@@ -52,6 +54,8 @@ pub struct MirrorSummary {
     pub given_up: Vec<OwedItem>,
     /// The number of items that are owed.
     pub owed: usize,
+    /// The result of the prune that followed, where one was due.
+    pub prune: Option<PruneOutcome>,
     #[serde(skip)]
     new: HashSet<HashPart>,
 }
@@ -151,6 +155,14 @@ pub fn mirror(
     };
     let (committed, report) = record_end(&publisher, &mut base, &tree, &end, &record)?;
     result.published |= committed == Committed::Published;
+    let mut pruned = None;
+    if plan.failure.is_none() && stop.signal().is_none() {
+        let prune = prune_if_due(&publisher, &mut base, &tree, request, &record, observer)?;
+        if let Some((committed, outcome)) = prune {
+            result.published |= committed == Committed::Published;
+            pruned = Some(outcome);
+        }
+    }
     if result.published {
         announce(&publisher, &base.root, observer);
     }
@@ -171,6 +183,7 @@ pub fn mirror(
         interrupted: stop.signal().map(Exit::of_signal),
         given_up: report.given_up,
         owed,
+        prune: pruned,
         new: report.new,
     })
 }
@@ -209,6 +222,33 @@ fn record_end(
     };
     let committed = publish_with_rebase(publisher, base, tree, Engine::Car, work)?;
     Ok((committed, report))
+}
+
+/// Lets go of the items that the rule of the run does not keep, once a day. Not where a
+/// farm's list could not be read: what it names would look as if nobody wanted it.
+fn prune_if_due(
+    publisher: &Publisher,
+    base: &mut Base,
+    tree: &Tree,
+    request: &MirrorRequest,
+    record: &RunRecord,
+    observer: &dyn Observer,
+) -> Result<Option<(Committed, PruneOutcome)>, Failure> {
+    let rule = request.retention.filter(|rule| !rule.keeps_all());
+    let is_due = |rule: &RetentionRule| is_due(&record.ledger.retention, rule, record.now);
+    let Some(rule) = rule.filter(|rule| !record.is_partial && is_due(rule)) else {
+        return Ok(None);
+    };
+    let terms = PruneTerms {
+        rule,
+        is_forced: false,
+        listing: request.lists_pruned,
+        is_scheduled: true,
+        now: request.now,
+        jobs: request.jobs,
+    };
+    let _shown = observer.waiting("looking for items to let go of");
+    prune_beside(publisher, base, tree, &terms).map(Some)
 }
 
 /// Plans what [`mirror`] would do, and changes nothing.
@@ -258,14 +298,6 @@ pub fn stop_on_signals(upstreams: &[UpstreamClient]) -> Result<Stop, Failure> {
     let upstreams = upstreams.to_vec();
     let stop = Stop::on_signals(move || upstreams.into_iter().for_each(UpstreamClient::break_off));
     Ok(stop?)
-}
-
-/// Tells the network of a root that was published. Nobody needs that to find it in
-/// the end, so a failure is only reported.
-pub fn announce(publisher: &Publisher, root: &Cid, observer: &dyn Observer) {
-    if let Err(error) = publisher.announce(root) {
-        observer.notify(Event::NotAnnounced(&error));
-    }
 }
 
 /// Reports a node that is nearly full: it refuses nothing, but its collector will

@@ -9,7 +9,7 @@ use super::items::ItemRef;
 use super::json;
 use super::keys::no_key;
 use super::nar_check::{Depth, NarCheck};
-use super::nar_index::NarIndex;
+use super::nar_index::{NarIndex, NarSizes};
 use super::narinfos::{self, PublishedNarinfo, nar_paths};
 use super::nars::{self, PublishedNar};
 use super::observer::{Event, Observer};
@@ -158,7 +158,11 @@ pub fn verify_root(
         Depth::Sizes => check.jobs,
     };
     let published = published(tree, check.jobs)?;
-    let (index, unreadable) = NarIndex::read(tree, check.jobs, check.depth == Depth::Sizes)?;
+    let sizes = match check.depth {
+        Depth::Hashes => NarSizes::Unknown,
+        Depth::Sizes => NarSizes::Content,
+    };
+    let (index, unreadable) = NarIndex::read(tree, check.jobs, sizes)?;
     let mut listed = vec![false; index.len()];
     let nars = NarCheck {
         tree,

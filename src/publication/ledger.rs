@@ -8,7 +8,7 @@ use crate::ipfs::cid::{Cid, CidVersion, RAW};
 use crate::ipfs::directory::{Entry, PlainDirectory};
 use crate::ipfs::file::FileBuilder;
 use crate::node::Node;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
 use std::io::Read;
 
@@ -87,6 +87,33 @@ impl LedgerFiles {
             file.content = Some(read_file(node, &file.entry)?);
         }
         Ok(file.content.as_deref().unwrap_or_default())
+    }
+
+    /// Calls `visit` with the name and content of each file in a folder, the last name
+    /// first. A file with the content of one before is passed over. Nothing is kept.
+    ///
+    /// # Errors
+    /// A file is not whole on the node.
+    pub fn for_each_new_in(
+        &self,
+        node: &dyn Node,
+        folder: &str,
+        mut visit: impl FnMut(&str, &[u8]),
+    ) -> Result<(), PublicationError> {
+        let mut visited = HashSet::new();
+        let names: Vec<&str> = self.names_in(folder).collect();
+        for name in names.into_iter().rev() {
+            let Some(file) = self.files.get(&format!("{folder}/{name}")) else {
+                continue;
+            };
+            if visited.insert(file.entry.cid) {
+                match &file.content {
+                    Some(content) => visit(name, content),
+                    None => visit(name, &read_file(node, &file.entry)?),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The paths of the files that are lost or damaged on the node, with the reasons.

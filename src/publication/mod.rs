@@ -43,7 +43,7 @@ pub use departure::{
     ArrivedJournals, content_at, content_of, mark_moved, pin_arrived, publish_above, was_overtaken,
 };
 pub use error::{PublicationError, join};
-pub use graft::{Damage, Engine, NewFile, choose_engine, graft, mend, remove, require_plain};
+pub use graft::{Damage, Engine, NewFile, choose_engine, graft, mend, remove, require_plain, thin};
 pub use journal::{has_journal, keys_with_journals, unreadable_journals};
 pub use ledger::LedgerFiles;
 pub use moved::Moved;

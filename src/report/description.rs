@@ -3,8 +3,9 @@
 use super::terminal::Report;
 use super::text::{bytes, items};
 use crate::mirror::{
-    LedgerSummary, MirrorContents, MirrorDescription, OwedItem, RemovedItem, Signers,
+    LedgerSummary, MirrorContents, MirrorDescription, OwedItem, RemovedItem, Retention, Signers,
 };
+use std::time::Duration;
 
 /// Prints the way to use a mirror, its names, its record and the node.
 /// `without_gateway` is the way to use one whose node has no gateway.
@@ -116,9 +117,32 @@ pub fn print_ledger(report: &Report, ledger: &LedgerSummary) {
         };
         print_items(report, label, listed.iter().map(line), listed.len());
     }
+    if let Some(rule) = rule(&ledger.retention) {
+        print_row(report, "keeps", &rule);
+    }
     let removed = ledger.removed.iter();
     let line = |item: &RemovedItem| format!("{} ({})", item.item, minutes(&item.at.to_string()));
     print_items(report, "removed", removed.map(line), ledger.removed.len());
+}
+
+/// The rule of retention, and the time of the last prune.
+fn rule(retention: &Retention) -> Option<String> {
+    let rule = &retention.rule;
+    let mut parts = Vec::new();
+    if let Some(seconds) = rule.keep_for {
+        let time = humantime::format_duration(Duration::from_secs(seconds));
+        parts.push(format!("what was wanted within {time}"));
+    }
+    if let Some(size) = rule.max_size {
+        parts.push(format!("up to {}", bytes(size)));
+    }
+    if parts.is_empty() {
+        parts.extend(retention.pruned.map(|_| "everything".to_owned()));
+    }
+    if let Some(pruned) = retention.pruned {
+        parts.push(format!("pruned last {}", minutes(&pruned.to_string())));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn print_items(report: &Report, label: &str, lines: impl Iterator<Item = String>, count: usize) {

@@ -1,5 +1,6 @@
 //! The figures of a run that are gathered while it goes on.
 
+use crate::mirror::PruneOutcome;
 use crate::util::timestamp::Timestamp;
 use std::time::Duration;
 
@@ -12,6 +13,10 @@ pub struct RunFigures {
     pub bytes: Option<u64>,
     /// Items that were taken out.
     pub removed: Option<usize>,
+    /// Items that a prune let go of.
+    pub pruned: Option<usize>,
+    /// Bytes by which the tree became smaller.
+    pub pruned_bytes: Option<u64>,
     /// Items that no upstream has.
     pub missing: Option<usize>,
     /// Items that are not what their narinfos promise.
@@ -24,4 +29,13 @@ pub struct RunFigures {
     pub record_end: Option<Timestamp>,
     /// The time until the items to mirror were known.
     pub planning: Option<Duration>,
+}
+
+impl RunFigures {
+    /// Takes note of a prune.
+    pub fn note_pruned(&mut self, outcome: &PruneOutcome) {
+        self.pruned = Some(outcome.pruned);
+        self.pruned_bytes = Some(outcome.pruned_bytes);
+        self.tree_bytes = Some(outcome.kept_bytes);
+    }
 }

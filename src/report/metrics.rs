@@ -131,6 +131,16 @@ fn gauges(
             count(figures.removed),
         ),
         Gauge::new(
+            "guix_ipfs_pruned_items",
+            "Items that the last run let go of by its rule of retention.",
+            count(figures.pruned),
+        ),
+        Gauge::new(
+            "guix_ipfs_pruned_bytes",
+            "Bytes by which the tree became smaller with these.",
+            figures.pruned_bytes.map(|bytes| bytes as f64),
+        ),
+        Gauge::new(
             "guix_ipfs_missing_items",
             "Items that the last run wanted and no upstream has.",
             count(figures.missing),

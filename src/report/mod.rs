@@ -8,6 +8,7 @@ mod figures;
 mod metrics;
 mod observer;
 mod progress;
+mod pruned;
 mod skipped;
 mod summary;
 mod terminal;
@@ -15,7 +16,8 @@ mod text;
 
 pub use description::{print_contents, print_description, print_ledger, print_trust};
 pub use metrics::MeasuredRun;
+pub use pruned::{print_pruned, report_pruned};
 pub use skipped::{Loudness, report_given_up, report_skipped};
-pub use summary::{DryRunResult, FailureResult, ResolveResult, Summary, VerifyResult};
+pub use summary::{DryRunResult, FailureResult, PruneResult, ResolveResult, Summary, VerifyResult};
 pub use terminal::Report;
 pub use text::{bytes, files, items};

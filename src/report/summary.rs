@@ -2,7 +2,8 @@
 //! Fields may be added, never renamed.
 
 use crate::mirror::{
-    DamagedPart, Failure, LedgerSummary, MirrorContents, MirrorDescription, Plan, VerifyReport,
+    DamagedPart, Failure, LedgerSummary, MirrorContents, MirrorDescription, Plan, PruneSummary,
+    VerifyReport,
 };
 use crate::util::diagnosis::Diagnosis;
 use serde::Serialize;
@@ -25,6 +26,16 @@ pub struct DryRunResult<'s> {
     files: usize,
     #[serde(flatten)]
     plan: &'s Plan,
+}
+
+/// The result of `prune`.
+#[derive(Serialize)]
+pub struct PruneResult<'s> {
+    /// Nothing was changed.
+    pub dry_run: bool,
+    /// The result.
+    #[serde(flatten)]
+    pub summary: &'s PruneSummary,
 }
 
 /// The result of `verify`.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-/// Reads hours, minutes and seconds, such as `48h` or `1h30m`; `None` for
+/// Reads days, hours, minutes and seconds, such as `90d` or `1h30m`; `None` for
 /// anything else.
 pub fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut seconds = 0u64;
-    while let Some(at) = rest.find(['h', 'm', 's']) {
+    while let Some(at) = rest.find(['d', 'h', 'm', 's']) {
         let unit = match rest.as_bytes()[at] {
+            b'd' => 24 * 3600,
             b'h' => 3600,
             b'm' => 60,
             _ => 1,
@@ -26,9 +27,10 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn hours_minutes_and_seconds_add_up() {
+    fn days_hours_minutes_and_seconds_add_up() {
         assert_eq!(parse("48h"), Some(Duration::from_secs(48 * 3600)));
         assert_eq!(parse("1h30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(parse("90d"), Some(Duration::from_secs(90 * 86_400)));
         for bad in ["", "48", "h", "2 days", "99999999999999999999s"] {
             assert_eq!(parse(bad), None, "{bad}");
         }

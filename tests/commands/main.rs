@@ -39,6 +39,7 @@ mod options;
 mod output;
 mod prototype;
 mod proxies;
+mod prune;
 mod readers;
 mod readme;
 mod redirects;

@@ -119,7 +119,13 @@ impl<'n> Scene<'n> {
 
     /// `add` of these items.
     pub fn add(&self, seconds: u64, items: &[Item]) -> MirrorSummary {
-        let specs = items.iter().map(|item| item.hash.parse().unwrap());
+        let hashes: Vec<&str> = items.iter().map(|item| &*item.hash).collect();
+        self.add_named(seconds, &hashes)
+    }
+
+    /// The same of items by their hashes.
+    pub fn add_named(&self, seconds: u64, hashes: &[&str]) -> MirrorSummary {
+        let specs = hashes.iter().map(|hash| hash.parse().unwrap());
         self.run(&MirrorRequest {
             selection: ItemSelection::Named(specs.collect()),
             pauses: Pauses::Ignored,

@@ -18,6 +18,7 @@ mod faulty;
 mod listing;
 mod owed;
 mod progress;
+mod retention;
 mod silent;
 mod two_writers;
 
@@ -93,6 +94,8 @@ fn request(upstream: &Upstream, locks: &Path, key: &str, closure: Closure) -> Mi
         },
         // One job, so that the calls are the same in every run.
         jobs: 1,
+        retention: None,
+        lists_pruned: false,
     }
 }
 

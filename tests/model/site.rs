@@ -157,6 +157,8 @@ impl<'n> Site<'n> {
             base: None,
             publishing: self.publishing(terms.user),
             jobs: terms.jobs,
+            retention: None,
+            lists_pruned: false,
         }
     }
 

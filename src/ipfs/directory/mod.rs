@@ -8,6 +8,7 @@
 mod ahead;
 mod entry;
 mod error;
+mod gradual;
 mod hamt;
 mod node;
 mod patch;
@@ -20,6 +21,7 @@ mod walk;
 pub use ahead::{NAMES_AT_ONCE, lookup_each, read_ahead};
 pub use entry::{Changes, Entry};
 pub use error::{DirectoryError, TreeError};
+pub use gradual::GradualPatch;
 pub use node::{DirectoryNode, for_each, lookup, walk};
 pub use patch::{patch, patch_around};
 pub use plain::{PlainDirectory, SHARDING_BYTES, empty, entry_bytes};

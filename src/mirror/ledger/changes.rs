@@ -4,6 +4,7 @@
 use super::files::{OWED, REMOVED, SEEN};
 use super::owed::{self, OwedItem};
 use super::removed::{self, RemovedItem};
+use super::retention::{Retention, RetentionRule};
 use super::seen::SeenBuilds;
 use super::{lines, wanted};
 use crate::guix::HashPart;
@@ -36,6 +37,8 @@ pub struct LedgerChanges {
     pub seen: Vec<SeenBuilds>,
     /// The items that were wanted.
     pub wanted: BTreeSet<HashPart>,
+    /// The rule of retention, where the run is to set it.
+    pub rule: Option<RetentionRule>,
 }
 
 /// Entries that found no place in the ledger.
@@ -92,6 +95,10 @@ impl LedgerChanges {
                 lists.drain(..extra);
             }
             files.write(SEEN, lines::write(&lists));
+        }
+        if let Some(rule) = self.rule {
+            let known = Retention::read(node, files)?;
+            Retention { rule, ..known }.write(node, files)?;
         }
         wanted::add(node, files, &self.wanted, now)?;
         Ok(dropped)

@@ -6,5 +6,7 @@ pub const OWED: &str = "owed";
 pub const REMOVED: &str = "removed";
 /// The lists of builds.
 pub const SEEN: &str = "seen";
+/// The rule of retention, and the time of the last prune.
+pub const RETENTION: &str = "retention";
 /// The folder of the wanted items, a file a day.
 pub const WANTED: &str = "wanted";

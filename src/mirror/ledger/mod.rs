@@ -1,6 +1,6 @@
 //! The memory between two runs, kept below the journal: the items that are owed,
-//! the builds that were dealt with, the items that a person removed, and those
-//! that were wanted on each day.
+//! the builds that were dealt with, the items that a person removed, those that were
+//! wanted on each day, and the rule of retention.
 //!
 //! A run reads it once, plans by it, and changes it with each of its commits. The
 //! changes are applied to the ledger of the root that is committed onto, which may
@@ -13,6 +13,7 @@ mod fixtures;
 mod lines;
 mod owed;
 mod removed;
+mod retention;
 mod seen;
 mod state;
 mod summary;
@@ -21,6 +22,8 @@ mod wanted;
 pub use changes::{DroppedEntries, LedgerChanges};
 pub use owed::{Attempt, OwedItem, OwedKind};
 pub use removed::RemovedItem;
-pub use seen::{BuildList, SeenBuilds};
+pub use retention::{Retention, RetentionRule};
+pub use seen::{BuildList, SeenBuilds, forget_builds};
 pub use state::{Ledger, Standing};
 pub use summary::{LedgerSummary, ledger_summary};
+pub use wanted::{days, for_each_day};

@@ -2,7 +2,12 @@
 //! owed, or left out on purpose. A run takes the builds that are not among them,
 //! wherever in the list they stand.
 
+use super::files::SEEN;
+use super::lines;
 use crate::guix::HashPart;
+use crate::mirror::failure::Failure;
+use crate::node::Node;
+use crate::publication::LedgerFiles;
 use crate::util::timestamp::{DAY, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -100,6 +105,24 @@ impl SeenBuilds {
             self.outputs = outputs;
         }
     }
+}
+
+/// Takes builds for new again whose outputs `is_pruned` names.
+pub fn forget_builds(
+    node: &dyn Node,
+    files: &mut LedgerFiles,
+    is_pruned: impl Fn(&HashPart) -> bool,
+) -> Result<(), Failure> {
+    let mut lists: Vec<SeenBuilds> = lines::read(files.read(node, SEEN)?);
+    let count = |lists: &[SeenBuilds]| lists.iter().map(|list| list.outputs.len()).sum::<usize>();
+    let before = count(&lists);
+    for list in &mut lists {
+        list.outputs.retain(|output| !is_pruned(output));
+    }
+    if count(&lists) < before {
+        files.write(SEEN, lines::write(&lists));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

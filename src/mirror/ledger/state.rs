@@ -4,6 +4,7 @@ use super::files::{OWED, REMOVED, SEEN};
 use super::lines;
 use super::owed::{self, OwedItem, OwedKind};
 use super::removed::{self, RemovedItem};
+use super::retention::Retention;
 use super::seen::SeenBuilds;
 use crate::guix::HashPart;
 use crate::mirror::failure::Failure;
@@ -21,6 +22,8 @@ pub struct Ledger {
     pub removed: BTreeMap<HashPart, RemovedItem>,
     /// The builds of each farm's list that were dealt with.
     pub seen: Vec<SeenBuilds>,
+    /// The rule of retention.
+    pub retention: Retention,
 }
 
 /// The standing of a wanted item in the ledger.
@@ -41,6 +44,7 @@ impl Ledger {
             owed: owed::read(files.read(node, OWED)?),
             removed: removed::read(files.read(node, REMOVED)?),
             seen: lines::read(files.read(node, SEEN)?),
+            retention: Retention::read(node, files)?,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::owed::OwedItem;
 use super::removed::RemovedItem;
+use super::retention::Retention;
 use super::state::Ledger;
 use crate::mirror::failure::Failure;
 use crate::node::Node;
@@ -15,6 +16,8 @@ pub struct LedgerSummary {
     pub owed: Vec<OwedItem>,
     /// The removed items, in the order of their hashes.
     pub removed: Vec<RemovedItem>,
+    /// The rule of retention that `sync` obeys.
+    pub retention: Retention,
     /// The bytes of all its files.
     pub ledger_bytes: u64,
 }
@@ -39,6 +42,7 @@ pub fn ledger_summary(node: &dyn Node, name: &str) -> Result<Option<LedgerSummar
     Ok(Some(LedgerSummary {
         owed: ledger.owed.into_values().collect(),
         removed: ledger.removed.into_values().collect(),
+        retention: ledger.retention,
         ledger_bytes: files.bytes(),
     }))
 }

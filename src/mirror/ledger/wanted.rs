@@ -36,8 +36,27 @@ pub fn add(
     Ok(())
 }
 
+/// The days on which anything was wanted, as [`Timestamp::day`] writes them, the first
+/// day first.
+pub fn days(files: &LedgerFiles) -> Vec<String> {
+    files.names_in(WANTED).map(str::to_owned).collect()
+}
+
+/// Calls `visit` with each day and the items that were wanted on it, the last day first.
+/// A day with the very items of a later one is passed over.
+///
+/// # Errors
+/// The file of a day is not whole on the node.
+pub fn for_each_day(
+    node: &dyn Node,
+    files: &LedgerFiles,
+    mut visit: impl FnMut(&str, BTreeSet<HashPart>),
+) -> Result<(), Failure> {
+    Ok(files.for_each_new_in(node, WANTED, |day, file| visit(day, read(file)))?)
+}
+
 /// The items of a day's file.
-pub fn read(file: &[u8]) -> BTreeSet<HashPart> {
+fn read(file: &[u8]) -> BTreeSet<HashPart> {
     let lines = file.split(|byte| *byte == b'\n');
     let lines = lines.filter_map(|line| str::from_utf8(line).ok());
     lines.filter_map(|line| line.parse().ok()).collect()

@@ -1,0 +1,65 @@
+//! `prune`: lets go of the items that a rule does not keep.
+
+use super::open::{open_node, publishing};
+use crate::cli::{GlobalArgs, PruneArgs, RetentionArgs};
+use crate::mirror::{
+    Exit, Failure, PruneRequest, PruneSummary, PruneTerms, RetentionRule, preview_prune, prune,
+};
+use crate::node::DryRun;
+use crate::report::{PruneResult, Report, Summary, print_pruned, report_pruned};
+use std::time::SystemTime;
+
+/// Runs `prune`.
+pub fn run(global: &GlobalArgs, args: &PruneArgs, report: &Report) -> Result<Exit, Failure> {
+    let rule = rule(&args.retention);
+    if rule.keeps_all() {
+        return Err(Failure::NoRule);
+    }
+    let request = PruneRequest {
+        key: global.key.clone(),
+        terms: PruneTerms {
+            rule,
+            is_forced: args.force,
+            listing: args.dry_run || lists_pruned(global),
+            is_scheduled: false,
+            now: SystemTime::now(),
+            jobs: global.jobs,
+        },
+        publishing: publishing(&args.publish, report)?,
+    };
+    let node = open_node(global)?;
+    if args.dry_run {
+        let previewed = preview_prune(&DryRun(&*node), &request, report);
+        let summary = previewed.map_err(Failure::of_own_tree)?;
+        print_pruned(report, &summary.outcome);
+        print_summary(&summary, true, report);
+        return Ok(Exit::Done);
+    }
+    let pruned = prune(&*node, &request, report);
+    let summary = pruned.map_err(Failure::of_own_tree)?;
+    report_pruned(report, &summary.outcome);
+    report.note(|figures| figures.note_pruned(&summary.outcome));
+    report.status(&format!(
+        "/ipns/{} points to /ipfs/{}",
+        summary.name, summary.root
+    ));
+    print_summary(&summary, false, report);
+    Ok(Exit::Done)
+}
+
+fn print_summary(summary: &PruneSummary, dry_run: bool, report: &Report) {
+    report.summary_json(&Summary {
+        command: "prune",
+        result: &PruneResult { dry_run, summary },
+    });
+}
+
+/// The rule that these options give.
+pub fn rule(args: &RetentionArgs) -> RetentionRule {
+    RetentionRule::new(args.keep_for, args.max_size)
+}
+
+/// Returns true where each item that goes is named.
+pub fn lists_pruned(global: &GlobalArgs) -> bool {
+    global.verbose || global.json
+}
