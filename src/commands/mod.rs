@@ -13,6 +13,7 @@ mod prune;
 mod remove;
 mod resolve;
 mod run;
+mod run_notes;
 mod shell;
 mod sync;
 mod upstreams;

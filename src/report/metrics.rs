@@ -86,7 +86,6 @@ fn gauges(
 ) -> Vec<Gauge> {
     let now = now.0 as f64;
     let count = |items: Option<usize>| items.map(|items| items as f64);
-    let is_done = matches!(run.exit, Exit::Done | Exit::Partly);
     let planning = figures.planning.unwrap_or(elapsed);
     let rest = elapsed.saturating_sub(planning);
     let phase = |name, time: Duration| {
@@ -106,7 +105,7 @@ fn gauges(
         Gauge::new(
             LAST_SUCCESS,
             "The end of the last run that did not fail (exit code 0 or 3).",
-            is_done.then_some(now),
+            run.exit.is_success().then_some(now),
         ),
         Gauge::new(
             "guix_ipfs_exit_code",
