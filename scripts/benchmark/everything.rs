@@ -85,7 +85,19 @@ fn commands(mirror: &Mirror, size: u64) -> Vec<(&'static str, String, Option<f64
             format!("remove {}", removed.join(" ")),
             Some(103.0 / 6.0),
         ),
+        (
+            "`prune` of half of them",
+            format!("prune --max-size {}", tree_bytes(mirror) / 2),
+            None,
+        ),
     ]
+}
+
+/// The cumulative size of a mirror's root.
+fn tree_bytes(mirror: &Mirror) -> u64 {
+    let shown = mirror.run("resolve --long --json").exits(0).out;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    shown["bytes"].as_u64().unwrap()
 }
 
 fn on(node: &TestNode, name: &str, size: u64, answer: &mut Answer, bars: &mut Bars) {

@@ -6,6 +6,7 @@ use crate::item::{DAY, ItemId};
 use crate::judge::Judge;
 use crate::ledger::Ledger;
 use crate::random::Random;
+use crate::retention::rule;
 use crate::site::{KEY, Site};
 use crate::support::TestNode;
 use crate::terms::{Counts, End, RunKind, Terms};
@@ -20,6 +21,8 @@ pub struct Size {
     pub days: u64,
     pub builds_a_day: u64,
     pub runs_a_day: RangeInclusive<u64>,
+    /// Each `sync` obeys a rule of retention, and people prune.
+    pub with_retention: bool,
 }
 
 /// The pause between two collections beside a run.
@@ -29,6 +32,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub fn run_days(node: &TestNode, seed: u64, size: &Size) -> Counts {
     let world = World::new(seed, size.days, size.builds_a_day);
     let mut site = Site::new(node, seed, world);
+    site.rule = size.with_retention.then(rule);
     let mut random = Random::new(seed ^ 0x6d6f_6465);
     let mut judge = Judge::default();
     for day in 0..size.days {
@@ -58,6 +62,8 @@ pub fn run_days(node: &TestNode, seed: u64, size: &Size) -> Counts {
             judge.judge(&mut site);
         }
     }
+    let is_pruned = site.counts.pruned > 0;
+    assert_eq!(is_pruned, size.with_retention && size.days > 40);
     site.sum_up()
 }
 
@@ -93,6 +99,11 @@ fn act(site: &mut Site, random: &mut Random) {
             site.remove(&items, ReferencedItems::Kept, &terms)
         }
         226..240 => site.repair(&terms),
+        240..290 if site.rule.is_some() => {
+            // One clock at a time is wrong; that of a `sync` may be.
+            let terms = Terms { jump: 0, ..terms };
+            site.prune(random, &terms)
+        }
         _ => site.run(&RunKind::Sync, &terms),
     };
     if let End::Well = end {

@@ -72,6 +72,7 @@ impl Judge {
         if journals == 1 {
             everything_is_accounted_for(site, &published, &ledger);
             nothing_else_is_owed(site, &published, &ledger, &wanted_since);
+            site.wanted.prunable.retain(|id| !published.contains(id));
         }
         site.wanted.published = published;
     }
@@ -93,7 +94,10 @@ fn is_kept_by_journals(node: &TestNode, name: &str, root: &str) -> usize {
 fn nothing_is_lost(site: &Site, published: &BTreeSet<ItemId>) {
     let before = site.wanted.published.iter();
     let lost: Vec<&str> = before
-        .filter(|id| !published.contains(id) && !site.wanted.is_removed(**id))
+        .filter(|id| {
+            let may_go = site.wanted.is_removed(**id) || site.wanted.prunable.contains(id);
+            !published.contains(id) && !may_go
+        })
         .map(|id| site.world.items[*id].basename.as_str())
         .collect();
     assert!(lost.is_empty(), "published once, and gone: {lost:?}");
@@ -141,7 +145,7 @@ fn everything_is_accounted_for(site: &Site, published: &BTreeSet<ItemId>, ledger
     for (id, since) in &site.wanted.due {
         let item = &items[*id];
         let is_removed = site.wanted.is_removed(*id);
-        if published.contains(id) || is_removed {
+        if published.contains(id) || is_removed || site.wanted.prunable.contains(id) {
             continue;
         }
         let owed = ledger.owed.get(&item.hash);

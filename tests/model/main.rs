@@ -27,6 +27,7 @@ mod killed;
 mod ledger;
 mod random;
 mod removals;
+mod retention;
 mod served;
 mod site;
 mod terms;
@@ -72,6 +73,7 @@ fn run_all(node: fn() -> TestNode, seeds: RangeInclusive<u64>, size: Size) {
         days: number("GUIX_IPFS_MODEL_DAYS", size.days),
         builds_a_day: number("GUIX_IPFS_MODEL_BUILDS", size.builds_a_day),
         runs_a_day: range("GUIX_IPFS_MODEL_RUNS", size.runs_a_day),
+        with_retention: size.with_retention,
     };
     let seeds = Mutex::new(range("GUIX_IPFS_MODEL_SEEDS", seeds));
     let next = || seeds.lock().unwrap().next();
@@ -98,6 +100,7 @@ fn on_local_everything_wanted_comes_or_is_owed() {
         days: 60,
         builds_a_day: 40,
         runs_a_day: 6..=10,
+        with_retention: false,
     };
     run_all(local, 1..=2, size);
 }
@@ -109,6 +112,30 @@ fn on_kubo_everything_wanted_comes_or_is_owed() {
         days: 15,
         builds_a_day: 60,
         runs_a_day: 4..=10,
+        with_retention: false,
+    };
+    run_all(TestNode::kubo, 1..=1, size);
+}
+
+#[test]
+fn on_local_what_the_rule_keeps_stays() {
+    let size = Size {
+        days: 60,
+        builds_a_day: 25,
+        runs_a_day: 5..=8,
+        with_retention: true,
+    };
+    run_all(local, 1..=2, size);
+}
+
+#[test]
+#[ignore = "needs a real Kubo: scripts/test"]
+fn on_kubo_what_the_rule_keeps_stays() {
+    let size = Size {
+        days: 60,
+        builds_a_day: 12,
+        runs_a_day: 3..=5,
+        with_retention: true,
     };
     run_all(TestNode::kubo, 1..=1, size);
 }

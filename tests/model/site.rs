@@ -10,7 +10,7 @@ use crate::terms::{Counts, End, RunKind, Terms, killable};
 use crate::wanted::Wanted;
 use guix_ipfs::mirror::{
     Closure, Failure, ItemFilter, ItemRef, ItemSelection, ItemSpec, MirrorRequest, MirrorSummary,
-    Pauses, RunLimits, mirror,
+    Pauses, RetentionRule, RunLimits, mirror,
 };
 use guix_ipfs::publication::{PublicationLog, PublisherOptions};
 use std::path::Path;
@@ -41,6 +41,8 @@ pub struct Site<'n> {
     acts_before: usize,
     /// The calls of a run of late.
     pub calls: usize,
+    /// The rule that each `sync` obeys.
+    pub rule: Option<RetentionRule>,
 }
 
 impl<'n> Site<'n> {
@@ -60,6 +62,7 @@ impl<'n> Site<'n> {
             log: Vec::new(),
             acts_before: 0,
             calls: 40,
+            rule: None,
             world,
         }
     }
@@ -157,8 +160,11 @@ impl<'n> Site<'n> {
             base: None,
             publishing: self.publishing(terms.user),
             jobs: terms.jobs,
-            retention: None,
-            lists_pruned: false,
+            retention: match kind {
+                RunKind::Add(_) => None,
+                RunKind::Sync | RunKind::From(_) => self.rule,
+            },
+            lists_pruned: true,
         }
     }
 
@@ -230,6 +236,10 @@ impl<'n> Site<'n> {
         if let RunKind::Add(items) = kind {
             self.wanted.note_taken_back(items, self.now);
         }
+        let rule = self.rule.filter(|_| !matches!(kind, RunKind::Add(_)));
+        if let Some(rule) = rule {
+            self.note_prunable(&rule, terms);
+        }
         if is_dead {
             self.counts.kills += 1;
             if let RunKind::Add(items) = kind {
@@ -258,6 +268,9 @@ impl<'n> Site<'n> {
                     }
                 }
                 self.wanted.note_published(&summary.result.mirrored);
+                if let (Some(rule), Some(outcome)) = (rule, &summary.prune) {
+                    self.check_pruned(&rule, terms, outcome);
+                }
                 End::Well
             }
             Err(failure) => {

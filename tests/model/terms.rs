@@ -25,6 +25,9 @@ pub struct Counts {
     pub collections: usize,
     pub removals: usize,
     pub repairs: usize,
+    pub prunes: usize,
+    /// Items that prunes let go of.
+    pub pruned: usize,
     pub pairs: usize,
     pub jumps: usize,
     /// Runs that failed because nothing could be had of a farm.

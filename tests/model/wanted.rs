@@ -43,6 +43,10 @@ pub struct Wanted {
     pub last_pair: Minute,
     /// The runs whose clock was wrong.
     pub jumps: Vec<Minute>,
+    /// The last time at which the ledger surely took note that an item was wanted.
+    pub surely: HashMap<ItemId, Minute>,
+    /// The items that a prune may have let go of.
+    pub prunable: BTreeSet<ItemId>,
 }
 
 impl Wanted {
@@ -63,6 +67,8 @@ impl Wanted {
             taken_back: HashMap::new(),
             last_pair: 0,
             jumps: Vec::new(),
+            surely: HashMap::new(),
+            prunable: BTreeSet::new(),
         }
     }
 
@@ -82,8 +88,11 @@ impl Wanted {
             self.older.extend(self.shown[farm].keys());
         }
         for (id, since) in &self.shown[farm] {
-            if now >= since + LOOK && !self.older.contains(id) {
-                self.due.entry(*id).or_insert(now);
+            if now >= since + LOOK {
+                self.surely.insert(*id, now);
+                if !self.older.contains(id) {
+                    self.due.entry(*id).or_insert(now);
+                }
             }
         }
     }
@@ -108,6 +117,8 @@ impl Wanted {
             self.removed.remove(id);
             self.forced.remove(id);
             self.uncertain.remove(id);
+            self.prunable.remove(id);
+            self.surely.insert(*id, now);
             self.due.entry(*id).or_insert(now);
         }
     }

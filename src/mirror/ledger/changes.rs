@@ -140,6 +140,7 @@ mod tests {
     use crate::mirror::ledger::fixtures::hash;
     use crate::mirror::ledger::{Attempt, BuildList, Ledger, OwedKind};
     use crate::node::local::LocalNode;
+    use std::time::Duration;
 
     #[test]
     fn beyond_its_bounds_the_ledger_says_what_it_drops() {
@@ -208,6 +209,22 @@ mod tests {
         let days: Vec<&str> = files.names_in("wanted").collect();
         // The first two days are gone.
         assert_eq!((days.len(), days[0]), (400, "2027-01-17"));
+
+        // A day of a clock that was ahead by years becomes today.
+        let later = LedgerChanges {
+            wanted: [hash(2)].into(),
+            ..LedgerChanges::default()
+        };
+        let now = Timestamp(1_800_000_000 + 86_400 * 401);
+        let ahead = now.after(Duration::from_secs(86_400 * 3650));
+        later.apply(&node, &mut files, ahead).unwrap();
+        assert_eq!(files.names_in("wanted").last(), Some("2038-02-17"));
+        LedgerChanges::default()
+            .apply(&node, &mut files, now)
+            .unwrap();
+        assert_eq!(files.names_in("wanted").last(), Some("2028-02-20"));
+        let today = files.read(&node, "wanted/2028-02-20").unwrap();
+        assert_eq!(today, format!("{}\n{}\n", hash(1), hash(2)).into_bytes());
 
         let mut changes = LedgerChanges::default();
         for number in 0..20_002 {

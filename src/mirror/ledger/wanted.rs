@@ -6,34 +6,55 @@ use crate::guix::HashPart;
 use crate::mirror::failure::Failure;
 use crate::node::Node;
 use crate::publication::LedgerFiles;
-use crate::util::timestamp::Timestamp;
+use crate::util::timestamp::{DAY, Timestamp};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Days that are kept.
 const MOST_DAYS: usize = 400;
 
-/// Adds items to the file of a day. A file that holds exactly these is not read.
+/// The time by which a day is ahead that a wrong clock wrote, or looks at.
+const AHEAD: Duration = Duration::from_secs(365 * DAY.as_secs());
+
+/// Adds items to the file of a day, and those of days that are ahead by more than a year.
+/// A file that holds exactly these is not read.
 pub fn add(
     node: &dyn Node,
     files: &mut LedgerFiles,
     wanted: &BTreeSet<HashPart>,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    if wanted.is_empty() {
-        return Ok(());
-    }
     let path = format!("{WANTED}/{}", now.day());
-    if files.holds(&path, &write(wanted)) {
+    let ahead = take_ahead(node, files, now)?;
+    if ahead.is_empty() && (wanted.is_empty() || files.holds(&path, &write(wanted))) {
         return Ok(());
     }
     let mut all = read(files.read(node, &path)?);
     let before = all.len();
     all.extend(wanted);
+    all.extend(ahead);
     if all.len() > before {
         files.write(&path, write(&all));
         drop_oldest(files);
     }
     Ok(())
+}
+
+/// Removes the days that are ahead by more than a year, and returns their items.
+fn take_ahead(
+    node: &dyn Node,
+    files: &mut LedgerFiles,
+    now: Timestamp,
+) -> Result<BTreeSet<HashPart>, Failure> {
+    let latest = now.after(AHEAD).day();
+    let days = files.names_in(WANTED).filter(|day| *day > latest.as_str());
+    let days: Vec<String> = days.map(|day| format!("{WANTED}/{day}")).collect();
+    let mut items = BTreeSet::new();
+    for day in days {
+        items.extend(read(files.read(node, &day)?));
+        files.remove(&day);
+    }
+    Ok(items)
 }
 
 /// The days on which anything was wanted, as [`Timestamp::day`] writes them, the first
