@@ -1,31 +1,32 @@
-//! The steps after a run: the file of its figures, and a person's command where a root
-//! was published.
+//! The steps after a run: its notes, and a person's command where a root was published.
 
+use super::run_notes::{Effect, RunNotes};
 use crate::cli::{Cli, Command, PublishArgs};
 use crate::mirror::Exit;
-use crate::report::{MeasuredRun, Report};
+use crate::report::Report;
 use std::process::{self, ExitStatus};
+use std::sync::Arc;
+
+/// The notes that a run of this command line is to leave.
+pub fn notes(cli: &Cli, report: &Arc<Report>) -> Option<RunNotes> {
+    let (command, args) = publishing(&cli.command)?;
+    let effect = match &cli.command {
+        Command::Verify(args) if !args.repair => Effect::Reading,
+        _ => Effect::Publication,
+    };
+    let report = Arc::clone(report);
+    Some(RunNotes::new(report, command, &cli.global, args, effect))
+}
 
 /// Takes the steps that follow a run with this exit code. Their failures are warnings.
-pub fn finish(cli: &Cli, exit: Exit, report: &Report) {
-    let Some((command, args)) = publishing(&cli.command) else {
-        return;
-    };
-    let run = MeasuredRun {
-        command,
-        key: &cli.global.key,
-        exit,
-    };
-    if let Some(path) = &args.metrics
-        && let Err(error) = report.write_metrics(path, &run)
-    {
-        report.warn(
-            &format!("cannot write {}: {error}", path.display()),
-            Some("give --metrics a file in a folder that this user may write to"),
-        );
+pub fn finish(cli: &Cli, exit: Exit, notes: Option<&RunNotes>, report: &Report) {
+    if let Some(notes) = notes {
+        notes.write(exit);
     }
     // Last, because it may take its time.
-    if let Some(command) = &args.after_publish {
+    if let Some((_, args)) = publishing(&cli.command)
+        && let Some(command) = &args.after_publish
+    {
         after_publish(command, report);
     }
 }

@@ -14,6 +14,7 @@ mod prune;
 mod remove;
 mod resolve;
 mod run;
+mod run_notes;
 mod shell;
 mod sync;
 mod upstreams;

@@ -4,13 +4,15 @@ use super::open::open_node;
 use super::upstreams::{trust, upstreams};
 use crate::cli::{GlobalArgs, ResolveArgs};
 use crate::ipfs::cid::Cid;
-use crate::mirror::{Exit, Failure, MirrorReader, Target, describe, ledger_summary};
+use crate::mirror::{Exit, Failure, LastRun, MirrorReader, Target, describe, ledger_summary};
 use crate::node::Node;
+use crate::publication::PublicationId;
 use crate::report::{
-    FailureResult, Report, ResolveResult, Summary, print_contents, print_description, print_ledger,
-    print_trust,
+    FailureResult, Report, ResolveResult, Summary, print_contents, print_description,
+    print_last_run, print_ledger, print_trust,
 };
 use crate::util::diagnosis::Diagnosis;
+use crate::util::home::{BaseDirectory, folder};
 
 /// The line that a terminal shows while a mirror is read.
 const READING: &str = "reading the mirror";
@@ -60,6 +62,10 @@ fn print_long(
         false => "`guix-ipfs node` serves it",
     };
     print_description(report, &description, without_gateway);
+    let last_run = target.name().and_then(|name| last_run(node, name));
+    if last_run.is_some() || reader.is_own() {
+        print_last_run(report, last_run.as_ref());
+    }
     let contents = is_mirror.and_then(|()| reader.contents());
     if let Ok(contents) = &contents {
         print_contents(report, contents);
@@ -89,6 +95,7 @@ fn print_long(
         result: &ResolveResult {
             trust: Some(&trust),
             description: Some(&description),
+            last_run: last_run.as_ref(),
             contents: contents.as_ref(),
             ledger: ledger.as_ref(),
             failure: failure.as_ref().map(FailureResult::new),
@@ -96,6 +103,15 @@ fn print_long(
         },
     });
     Ok(failure.map_or(Exit::Done, |failure| failure.exit()))
+}
+
+/// The last run that this user has noted on this machine.
+fn last_run(node: &dyn Node, name: &str) -> Option<LastRun> {
+    let id = PublicationId {
+        peer_id: node.description().peer_id.clone(),
+        key_id: name.to_owned(),
+    };
+    LastRun::read(&folder(BaseDirectory::State).ok()?, &id)
 }
 
 /// Prints the store path of each narinfo.
@@ -141,6 +157,7 @@ fn result(target: &Target, root: Cid) -> ResolveResult<'_> {
         name: target.name(),
         root: root.to_string(),
         description: None,
+        last_run: None,
         contents: None,
         trust: None,
         ledger: None,

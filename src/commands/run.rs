@@ -1,11 +1,14 @@
 //! The choice of the verb.
 
+use super::run_notes::RunNotes;
 use super::{
     add, after_run, gc, init, move_verb, node, prune, remove, resolve, shell, sync, verify,
 };
 use crate::cli::{Cli, Command};
-use crate::mirror::Exit;
+use crate::mirror::{Exit, Failure};
 use crate::report::Report;
+use crate::util::stop::{Ending, on_signals};
+use std::sync::Arc;
 
 /// Runs a command line to its end, and reports the error that stopped it, if any.
 pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
@@ -14,7 +17,9 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         Err(error) => return explain(error),
     };
     let global = &cli.global;
-    let report = Report::new(global.verbose, global.quiet, global.json);
+    let report = Arc::new(Report::new(global.verbose, global.quiet, global.json));
+    let notes = after_run::notes(cli, &report).map(Arc::new);
+    wait_for_signals(&report, notes.as_ref());
     let ended = match &cli.command {
         Command::Sync(args) => sync::run(global, args, &report),
         Command::Add(args) => add::run(global, args, &report),
@@ -29,13 +34,32 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         Command::Completions { shell } => shell::completions(*shell, &report),
         Command::Man => shell::man(&report),
     };
+    let has_node = !matches!(&ended, Err(Failure::Open(_)));
     let exit = ended.unwrap_or_else(|failure| {
         report.failure(&failure);
         failure.exit()
     });
     let exit = report.end(exit);
-    after_run::finish(cli, exit, &report);
+    if let Some(notes) = notes.as_ref().filter(|_| has_node) {
+        notes.find_key(global);
+    }
+    after_run::finish(cli, exit, notes.as_deref(), &report);
     exit
+}
+
+/// Sees to it that a run which a signal ends says so and leaves its notes. Where signals
+/// cannot be waited for, the system ends the process.
+fn wait_for_signals(report: &Arc<Report>, notes: Option<&Arc<RunNotes>>) {
+    if !report.is_watched() && notes.is_none() {
+        return;
+    }
+    let (report, notes) = (Arc::clone(report), notes.cloned());
+    let _ = on_signals(move |ending| {
+        report.interrupted(ending);
+        if let (Ending::Now(signal), Some(notes)) = (ending, &notes) {
+            notes.write(Exit::of_signal(signal));
+        }
+    });
 }
 
 /// Prints the help that was asked for, or the fault of the command line.

@@ -34,6 +34,11 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Returns true for a run that did all that could be done.
+    pub fn is_success(self) -> bool {
+        matches!(self, Self::Done | Self::Partly)
+    }
+
     /// The end of a run that got this signal.
     pub fn of_signal(signal: i32) -> Self {
         match signal {

@@ -20,6 +20,7 @@ mod item_set;
 mod items;
 mod json;
 mod keys;
+mod last_run;
 mod ledger;
 mod listing;
 mod lookup;
@@ -52,6 +53,7 @@ pub use failure::{Exit, Failure};
 pub use init::{Beginning, InitRequest, InitSummary, initialize};
 pub use inspect::{MirrorDescription, Target, describe};
 pub use items::{ItemRef, ItemSpec, Package};
+pub use last_run::LastRun;
 pub use ledger::{
     LedgerSummary, OwedItem, OwedKind, RemovedItem, Retention, RetentionRule, ledger_summary,
 };

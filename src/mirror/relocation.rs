@@ -98,6 +98,7 @@ pub fn relocate(
     let Some(view) = PublicationView::of_key(here, &request.key)? else {
         return Err(no_key(here, &request.key));
     };
+    request.publishing.log.note_writer(view.id());
     let state = read_name_state(&view)?;
     let mark = state.moved();
     if mark.is_some_and(|moved| moved.node != there.description().peer_id) {

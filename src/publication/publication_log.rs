@@ -1,11 +1,19 @@
-//! The roots that a run published, whatever became of the run afterwards.
+//! The keys that a run writes under and the roots that it published, whatever became of
+//! the run afterwards.
 
+use super::publication_id::PublicationId;
 use crate::ipfs::cid::Cid;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The publications of a run. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct PublicationLog(Arc<Mutex<Option<Publication>>>);
+pub struct PublicationLog(Arc<Mutex<Log>>);
+
+#[derive(Debug, Default)]
+struct Log {
+    writers: Vec<PublicationId>,
+    publication: Option<Publication>,
+}
 
 /// The publications of a run together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,24 +27,46 @@ pub struct Publication {
 }
 
 impl PublicationLog {
+    /// Takes note of a key that the run is to write under, before it has the right to.
+    pub fn note_writer(&self, id: PublicationId) {
+        self.lock().note_writer(id);
+    }
+
     /// Takes note of a root that was published, and of the one before it.
-    pub(super) fn note(&self, name: &str, previous: Option<Cid>, root: Cid) {
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *log {
+    pub(super) fn note(&self, id: PublicationId, previous: Option<Cid>, root: Cid) {
+        let mut log = self.lock();
+        match &mut log.publication {
             Some(publication) => publication.root = root,
             None => {
-                *log = Some(Publication {
-                    name: name.to_owned(),
+                log.publication = Some(Publication {
+                    name: id.key_id.clone(),
                     previous,
                     root,
                 });
             }
         }
+        log.note_writer(id);
+    }
+
+    /// The keys that the run writes under: two where it moves a mirror to another node.
+    pub fn writers(&self) -> Vec<PublicationId> {
+        self.lock().writers.clone()
     }
 
     /// The publications so far; `None` where nothing was published.
     pub fn publication(&self) -> Option<Publication> {
-        let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        log.clone()
+        self.lock().publication.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Log> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log {
+    fn note_writer(&mut self, id: PublicationId) {
+        if !self.writers.contains(&id) {
+            self.writers.push(id);
+        }
     }
 }

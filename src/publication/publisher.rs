@@ -65,6 +65,7 @@ impl<'n> Publisher<'n> {
     ) -> Result<Self, PublicationError> {
         let (reach, options) = terms(node, options)?;
         let (view, key_age) = key_or_new(node, name)?;
+        options.log.note_writer(view.id());
         Self::of_key(view, key_age, reach, options)
     }
 
@@ -80,6 +81,7 @@ impl<'n> Publisher<'n> {
         let Some(view) = PublicationView::of_key(node, name)? else {
             return Ok(None);
         };
+        options.log.note_writer(view.id());
         let (reach, options) = terms(node, options)?;
         Self::of_key(view, KeyAge::Existing, reach, options).map(Some)
     }
@@ -111,8 +113,7 @@ impl<'n> Publisher<'n> {
         reach: Reach,
         options: PublisherOptions,
     ) -> Result<Self, PublicationError> {
-        let peer_id = &view.node.description().peer_id;
-        let lock = WriterLock::take(&options.lock_folder, peer_id, &view.key.id)?;
+        let lock = WriterLock::take(&options.lock_folder, &view.id())?;
         let publisher = Self {
             lock,
             view,
@@ -139,7 +140,7 @@ impl<'n> Publisher<'n> {
 
     /// Takes note of a root that was published, and of the one before it.
     pub(super) fn note_published(&self, previous: Option<Cid>, root: Cid) {
-        self.options.log.note(&self.view.key.id, previous, root);
+        self.options.log.note(self.view.id(), previous, root);
     }
 
     /// The terms of a record, with its sequence number where that must be set.

@@ -1,6 +1,7 @@
 //! A read-only view of a publication: a node and one of its keys.
 
 use super::error::PublicationError;
+use super::publication_id::PublicationId;
 use crate::ipfs::cid::Cid;
 use crate::node::{Key, Node};
 
@@ -26,6 +27,14 @@ impl<'n> PublicationView<'n> {
         let mut keys = node.keys()?.into_iter();
         let key = keys.find(|key| key.id == name);
         Ok(key.map(|key| Self { node, key }))
+    }
+
+    /// The publication as files are named after it.
+    pub fn id(&self) -> PublicationId {
+        PublicationId {
+            peer_id: self.node.description().peer_id.clone(),
+            key_id: self.key.id.clone(),
+        }
     }
 
     /// The root that the name points to now, past all caches.

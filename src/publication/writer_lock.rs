@@ -3,6 +3,7 @@
 //! The lock file also lists the staging directories that its run pins: a pin of an
 //! import has no name, so this is how the next run finds those of a killed one.
 
+use super::publication_id::PublicationId;
 use crate::ipfs::cid::Cid;
 use crate::util::diagnosis::{Diagnosis, Retry};
 use crate::util::lock::{FileLock, LockFailure};
@@ -48,9 +49,9 @@ pub enum WriterLockError {
 }
 
 impl WriterLock {
-    /// Takes the lock of a key on a node, in the folder `state`.
-    pub fn take(state: &Path, peer_id: &str, key_id: &str) -> Result<Self, WriterLockError> {
-        let path = state.join(format!("{peer_id}-{key_id}.lock"));
+    /// Takes the lock of a key of a node, in the folder `state`.
+    pub fn take(state: &Path, id: &PublicationId) -> Result<Self, WriterLockError> {
+        let path = id.file(state, "lock");
         let taken = std::fs::create_dir_all(state)
             .map_err(LockFailure::Io)
             .and_then(|()| FileLock::take(&path, Duration::ZERO));
@@ -112,10 +113,14 @@ mod tests {
     #[test]
     fn staging_that_was_not_let_go_of_is_listed_for_the_next_run() {
         let state = tempfile::tempdir().unwrap();
-        let take = || WriterLock::take(state.path(), "peer", "key");
+        let id = |key_id: &str| PublicationId {
+            peer_id: "peer".to_owned(),
+            key_id: key_id.to_owned(),
+        };
+        let take = || WriterLock::take(state.path(), &id("key"));
         let lock = take().unwrap();
         assert!(matches!(take(), Err(WriterLockError::Held { .. })));
-        WriterLock::take(state.path(), "peer", "another-key").unwrap();
+        WriterLock::take(state.path(), &id("another-key")).unwrap();
         let [kept, dropped] = [b"kept", b"drop"].map(|it| cid_of(CidVersion::V1, RAW, it));
         lock.list(&kept).unwrap();
         lock.list(&dropped).unwrap();

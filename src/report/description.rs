@@ -3,8 +3,10 @@
 use super::terminal::Report;
 use super::text::{bytes, items};
 use crate::mirror::{
-    LedgerSummary, MirrorContents, MirrorDescription, OwedItem, RemovedItem, Retention, Signers,
+    LastRun, LedgerSummary, MirrorContents, MirrorDescription, OwedItem, RemovedItem, Retention,
+    Signers,
 };
+use crate::util::timestamp::Timestamp;
 use std::time::Duration;
 
 /// Prints the way to use a mirror, its names, its record and the node.
@@ -41,6 +43,32 @@ pub fn print_description(report: &Report, description: &MirrorDescription, witho
         (Some(used), Some(limit)) => format!(", {} of {}", bytes(used), bytes(limit)),
     };
     print_row(report, "node", &format!("{}{usage}", node.agent));
+}
+
+/// Prints the end of the last run of a mirror that this node publishes.
+pub fn print_last_run(report: &Report, run: Option<&LastRun>) {
+    let text = match run {
+        Some(run) => last_run(run),
+        None => "this user has noted none on this machine".to_owned(),
+    };
+    print_row(report, "last run", &text);
+}
+
+fn last_run(run: &LastRun) -> String {
+    let minutes = |time: Timestamp| minutes(&time.to_string());
+    let how = match run.exit {
+        0 => "done".to_owned(),
+        3 => "done, but for some items".to_owned(),
+        75 => "to be tried again (exit code 75)".to_owned(),
+        code @ (130 | 143) => format!("interrupted (exit code {code})"),
+        code => format!("failed (exit code {code})"),
+    };
+    let success = match (run.exit, run.last_success) {
+        (0 | 3, _) => String::new(),
+        (_, Some(success)) => format!("; last success {}", minutes(success)),
+        (_, None) => "; no success is known".to_owned(),
+    };
+    format!("{}, {}: {how}{success}", minutes(run.end), run.command)
 }
 
 /// Prints the counts of a mirror, and who signed what is there.

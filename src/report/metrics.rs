@@ -7,16 +7,13 @@
 use super::figures::RunFigures;
 use super::terminal::Report;
 use crate::mirror::Exit;
-use crate::util::durable::{Durability, write};
+use crate::util::durable::{Durability, Readers, write};
 use crate::util::timestamp::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
-
-/// The mode of the file: another user's collector reads it.
-const MODE: u32 = 0o644;
 
 /// Figures that a failed run does not know, and that stay as an earlier one left them.
 const KEPT: [&str; 4] = [LAST_SUCCESS, OWED, TREE_BYTES, RECORD_END];
@@ -47,7 +44,8 @@ impl Report {
         let now = Timestamp::from(SystemTime::now());
         let gauges = gauges(&self.figures(), run, now, self.elapsed());
         let text = text(&gauges, run.key, &before);
-        write(path, text.as_bytes(), MODE, Durability::Later)
+        // The collector is another user.
+        write(path, text.as_bytes(), Readers::Everybody, Durability::Later)
     }
 }
 
@@ -88,7 +86,6 @@ fn gauges(
 ) -> Vec<Gauge> {
     let now = now.0 as f64;
     let count = |items: Option<usize>| items.map(|items| items as f64);
-    let is_done = matches!(run.exit, Exit::Done | Exit::Partly);
     let planning = figures.planning.unwrap_or(elapsed);
     let rest = elapsed.saturating_sub(planning);
     let phase = |name, time: Duration| {
@@ -108,7 +105,7 @@ fn gauges(
         Gauge::new(
             LAST_SUCCESS,
             "The end of the last run that did not fail (exit code 0 or 3).",
-            is_done.then_some(now),
+            run.exit.is_success().then_some(now),
         ),
         Gauge::new(
             "guix_ipfs_exit_code",

@@ -16,7 +16,9 @@ mod terminal;
 mod text;
 
 pub use collection::report_collection;
-pub use description::{print_contents, print_description, print_ledger, print_trust};
+pub use description::{
+    print_contents, print_description, print_last_run, print_ledger, print_trust,
+};
 pub use metrics::MeasuredRun;
 pub use pruned::{print_pruned, report_pruned};
 pub use skipped::{Loudness, report_given_up, report_skipped};

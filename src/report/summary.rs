@@ -2,8 +2,8 @@
 //! Fields may be added, never renamed.
 
 use crate::mirror::{
-    CollectionSummary, DamagedPart, Failure, LedgerSummary, MirrorContents, MirrorDescription,
-    Plan, PruneSummary, VerifyReport,
+    CollectionSummary, DamagedPart, Failure, LastRun, LedgerSummary, MirrorContents,
+    MirrorDescription, Plan, PruneSummary, VerifyReport,
 };
 use crate::util::diagnosis::Diagnosis;
 use serde::Serialize;
@@ -75,6 +75,9 @@ pub struct ResolveResult<'s> {
     /// The description that `--long` asks for.
     #[serde(flatten)]
     pub description: Option<&'s MirrorDescription>,
+    /// The last run that this user has noted on this machine, with `--long`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<&'s LastRun>,
     /// The contents that `--long` asks for, where they could be read.
     #[serde(flatten)]
     pub contents: Option<&'s MirrorContents>,

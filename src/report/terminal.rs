@@ -7,7 +7,7 @@ use crate::mirror::{Exit, Failure};
 use crate::publication::PublicationLog;
 use crate::util::diagnosis::Diagnosis;
 use crate::util::printable::{printable, printable_json};
-use crate::util::stop::{Ending, on_signals};
+use crate::util::stop::Ending;
 use console::{StyledObject, style};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
@@ -43,18 +43,12 @@ impl Report {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
         };
-        let lines = MultiProgress::with_draw_target(target);
-        if watched {
-            let lines = lines.clone();
-            // Where signals cannot be waited for, the system ends the process.
-            let _ = on_signals(move |ending| interrupted(&lines, ending));
-        }
         Self {
             verbose,
             quiet,
             json,
             watched,
-            lines,
+            lines: MultiProgress::with_draw_target(target),
             began: Instant::now(),
             output: OnceLock::new(),
             advice: Mutex::default(),
@@ -63,7 +57,12 @@ impl Report {
         }
     }
 
-    /// The roots that the run published.
+    /// Returns true where a person looks on at a terminal.
+    pub fn is_watched(&self) -> bool {
+        self.watched
+    }
+
+    /// The keys that the run writes under, and the roots that it published.
     pub fn publications(&self) -> &PublicationLog {
         &self.publications
     }
@@ -103,6 +102,26 @@ impl Report {
             let summary = printable_json(&summary.to_string());
             self.write(&format!("{summary}\n"));
         }
+    }
+
+    /// Says to a person at a terminal that a signal was heard, and clears the moving
+    /// lines of a run that ends by it.
+    pub fn interrupted(&self, ending: Ending) {
+        if !self.watched {
+            return;
+        }
+        let text = match ending {
+            Ending::AfterTheRun => {
+                "interrupted; publishing what is whole (once more ends it at once)"
+            }
+            Ending::Now(_) => "interrupted",
+        };
+        if ending != Ending::AfterTheRun {
+            let _ = self.lines.clear();
+            // Nothing is drawn again.
+            self.lines.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        self.print_error_line(text);
     }
 
     /// Prints a line for a person at a terminal; cron need not see it.
@@ -196,20 +215,4 @@ impl Report {
             let _ = writeln!(io::stderr(), "{line}");
         });
     }
-}
-
-/// Clears the moving lines, and says that the signal was heard.
-fn interrupted(lines: &MultiProgress, ending: Ending) {
-    let text = match ending {
-        Ending::AfterTheRun => "interrupted; publishing what is whole (once more ends it at once)",
-        Ending::Now => "interrupted",
-    };
-    if ending == Ending::Now {
-        let _ = lines.clear();
-        // Nothing is drawn again.
-        lines.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    lines.suspend(|| {
-        let _ = writeln!(io::stderr(), "{text}");
-    });
 }

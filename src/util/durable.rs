@@ -1,8 +1,8 @@
 //! Files that survive a power cut: whole or absent, and never empty.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,13 +21,29 @@ pub enum Durability {
     Later,
 }
 
+/// The users that may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Its owner alone.
+    Owner,
+    /// Those that the umask leaves.
+    Umask,
+    /// Everybody, whatever the umask.
+    Everybody,
+}
+
 /// Writes a file under a temporary name and renames it when all of it is there.
-pub fn write(path: &Path, content: &[u8], mode: u32, durability: Durability) -> io::Result<()> {
+pub fn write(
+    path: &Path,
+    content: &[u8],
+    readers: Readers,
+    durability: Durability,
+) -> io::Result<()> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let name = format!("{TEMPORARY}{}-{number}", std::process::id());
     let temporary = path.with_file_name(name);
-    let written = write_temporary(&temporary, content, mode, durability)
+    let written = write_temporary(&temporary, content, readers, durability)
         .and_then(|()| fs::rename(&temporary, path));
     match (written, durability) {
         (Err(error), _) => {
@@ -56,14 +72,21 @@ fn start_writing(file: &File, length: usize) {
 fn write_temporary(
     path: &Path,
     content: &[u8],
-    mode: u32,
+    readers: Readers,
     durability: Durability,
 ) -> io::Result<()> {
+    let mode = match readers {
+        Readers::Owner => 0o600,
+        Readers::Umask | Readers::Everybody => 0o644,
+    };
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode)
         .open(path)?;
+    if readers == Readers::Everybody {
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
     file.write_all(content)?;
     match durability {
         Durability::Now => file.sync_all(),

@@ -11,7 +11,7 @@ use thiserror::Error;
 pub enum BaseDirectory {
     /// Data that is to stay: the local store.
     Data,
-    /// State of this machine: locks.
+    /// State of this machine: locks, and the last runs.
     State,
     /// Files that may be lost.
     Cache,

@@ -3,6 +3,7 @@
 //! The first SIGINT or SIGTERM breaks off all downloads; what is whole is still
 //! published. A second one ends the program at once, and so do 40 seconds: a
 //! run may be killed at any moment, so this loses nothing that was published.
+//! A thread waits for the signals, so that what it calls may do anything.
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -39,8 +40,8 @@ struct Runs {
 pub enum Ending {
     /// The run publishes what is whole; then the process ends.
     AfterTheRun,
-    /// The process ends.
-    Now,
+    /// The process ends by this signal.
+    Now(i32),
 }
 
 /// Calls `tell` at each signal from now on. One that comes while no run is open ends
@@ -161,7 +162,7 @@ fn watch(mut signals: Signals) {
 }
 
 fn exit(runs: &Runs, signal: i32) -> ! {
-    runs.tell(Ending::Now);
+    runs.tell(Ending::Now(signal));
     std::process::exit(128 + signal);
 }
 

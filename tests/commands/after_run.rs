@@ -2,6 +2,7 @@
 
 use crate::support::{Fault, Item, Mirror, Run, TestNode, Upstream, item, run};
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 on_both_nodes!(
     every_run_leaves_its_figures,
     figures_that_cannot_be_written_are_a_warning,
+    another_user_reads_the_figures_whatever_the_umask,
     a_command_runs_once_after_a_root_was_published,
     a_command_runs_though_some_items_did_not_come,
     a_command_that_fails_is_a_warning,
@@ -21,12 +23,16 @@ fn prometheus_accepts_the_figures() {
     let node = TestNode::local();
     let mirror = Mirror::new(&node, &upstream);
     let file = mirror.home().join("guix-ipfs.prom");
-    with_metrics(&mirror, "sync", &file).exits(0);
-    let text = std::fs::File::open(&file).unwrap();
-    let checked = run(Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(text));
-    assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""));
+    let away = "sync --upstream http://127.0.0.1:9 --connect-timeout 1";
+    let nobody = format!("add {}", "0".repeat(32));
+    for (command, exit) in [(away, 75), ("sync", 0), (&nobody, 3), (away, 75)] {
+        with_metrics(&mirror, command, &file).exits(exit);
+        let text = std::fs::File::open(&file).unwrap();
+        let checked = run(Command::new("promtool")
+            .args(["check", "metrics"])
+            .stdin(text));
+        assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""));
+    }
 }
 
 fn with_metrics(mirror: &Mirror, command: &str, file: &Path) -> Run {
@@ -121,6 +127,30 @@ fn figures_that_cannot_be_written_are_a_warning(node: &TestNode) {
         run.says("cannot write").says("--metrics");
     }
     assert!(!mirror.list().is_empty());
+}
+
+fn another_user_reads_the_figures_whatever_the_umask(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    let file = mirror.home().join("guix-ipfs.prom");
+    for umask in ["077", "027", "002"] {
+        let program = mirror.command("init --anew --metrics");
+        let mut shell = Command::new("sh");
+        shell
+            .env_clear()
+            .envs(
+                program
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .args(["-c", "umask $0; exec \"$@\"", umask])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .arg(&file);
+        run(&mut shell).exits(0);
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "umask {umask}");
+    }
 }
 
 /// A command that appends what it is told to a file, and the file.

@@ -25,6 +25,7 @@ mod import_settings;
 mod interrupted;
 mod journals;
 mod killed;
+mod last_run;
 mod limit_rate;
 mod lists;
 mod local_store;

@@ -11,7 +11,7 @@ use super::super::error::Problem;
 use super::problem::{file, missing};
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::{Cid, inlined, matches};
-use crate::util::durable::{self, Durability};
+use crate::util::durable::{self, Durability, Readers};
 use crate::util::hex;
 use multihash::Multihash;
 use std::fs::{self, DirEntry};
@@ -44,7 +44,7 @@ impl BlockStore {
         if inlined(cid).is_some() || fs::read(&path).is_ok_and(|stored| stored == block) {
             return Ok(());
         }
-        let write = || durable::write(&path, block, 0o644, DURABILITY);
+        let write = || durable::write(&path, block, Readers::Umask, DURABILITY);
         let written = match write() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let shelf = path.parent().unwrap_or(&self.folder);

@@ -6,7 +6,7 @@ use super::super::error::{Problem, Refusal};
 use super::super::private_key::{KEY_BYTES, PrivateKey};
 use super::lock::{WriteLock, Writing};
 use super::problem::{file, refused};
-use crate::util::durable::{self, Durability};
+use crate::util::durable::{self, Durability, Readers};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fs;
 use std::io;
@@ -137,7 +137,7 @@ impl Keys {
     fn write(&self, name: &str, private: &PrivateKey) -> Result<Key, Problem> {
         let path = self.path(name)?;
         let content = private.to_protobuf();
-        durable::write(&path, &content, 0o600, Durability::Now).map_err(file(&path))?;
+        durable::write(&path, &content, Readers::Owner, Durability::Now).map_err(file(&path))?;
         Ok(key(name, private))
     }
 

@@ -4,7 +4,7 @@
 use super::super::error::Problem;
 use super::lock::Writing;
 use super::problem::file;
-use crate::util::durable::{self, Durability};
+use crate::util::durable::{self, Durability, Readers};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -53,7 +53,9 @@ impl<V: Clone + PartialEq + Serialize + DeserializeOwned> Table<V> {
         if rows != before {
             let written = serde_json::to_vec_pretty(&rows)
                 .map_err(io::Error::from)
-                .and_then(|json| durable::write(&self.path, &json, 0o600, Durability::Now));
+                .and_then(|json| {
+                    durable::write(&self.path, &json, Readers::Owner, Durability::Now)
+                });
             written.map_err(file(&self.path))?;
         }
         Ok(result)
