@@ -1,6 +1,6 @@
 //! Items to mirror, as people and other programs name them.
 
-use crate::support::{Mirror, Run, TestNode, Upstream};
+use crate::support::{Mirror, Run, TestNode, Upstream, item};
 use std::io::Write;
 use std::process::Stdio;
 
@@ -9,6 +9,7 @@ on_both_nodes!(
     a_listing_of_the_store_is_read_for_its_items,
     a_list_that_holds_no_item_is_a_usage_error,
     unknown_items_of_a_list_are_owed,
+    a_list_of_all_packages_is_mirrored_as_far_as_the_upstream_has_it,
     a_narinfo_can_be_named_by_its_url,
     a_package_is_its_latest_successful_build,
     a_package_that_nobody_knows_is_named,
@@ -154,6 +155,37 @@ fn unknown_items_of_a_list_are_owed(node: &TestNode) {
         .says("`guix-ipfs resolve --long` lists them");
     // Named one by one they are missed.
     mirror.run(&format!("add {unknown}")).exits(3).says(unknown);
+}
+
+/// As `scripts/setup/all-packages.scm` prints it: a line for each output of each
+/// package, of which an upstream lacks many.
+fn a_list_of_all_packages_is_mirrored_as_far_as_the_upstream_has_it(node: &TestNode) {
+    const LINES: u64 = 20_000;
+    let upstream = Upstream::empty();
+    let outputs = ["gtk+-3.24", "gtk+-3.24-bin", "gtk+-3.24-debug", "hello-2"];
+    let outputs: Vec<_> = (0..).zip(outputs).collect();
+    let items: Vec<_> = outputs.iter().map(|(n, name)| item(*n, name, 40)).collect();
+    upstream.add_items(&items);
+    let paths = outputs.iter().zip(&items);
+    let paths = paths.map(|((_, name), item)| format!("/gnu/store/{}-{name}", item.hash));
+    let mut paths: Vec<String> = paths.collect();
+    let lacking = (0..LINES).map(|n| format!("/gnu/store/{n:032}-package-{n}-debug"));
+    // Two systems have some in common.
+    let list: Vec<String> = paths.iter().cloned().chain(lacking).collect();
+    let list = [list.join("\n"), paths.join("\n"), String::new()].join("\n");
+    let mirror = Mirror::new(node, &upstream);
+    let run = run_with(&mirror, "sync --from -", &list).exits(3);
+    run.says(&format!("{LINES} items that no upstream has (yet)"));
+    let mut listed = mirror.list();
+    listed.sort();
+    paths.sort();
+    assert_eq!(listed, paths);
+    // The next run asks for nothing.
+    upstream.asked();
+    run_with(&mirror, "sync --from -", &list).silently();
+    assert_eq!(upstream.asked(), [""; 0]);
+    let long = mirror.run("resolve --long").exits(0).out;
+    assert!(long.contains(&format!("{LINES} items")), "{long}");
 }
 
 fn a_narinfo_can_be_named_by_its_url(node: &TestNode) {

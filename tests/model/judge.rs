@@ -72,7 +72,10 @@ impl Judge {
         if journals == 1 {
             everything_is_accounted_for(site, &published, &ledger);
             nothing_else_is_owed(site, &published, &ledger, &wanted_since);
-            site.wanted.prunable.retain(|id| !published.contains(id));
+            let items = &site.world.items;
+            let is_owed = |id: &ItemId| ledger.owed.contains_key(&items[*id].hash);
+            let is_gone = |id: &ItemId| !published.contains(id) && !is_owed(id);
+            site.wanted.prunable.retain(is_gone);
         }
         site.wanted.published = published;
     }

@@ -87,7 +87,6 @@ impl Site<'_> {
 
     /// Fails the test for an item that went though the rule keeps it.
     pub fn check_pruned(&mut self, rule: &RetentionRule, terms: &Terms, outcome: &PruneOutcome) {
-        self.note_prunable(rule, terms);
         let items = outcome.items.iter().flatten();
         let paths: Vec<String> = items.map(|item| item.item.clone()).collect();
         assert_eq!(paths.len(), outcome.pruned);
@@ -101,14 +100,15 @@ impl Site<'_> {
                 "{item} went, which was wanted at {wanted:?} or is referred to"
             );
             self.wanted.published.remove(&id);
+            self.wanted.prunable.insert(id);
         }
     }
 
-    /// Takes note of all that a prune may let go of, however it ended.
+    /// Takes note of all that a prune may have let go of that did not come to its end.
     pub fn note_prunable(&mut self, rule: &RetentionRule, terms: &Terms) {
         let kept = self.kept(rule, terms);
-        let published = self.wanted.published.iter();
-        let prunable: Vec<ItemId> = published.filter(|id| !kept.contains(id)).copied().collect();
+        let all = 0..self.world.items.len();
+        let prunable = all.filter(|id| !kept.contains(id));
         self.wanted.prunable.extend(prunable);
     }
 
@@ -125,11 +125,19 @@ impl Site<'_> {
         let within = (KEPT_FOR - TOLERANCE - less) * DAY;
         let wanted = self.wanted.surely.iter();
         let lately = wanted.filter(|(_, at)| self.now + passed <= **at + within);
-        let is_there =
-            |id: &ItemId| self.wanted.published.contains(id) && !self.wanted.uncertain.contains(id);
-        let lately = lately.map(|(id, _)| *id).filter(is_there);
-        let closure = self.world.closure(lately);
-        closure.into_iter().collect()
+        let is_there = |id: &ItemId| {
+            let wanted = &self.wanted;
+            let is_unsure = wanted.uncertain.contains(id) || wanted.prunable.contains(id);
+            wanted.published.contains(id) && !is_unsure
+        };
+        let mut open: Vec<ItemId> = lately.map(|(id, _)| *id).collect();
+        let mut kept = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            if is_there(&id) && kept.insert(id) {
+                open.extend(&self.world.items[id].references);
+            }
+        }
+        kept
     }
 }
 

@@ -237,7 +237,7 @@ impl<'n> Site<'n> {
             self.wanted.note_taken_back(items, self.now);
         }
         let rule = self.rule.filter(|_| !matches!(kind, RunKind::Add(_)));
-        if let Some(rule) = rule {
+        if let Some(rule) = rule.filter(|_| is_dead || done.is_err()) {
             self.note_prunable(&rule, terms);
         }
         if is_dead {
