@@ -160,6 +160,8 @@ mod tests {
     use crate::publication::transaction::publish_with_rebase;
     use crate::publication::tree::Tree;
     use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
     use std::time::Duration;
 
     /// A publisher on a store of its own, with a lock folder of its own, that has
@@ -205,7 +207,7 @@ mod tests {
         })
     }
 
-    fn names(node: &dyn Node, root: Cid) -> Vec<String> {
+    fn names_of(node: &dyn Node, root: Cid) -> Vec<String> {
         let mut names = Vec::new();
         let tree = Tree::new(node, root);
         let lost = tree.for_each_readable(&root, |name, _| {
@@ -236,7 +238,41 @@ mod tests {
         let pins = node.pins_named(&Journal::pin_name(key_id)).unwrap();
         assert_eq!(pins, [base.journals[0].cid]);
         node.collect_garbage().unwrap();
-        assert_eq!(names(&node, base.root), ["a", "b", "c", "nix-cache-info"]);
+        assert_eq!(
+            names_of(&node, base.root),
+            ["a", "b", "c", "nix-cache-info"]
+        );
+    }
+
+    #[test]
+    fn a_collector_that_never_rests_takes_nothing_of_a_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let node = LocalNode::open(&folder.path().join("node")).unwrap();
+        let (publisher, mut base) = begun(&node, folder.path());
+        let done = AtomicBool::new(false);
+        let names: Vec<String> = (0..60).map(|number| format!("file-{number:02}")).collect();
+        let collected = thread::scope(|scope| {
+            let collector = scope.spawn(|| {
+                let node = LocalNode::open(&folder.path().join("node")).unwrap();
+                let mut collected = 0;
+                while !done.load(Ordering::Relaxed) {
+                    collected += node.collect_garbage().unwrap();
+                }
+                collected
+            });
+            let committed: Result<Vec<_>, _> = names
+                .iter()
+                .map(|name| add(&publisher, &mut base, name))
+                .collect();
+            done.store(true, Ordering::Relaxed);
+            committed.unwrap();
+            collector.join().unwrap()
+        });
+        assert!(collected > 0);
+        node.collect_garbage().unwrap();
+        let published = names_of(&node, base.root);
+        assert_eq!(published[..60], names);
+        assert_eq!(published.len(), 61);
     }
 
     #[test]
@@ -249,7 +285,7 @@ mod tests {
         add(&slow, &mut slow_base, "slow").unwrap();
         assert_eq!(slow.view.resolve().unwrap(), Some(slow_base.root));
         assert_eq!(
-            names(&node, slow_base.root),
+            names_of(&node, slow_base.root),
             ["nix-cache-info", "quick", "slow"]
         );
     }

@@ -48,7 +48,11 @@ impl FileLock {
         file.read_to_string(&mut text)?;
         let lines: Vec<String> = text.lines().skip(1).map(str::to_owned).collect();
         let mut lock = Self { file };
-        lock.rewrite(&lines)?;
+        match lock.rewrite(&lines) {
+            // The lock holds without its holder's number, and what follows may make room.
+            Err(error) if is_of_a_full_disk(&error) => {}
+            rewritten => rewritten?,
+        }
         Ok((lock, lines))
     }
 
@@ -98,6 +102,11 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
         Some(Errno::LOOP) => io::Error::other("it is a symbolic link"),
         _ => error,
     })
+}
+
+fn is_of_a_full_disk(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 fn holder(file: &mut File) -> io::Result<String> {

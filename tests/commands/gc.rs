@@ -1,9 +1,10 @@
 //! `gc` frees what nothing pins, and nothing else.
 
 use crate::faults::FAULTS;
-use crate::support::{Mirror, Proxy, Spoil, TestNode, Upstream, item};
+use crate::support::{Mirror, Proxy, Spoil, TestNode, Upstream, item, run};
 use guix_ipfs::ipfs::cid::{Cid, CidVersion, RAW, cid_of};
 use serde_json::Value;
+use std::process::{Command, Stdio};
 
 on_both_nodes!(
     what_was_removed_comes_free_and_what_is_published_stays,
@@ -11,6 +12,7 @@ on_both_nodes!(
     a_prune_collects_at_its_end_where_it_is_asked_to,
     a_damaged_block_below_a_pin_stops_the_collector_and_is_said,
     a_block_that_cannot_be_removed_is_said,
+    killed_in_the_middle_it_has_taken_nothing_that_is_published,
 );
 
 on_kubo_alone!(a_fault_of_the_call_is_named_and_the_next_one_frees_the_rest);
@@ -164,6 +166,110 @@ fn a_block_that_cannot_be_removed_is_said(node: &TestNode) {
     let garbage = put(node, 20);
     node.obstruct(&garbage[11]);
     mirror.run("gc").exits(1).says("collect garbage: ");
+    node.published(&mirror.root()).judge();
+}
+
+fn killed_in_the_middle_it_has_taken_nothing_that_is_published(node: &TestNode) {
+    let upstream = Upstream::empty();
+    let mirror = Mirror::new(node, &upstream);
+    mirrored(&mirror, &upstream);
+    mirror.run("gc").silently();
+    let root = mirror.root();
+    let blocks = (0..30_000_u32).map(|number| {
+        let content = number.to_be_bytes();
+        (cid_of(CidVersion::V1, RAW, &content), content.to_vec())
+    });
+    let mut was_half = false;
+    for _ in 0..10 {
+        node.store(blocks.clone());
+        let garbage: Vec<Cid> = blocks.clone().map(|(cid, _)| cid).collect();
+        let is_left = |cid: &&Cid| node.has_block(cid);
+        let mut command = mirror.command("gc");
+        let mut collector = command.stderr(Stdio::null()).spawn().unwrap();
+        while garbage.iter().step_by(3000).all(|cid| is_left(&cid)) {
+            assert!(collector.try_wait().unwrap().is_none(), "nothing is gone");
+        }
+        collector.kill().unwrap();
+        collector.wait().unwrap();
+        node.published(&root).judge();
+        was_half |= garbage.iter().step_by(100).any(|cid| is_left(&cid));
+        mirror.run("gc").silently();
+        assert!(!garbage.iter().step_by(100).any(|cid| is_left(&cid)));
+        node.published(&root).judge();
+        if was_half {
+            return;
+        }
+    }
+    panic!("no collection was killed in the middle");
+}
+
+#[test]
+fn a_full_disk_does_not_stop_the_collector() {
+    let node = TestNode::local();
+    let upstream = Upstream::empty();
+    let mirror = Mirror::new(&node, &upstream);
+    mirrored(&mirror, &upstream);
+    // In a store that was never collected, and in one that was.
+    for _ in 0..2 {
+        let garbage = put(&node, 100);
+        // Without the trap the signal of the limit would end the program.
+        let mut shell = limited(&mirror.command("gc"), "trap '' XFSZ; ulimit -f 0");
+        run(&mut shell).silently();
+        assert!(!garbage.iter().any(|cid| node.has_block(cid)));
+        node.published(&mirror.root()).judge();
+    }
+}
+
+/// The same command in a shell that has run this before.
+fn limited(command: &Command, before: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{before}; exec \"$0\" \"$@\"")]);
+    shell.arg(command.get_program()).args(command.get_args());
+    shell.env_clear();
+    for (name, value) in command.get_envs() {
+        shell.env(name, value.unwrap());
+    }
+    shell
+}
+
+/// The items weigh 6 MB each.
+#[test]
+fn a_local_store_frees_its_room_by_itself_when_much_was_removed() {
+    let node = TestNode::local();
+    let upstream = Upstream::empty();
+    let items: Vec<_> = (0..16).map(|at| item(at, "item", 6_000_000)).collect();
+    upstream.add_items(&items);
+    let hashes: Vec<&str> = items.iter().map(|item| item.hash.as_str()).collect();
+    let mirror = Mirror::new(&node, &upstream);
+    let garbage = put(&node, 10);
+    // Adding never collects, though the store grows to a multiple at each run.
+    for (from, to) in [(0, 1), (1, 4), (4, 16)] {
+        mirror
+            .run(&format!("add {}", hashes[from..to].join(" ")))
+            .silently();
+        assert!(garbage.iter().all(|cid| node.has_block(cid)));
+    }
+    let all = bytes(&node);
+    assert!(all > 96_000_000, "{all}");
+    // 30 MB, then 54: more than half, but less than 64 MiB.
+    for (from, to) in [(0, 5), (5, 9)] {
+        mirror
+            .run(&format!("remove {}", hashes[from..to].join(" ")))
+            .silently();
+        assert!(bytes(&node) >= all);
+        assert!(garbage.iter().all(|cid| node.has_block(cid)));
+    }
+    mirror
+        .run(&format!("remove {}", hashes[9..13].join(" ")))
+        .silently();
+    let left = bytes(&node);
+    assert!(left < 20_000_000, "{left} of {all}");
+    assert!(!garbage.iter().any(|cid| node.has_block(cid)));
+    node.published(&mirror.root()).judge();
+    assert_eq!(mirror.list().len(), 3);
+    // Nothing that was published is fetched again, and the rest can be had again.
+    mirror.run("verify --deep").silently();
+    mirror.run(&format!("add {}", hashes[0])).silently();
     node.published(&mirror.root()).judge();
 }
 

@@ -14,9 +14,10 @@ use crate::ipfs::cid::{Cid, inlined, matches};
 use crate::util::durable::{self, Durability, Readers};
 use crate::util::hex;
 use multihash::Multihash;
-use std::fs::{self, DirEntry};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One call makes all blocks durable on Linux ([`BlockStore::sync`]); elsewhere each
 /// is when it is written.
@@ -29,13 +30,44 @@ const DURABILITY: Durability = match cfg!(target_os = "linux") {
 #[derive(Debug)]
 pub struct BlockStore {
     folder: PathBuf,
+    /// The bytes that were written and not asked for yet.
+    written: AtomicU64,
+}
+
+/// The file of a block. Another process may remove it at any time.
+#[derive(Debug)]
+pub struct BlockFile {
+    path: PathBuf,
+    /// The multihash of the block.
+    pub hash: Multihash<64>,
+}
+
+impl BlockFile {
+    /// The size in bytes; 0 when it is gone.
+    pub fn size(&self) -> Result<u64, Problem> {
+        match fs::metadata(&self.path) {
+            Ok(metadata) => Ok(metadata.len()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(file(&self.path)(error)),
+        }
+    }
+
+    /// Removes it. Returns false when it is gone already.
+    pub fn remove(&self) -> Result<bool, Problem> {
+        match fs::remove_file(&self.path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(file(&self.path)(error)),
+        }
+    }
 }
 
 impl BlockStore {
     /// The store in `folder`, which is made where it is missing.
     pub fn open(folder: PathBuf) -> Result<Self, Problem> {
         fs::create_dir_all(&folder).map_err(file(&folder))?;
-        Ok(Self { folder })
+        let written = AtomicU64::new(0);
+        Ok(Self { folder, written })
     }
 
     /// Stores a block that has been hashed. A file that is damaged is replaced.
@@ -52,7 +84,15 @@ impl BlockStore {
             }
             written => written,
         };
-        written.map_err(file(&path))
+        written.map_err(file(&path))?;
+        self.written
+            .fetch_add(block.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The bytes that were written since this was last asked.
+    pub fn take_written(&self) -> u64 {
+        self.written.swap(0, Ordering::Relaxed)
     }
 
     /// The block's size in bytes; `None` when it is not there.
@@ -79,26 +119,14 @@ impl BlockStore {
         Ok(())
     }
 
-    /// Removes every block whose hash `keep` refuses, and returns their number.
-    pub fn sweep(&self, keep: impl Fn(&Multihash<64>) -> bool) -> Result<u64, Problem> {
-        let mut removed = 0;
-        self.for_each(|hash, entry| {
-            if !keep(&hash) {
-                fs::remove_file(entry.path())?;
-                removed += 1;
-            }
-            Ok(())
-        })?;
-        Ok(removed)
-    }
-
     /// The size of all blocks, in bytes.
     pub fn bytes(&self) -> Result<u64, Problem> {
         let mut bytes = 0;
-        self.for_each(|_, entry| {
-            bytes += entry.metadata()?.len();
-            Ok(())
-        })?;
+        for shelf in self.shelves()? {
+            for file in self.files(&shelf)? {
+                bytes += file.size()?;
+            }
+        }
         Ok(bytes)
     }
 
@@ -111,24 +139,17 @@ impl BlockStore {
             .map_err(file(&self.folder))
     }
 
-    fn for_each(
-        &self,
-        mut visit: impl FnMut(Multihash<64>, &DirEntry) -> io::Result<()>,
-    ) -> Result<(), Problem> {
-        for shelf in self.shelves()? {
-            for entry in fs::read_dir(&shelf).map_err(file(&shelf))? {
-                let entry = entry.map_err(file(&shelf))?;
-                let Some(hash) = entry.file_name().to_str().and_then(hash_of) else {
-                    continue;
-                };
-                match visit(hash, &entry) {
-                    // Another process has collected it.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    visited => visited.map_err(file(&entry.path()))?,
-                }
+    /// The files of the blocks in one of these folders.
+    pub fn files(&self, shelf: &Path) -> Result<Vec<BlockFile>, Problem> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(shelf).map_err(file(shelf))? {
+            let entry = entry.map_err(file(shelf))?;
+            if let Some(hash) = entry.file_name().to_str().and_then(hash_of) {
+                let path = entry.path();
+                files.push(BlockFile { path, hash });
             }
         }
-        Ok(())
+        Ok(files)
     }
 
     /// The file of a block, by its multihash, as Kubo keys its blocks: CIDv0 and

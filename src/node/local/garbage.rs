@@ -1,59 +1,131 @@
 //! The collector. Content that another process is just adding has no pin yet, and
 //! may go; pinning it then says so, as on Kubo.
+//!
+//! Others may write all the while. What is pinned is looked for without the lock. Blocks
+//! are removed some at a time, under the lock, and what was pinned meanwhile is looked
+//! for before: it was whole when it was pinned, and nobody else removes blocks.
 
 use super::super::error::Problem;
-use super::blocks::BlockStore;
-use super::lock::Writing;
+use super::blocks::{BlockFile, BlockStore};
+use super::lock::{WriteLock, Writing, take_file};
 use super::pins::Pins;
-use super::problem::file;
+use super::usage::{Account, UsageFile};
 use super::walk::Walk;
-use crate::util::durable::TEMPORARY;
-use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
+use crate::ipfs::cid::Cid;
+use crate::util::lock::FileLock;
 use std::collections::HashSet;
-use std::fs::{self, DirEntry};
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// The age from which a temporary file was left behind, even where its writer's
-/// number is that of a process. Writing a block takes seconds at most.
-const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+/// The number of blocks that are removed in one go, which takes a small part of the time
+/// that others wait for the lock.
+const BATCH: usize = 1000;
 
-/// Removes every block that no pin reaches, and returns their number. Removes
-/// nothing when a block below a pin cannot be read.
-pub fn collect(_: &Writing, blocks: &BlockStore, pins: &Pins) -> Result<u64, Problem> {
-    let mut keep = HashSet::new();
-    let roots = pins.all()?.into_iter().map(|(root, _)| root);
-    for cid in Walk::new(blocks, roots) {
-        keep.insert(*cid?.hash());
-    }
-    blocks.sweep(|hash| keep.contains(hash))
+/// The parts of a store that a collection has to do with.
+#[derive(Clone, Copy, Debug)]
+pub struct Store<'n> {
+    /// The store's folder.
+    pub folder: &'n Path,
+    /// Its lock, not taken.
+    pub lock: &'n WriteLock,
+    /// Its blocks.
+    pub blocks: &'n BlockStore,
+    /// Its pins.
+    pub pins: &'n Pins,
+    /// Its account.
+    pub usage: &'n UsageFile,
 }
 
-/// Removes the temporary files that killed writers left in `folder`.
-pub fn remove_temporaries(folder: &Path) -> Result<(), Problem> {
-    for entry in fs::read_dir(folder).map_err(file(folder))? {
-        let entry = entry.map_err(file(folder))?;
-        if is_abandoned(&entry) {
-            match fs::remove_file(entry.path()) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                removed => removed.map_err(file(&entry.path()))?,
+/// A collection. A store has one at a time.
+#[derive(Debug)]
+pub struct Collection<'n> {
+    store: Store<'n>,
+    _only: FileLock,
+    walk: Walk<'n>,
+    /// The pins whose blocks the walk has visited.
+    walked: HashSet<Cid>,
+    /// The account when the collection began.
+    before: Account,
+}
+
+impl<'n> Collection<'n> {
+    /// Begins a collection: looks for all that is pinned. Waits as long as `patience` for
+    /// the end of another.
+    ///
+    /// # Errors
+    /// When a block below a pin cannot be read.
+    pub fn begin(store: Store<'n>, patience: Duration) -> Result<Self, Problem> {
+        let only = take_file(store.folder, "lock.collector", patience)?;
+        let mut collection = Self {
+            store,
+            _only: only,
+            walk: Walk::new(store.blocks),
+            walked: HashSet::new(),
+            before: store.usage.begin(&store.lock.take()?, store.blocks),
+        };
+        collection.look_for_pinned()?;
+        Ok(collection)
+    }
+
+    /// Measures the store, and returns its new account.
+    pub fn measure(&self) -> Result<Account, Problem> {
+        let mut unpinned = 0;
+        for shelf in self.store.blocks.shelves()? {
+            for file in self.unpinned(&shelf)? {
+                unpinned += file.size()?;
             }
         }
+        Ok(self.account(&self.store.lock.take()?, unpinned))
     }
-    Ok(())
-}
 
-fn is_abandoned(entry: &DirEntry) -> bool {
-    let name = entry.file_name();
-    let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY)) else {
-        return false;
-    };
-    let number = rest.split('-').next().and_then(|pid| pid.parse().ok());
-    let writer = number.and_then(Pid::from_raw);
-    let is_running = writer.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH));
-    let modified = entry.metadata().and_then(|metadata| metadata.modified());
-    let age = modified.ok().and_then(|time| time.elapsed().ok());
-    !is_running || age.is_some_and(|age| age > ABANDONED)
+    /// Removes every block that no pin reaches, and returns their number.
+    pub fn sweep(&mut self) -> Result<u64, Problem> {
+        let mut removed = 0;
+        for shelf in self.store.blocks.shelves()? {
+            for files in self.unpinned(&shelf)?.chunks(BATCH) {
+                removed += self.remove(files)?;
+            }
+        }
+        self.account(&self.store.lock.take()?, 0);
+        Ok(removed)
+    }
+
+    /// Removes those of these files whose blocks are still not pinned.
+    fn remove(&mut self, files: &[BlockFile]) -> Result<u64, Problem> {
+        // What takes long is done before the lock is taken.
+        self.look_for_pinned()?;
+        let _writing = self.store.lock.take()?;
+        self.look_for_pinned()?;
+        let mut removed = 0;
+        for file in files {
+            if !self.walk.visited(&file.hash) && file.remove()? {
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Walks through what is pinned now and was not yet.
+    fn look_for_pinned(&mut self) -> Result<(), Problem> {
+        for (root, _) in self.store.pins.all()? {
+            if self.walked.insert(root) {
+                self.walk.below(&root)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The files of a folder whose blocks the walk has not visited.
+    fn unpinned(&self, shelf: &Path) -> Result<Vec<BlockFile>, Problem> {
+        let mut files = self.store.blocks.files(shelf)?;
+        files.retain(|file| !self.walk.visited(&file.hash));
+        Ok(files)
+    }
+
+    /// Writes and returns the account of a store with so many bytes unpinned.
+    fn account(&self, writing: &Writing, unpinned: u64) -> Account {
+        let kept = self.walk.bytes();
+        let bytes = kept + unpinned;
+        self.store.usage.end(writing, &self.before, bytes, kept)
+    }
 }

@@ -45,7 +45,8 @@ pub fn add_link(
     Ok(cid)
 }
 
-fn cumulative_size(blocks: &BlockStore, cid: &Cid) -> Result<u64, Problem> {
+/// The size of all below a CID, in bytes, as its block tells it.
+pub fn cumulative_size(blocks: &BlockStore, cid: &Cid) -> Result<u64, Problem> {
     let block = blocks.get(cid)?;
     if cid.codec() != DAG_PB {
         return Ok(block.len() as u64);

@@ -7,15 +7,17 @@ use super::super::error::{AddFileError, NodeError, Problem, Refusal};
 use super::super::private_key::PrivateKey;
 use super::super::segment::SealedSegment;
 use super::blocks::BlockStore;
-use super::garbage::{collect, remove_temporaries};
+use super::garbage::{Collection, Store};
 use super::keys::{Keys, no_such_key};
 use super::link::add_link;
-use super::lock::{WriteLock, Writing};
+use super::lock::{PATIENCE, WriteLock, Writing};
 use super::names::Names;
 use super::pins::Pins;
 use super::problem::file;
 use super::read::FileReader;
 use super::served::gateway_of;
+use super::temporaries::remove_temporaries;
+use super::usage::UsageFile;
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::{Cid, CidVersion, matches};
 use crate::ipfs::file::{Added, add_file};
@@ -24,6 +26,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The local store in one folder. Threads may share it, and other processes may use
 /// the folder at the same time.
@@ -36,6 +39,7 @@ pub struct LocalNode {
     pins: Pins,
     keys: Keys,
     names: Names,
+    usage: UsageFile,
 }
 
 impl LocalNode {
@@ -69,6 +73,7 @@ impl LocalNode {
             blocks,
             keys,
             names: Names::new(folder),
+            usage: UsageFile::new(folder),
             folder: folder.to_owned(),
         })
     }
@@ -81,6 +86,36 @@ impl LocalNode {
     ) -> Result<T, NodeError> {
         let changed = self.lock.take().and_then(|writing| change(&writing));
         changed.map_err(|problem| NodeError::new(action, problem))
+    }
+
+    /// Begins a collection ([`Collection::begin`]).
+    pub(super) fn begin_collection(&self, patience: Duration) -> Result<Collection<'_>, Problem> {
+        let store = Store {
+            folder: &self.folder,
+            lock: &self.lock,
+            blocks: &self.blocks,
+            pins: &self.pins,
+            usage: &self.usage,
+        };
+        Collection::begin(store, patience)
+    }
+
+    fn collect(&self) -> Result<u64, Problem> {
+        let removed = self.begin_collection(PATIENCE)?.sweep()?;
+        let shelves = self.blocks.shelves()?;
+        for folder in shelves.iter().chain([&self.folder, self.keys.folder()]) {
+            remove_temporaries(folder)?;
+        }
+        Ok(removed)
+    }
+
+    /// Measures the store, and collects where much is unpinned.
+    fn collect_if_worthwhile(&self) -> Result<(), Problem> {
+        let mut collection = self.begin_collection(Duration::ZERO)?;
+        if collection.measure()?.is_much_unpinned() {
+            collection.sweep()?;
+        }
+        Ok(())
     }
 
     /// Makes the blocks that a pin is to rely on durable: all that were written until
@@ -134,6 +169,7 @@ impl Node for LocalNode {
             for (cid, block) in &segment.blocks {
                 self.blocks.put(cid, block)?;
             }
+            self.usage.add_written(writing, &self.blocks);
             // All that it links to, under the raw codec, was just stored. After a
             // power cut nobody relies on this pin.
             self.pins.put(writing, &segment.staging, "")
@@ -177,9 +213,23 @@ impl Node for LocalNode {
     }
 
     fn unpin(&self, root: &Cid) -> Result<(), NodeError> {
-        self.change(format!("unpin /ipfs/{root}"), |writing| {
-            self.pins.remove(writing, root)
-        })
+        let is_much_unpinned = self.change(format!("unpin /ipfs/{root}"), |writing| {
+            match self.pins.remove(writing, root)? {
+                Some(name) if !name.is_empty() => {
+                    let (blocks, pins) = (&self.blocks, &self.pins);
+                    let pin = (root, name.as_str());
+                    Ok(self.usage.add_dropped(writing, blocks, pins, pin))
+                }
+                // Without a name it protected what is stored, and a journal holds that now.
+                _ => Ok(false),
+            }
+        })?;
+        if is_much_unpinned {
+            // The caller has done its part. It is tried again with the next pin, and
+            // `gc` tells the reason.
+            let _ = self.collect_if_worthwhile();
+        }
+        Ok(())
     }
 
     fn is_pinned(&self, root: &Cid) -> Result<bool, NodeError> {
@@ -269,14 +319,7 @@ impl Node for LocalNode {
     }
 
     fn collect_garbage(&self) -> Result<u64, NodeError> {
-        self.change("collect garbage", |writing| {
-            let removed = collect(writing, &self.blocks, &self.pins)?;
-            let shelves = self.blocks.shelves()?;
-            for folder in shelves.iter().chain([&self.folder, self.keys.folder()]) {
-                remove_temporaries(folder)?;
-            }
-            Ok(removed)
-        })
+        self.collect().map_err(failing("collect garbage"))
     }
 }
 

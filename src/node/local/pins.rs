@@ -48,7 +48,7 @@ impl Pins {
     /// there.
     pub fn add(&self, lock: &Writing, root: &Cid, name: &str) -> Result<(), Problem> {
         if !self.contains(root)? {
-            Walk::new(&self.blocks, [*root]).finish()?;
+            Walk::new(&self.blocks).below(root)?;
         }
         self.put(lock, root, name)
     }
@@ -82,11 +82,9 @@ impl Pins {
         })
     }
 
-    /// Removes the pin of `root`, if there is one.
-    pub fn remove(&self, lock: &Writing, root: &Cid) -> Result<(), Problem> {
-        self.table.change(lock, |rows| {
-            rows.remove(&root.to_string());
-            Ok(())
-        })
+    /// Removes the pin of `root`, if there is one, and returns its name.
+    pub fn remove(&self, lock: &Writing, root: &Cid) -> Result<Option<String>, Problem> {
+        self.table
+            .change(lock, |rows| Ok(rows.remove(&root.to_string())))
     }
 }

@@ -2,54 +2,76 @@
 
 use super::super::error::{Problem, Refusal};
 use super::blocks::BlockStore;
+use super::marks::{Marks, Seen, Visit};
 use super::problem::{missing, refused};
 use crate::ipfs::blocks::Blocks;
-use crate::ipfs::cid::{Cid, DAG_PB};
+use crate::ipfs::cid::{Cid, DAG_PB, inlined};
 use crate::ipfs::dag_pb::{Link, PbNode};
+use multihash::Multihash;
 use std::collections::{HashMap, HashSet};
 
-/// The roots and every CID below them, once each. Only dag-pb blocks have links; a
-/// raw leaf is looked for but not walked.
-///
-/// Gives an error where a block is missing, damaged, or not a dag-pb node though
-/// its CID says so.
+/// A walk through everything below some roots, each block once. Only dag-pb blocks have
+/// links; under the raw codec a block is looked for but not followed.
+#[derive(Debug)]
 pub struct Walk<'b> {
     blocks: &'b BlockStore,
     /// The CIDs to be visited, the next one last.
     open: Vec<Cid>,
-    visited: HashSet<Cid>,
+    marks: Marks,
+    bytes: u64,
 }
 
 impl<'b> Walk<'b> {
-    /// A walk through everything below these roots.
-    pub fn new(blocks: &'b BlockStore, roots: impl IntoIterator<Item = Cid>) -> Self {
+    /// A walk that has not begun.
+    pub fn new(blocks: &'b BlockStore) -> Self {
         Self {
             blocks,
-            open: roots.into_iter().collect(),
-            visited: HashSet::new(),
+            open: Vec::new(),
+            marks: Marks::default(),
+            bytes: 0,
         }
     }
 
-    /// Walks to the end, to know that everything is there.
-    pub fn finish(mut self) -> Result<(), Problem> {
-        self.try_for_each(|visited| visited.map(drop))
+    /// Walks through everything below `root` that was not visited yet.
+    ///
+    /// # Errors
+    /// When a block is missing, damaged, or not a dag-pb node though its CID says so.
+    /// The next call goes on behind it, so the walk is of no use then.
+    pub fn below(&mut self, root: &Cid) -> Result<(), Problem> {
+        self.open.push(*root);
+        while let Some(cid) = self.open.pop() {
+            let seen = match inlined(&cid) {
+                // No block holds it.
+                Some(_) => Seen::NotFollowed,
+                None => self.marks.visit(cid.hash(), visit(&cid)),
+            };
+            if seen == Seen::Already {
+                continue;
+            }
+            let (bytes, links) = read(self.blocks, &cid)?;
+            if seen == Seen::Never {
+                self.bytes += bytes;
+            }
+            self.open.extend(links.iter().rev().map(|link| link.cid));
+        }
+        Ok(())
+    }
+
+    /// Returns true for the hash of a block that was visited.
+    pub fn visited(&self, hash: &Multihash<64>) -> bool {
+        self.marks.contain(hash)
+    }
+
+    /// The size of all visited blocks, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
 
-impl Iterator for Walk<'_> {
-    type Item = Result<Cid, Problem>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let cid = self.open.pop()?;
-            if !self.visited.insert(cid) {
-                continue;
-            }
-            return Some(links(self.blocks, &cid).map(|links| {
-                self.open.extend(links.iter().rev().map(|link| link.cid));
-                cid
-            }));
-        }
+fn visit(cid: &Cid) -> Visit {
+    match cid.codec() {
+        DAG_PB => Visit::Followed,
+        _ => Visit::LookedFor,
     }
 }
 
@@ -65,13 +87,13 @@ pub fn walk_new(blocks: &BlockStore, old: &Cid, new: &Cid) -> Result<(), Problem
         if old == new || !visited.insert(new) {
             continue;
         }
-        let old_links = links(blocks, &old).unwrap_or_default();
+        let old_links = read(blocks, &old).map_or_else(|_| Vec::new(), |(_, links)| links);
         let mut by_name: HashMap<&str, &Link> = HashMap::new();
         for link in &old_links {
             by_name.entry(&link.name).or_insert(link);
         }
         let known: HashSet<&Cid> = old_links.iter().map(|link| &link.cid).collect();
-        for link in links(blocks, &new)? {
+        for link in read(blocks, &new)?.1 {
             match by_name.get(link.name.as_str()) {
                 _ if known.contains(&link.cid) => {}
                 Some(before) => open.push((before.cid, link.cid)),
@@ -79,20 +101,21 @@ pub fn walk_new(blocks: &BlockStore, old: &Cid, new: &Cid) -> Result<(), Problem
             }
         }
     }
-    Walk::new(blocks, unknown).finish()
+    let mut walk = Walk::new(blocks);
+    unknown.iter().try_for_each(|cid| walk.below(cid))
 }
 
-/// The links of a block that must be there.
-fn links(blocks: &BlockStore, cid: &Cid) -> Result<Vec<Link>, Problem> {
+/// The size and the links of a block that must be there.
+fn read(blocks: &BlockStore, cid: &Cid) -> Result<(u64, Vec<Link>), Problem> {
     if cid.codec() != DAG_PB {
         return match blocks.size(cid)? {
-            Some(_) => Ok(Vec::new()),
+            Some(size) => Ok((size, Vec::new())),
             None => Err(missing(cid)),
         };
     }
     let block = blocks.get(cid)?;
     match PbNode::decode(&block) {
-        Ok(node) => Ok(node.links),
+        Ok(node) => Ok((block.len() as u64, node.links)),
         Err(error) => Err(refused(Refusal::Other, format!("/ipfs/{cid}: {error}"))),
     }
 }
@@ -133,7 +156,10 @@ mod tests {
     }
 
     fn remove(store: &BlockStore, lost: &Cid) {
-        assert_eq!(store.sweep(|hash| hash != lost.hash()).unwrap(), 1);
+        let shelves = store.shelves().unwrap();
+        let files = shelves.iter().flat_map(|shelf| store.files(shelf).unwrap());
+        let mut lost = files.filter(|file| file.hash == *lost.hash());
+        assert!(lost.next().unwrap().remove().unwrap());
     }
 
     #[test]
@@ -141,7 +167,7 @@ mod tests {
         let (_folder, store, old, new) = two_directories();
         remove(&store, &add(&store, "c").cid);
         assert!(walk_new(&store, &old, &new).is_err());
-        assert!(Walk::new(&store, [new]).finish().is_err());
+        assert!(Walk::new(&store).below(&new).is_err());
     }
 
     #[test]
@@ -154,10 +180,23 @@ mod tests {
     }
 
     #[test]
-    fn a_link_under_the_raw_codec_is_not_walked() {
+    fn a_link_under_the_raw_codec_is_not_followed_until_another_way_leads_there() {
         let (_folder, store, old, _) = two_directories();
-        remove(&store, &add(&store, "a").cid);
-        let staged = Cid::new_v1(RAW, *old.hash());
-        assert_eq!(Walk::new(&store, [staged]).count(), 1);
+        let file = add(&store, "a").cid;
+        let mut walk = Walk::new(&store);
+        walk.below(&Cid::new_v1(RAW, *old.hash())).unwrap();
+        assert!(walk.visited(old.hash()) && !walk.visited(file.hash()));
+        let directory = walk.bytes();
+        walk.below(&old).unwrap();
+        assert!(walk.visited(file.hash()));
+        walk.below(&Cid::new_v1(RAW, *file.hash())).unwrap();
+        // Each block counts once.
+        let files: u64 = ["a", "b"].map(|name| add(&store, name).size).iter().sum();
+        assert_eq!(walk.bytes(), directory + files);
+        remove(&store, &file);
+        assert!(Walk::new(&store).below(&old).is_err());
+        Walk::new(&store)
+            .below(&Cid::new_v1(RAW, *old.hash()))
+            .unwrap();
     }
 }
