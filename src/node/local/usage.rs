@@ -7,7 +7,7 @@ use super::link::cumulative_size;
 use super::lock::Writing;
 use super::pins::Pins;
 use crate::ipfs::cid::Cid;
-use crate::util::durable::{self, Durability};
+use crate::util::durable::{self, Durability, Readers};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ impl UsageFile {
     pub fn write(&self, _: &Writing, account: &Account) {
         // A struct of numbers always serialises.
         let json = serde_json::to_vec(account).unwrap_or_default();
-        if durable::write(&self.path, &json, 0o600, Durability::Later).is_err() {
+        if durable::write(&self.path, &json, Readers::Owner, Durability::Later).is_err() {
             let _ = fs::remove_file(&self.path);
         }
     }
