@@ -1,111 +1,197 @@
-//! The choice of the items that are kept.
+//! The choice of the items that go, and the root without them.
 
-use super::ages::Ages;
-use super::inventory::Inventory;
-use crate::mirror::ledger::RetentionRule;
+use super::ages::{Ages, Clock};
+use super::inventory::{Inventory, item_of};
+use super::kept::Kept;
+use super::summary::{PruneOutcome, PrunedItem};
+use crate::ipfs::directory::Entry;
+use crate::mirror::failure::Failure;
+use crate::mirror::ledger::{RetentionRule, forget_builds};
+use crate::mirror::narinfos::{self, PublishedNarinfo};
+use crate::mirror::nars;
+use crate::node::Node;
+use crate::publication::{LedgerFiles, Stage, Tree, thin};
+use std::time::SystemTime;
 
-/// The items that are kept, and their nars.
-#[derive(Debug)]
-pub struct Kept {
-    items: Vec<bool>,
-    nars: Vec<bool>,
-    /// The number of items.
-    pub count: usize,
-    /// The number of files, narinfos and nars.
-    files: u64,
-    /// Bytes of those.
-    bytes: u64,
+/// Days for which a build that was let go of stays known: a farm may still list it, and
+/// it would come and go every day.
+const MAY_BE_LISTED: u64 = 1;
+
+/// The terms of a prune.
+#[derive(Clone, Copy, Debug)]
+pub struct PruneTerms {
+    /// The items that are kept.
+    pub rule: RetentionRule,
+    /// The clock is believed, and nothing need be left.
+    pub is_forced: bool,
+    /// The items that go are named in the result.
+    pub listing: bool,
+    /// The prune is one of a cron job, which takes note of it.
+    pub is_scheduled: bool,
+    /// The time of the run.
+    pub now: SystemTime,
+    /// Narinfos that are read at once.
+    pub jobs: u16,
 }
 
-/// The part of a closure that was not kept before.
-#[derive(Default)]
-struct Added {
-    items: Vec<usize>,
-    nars: Vec<usize>,
+/// The items of a root, and the times since they were wanted.
+pub struct Choice {
+    inventory: Inventory,
+    ages: Ages,
 }
 
-impl Kept {
-    /// Chooses the items that were wanted within the time of the rule, those that were
-    /// wanted last first, each with all that it refers to, as long as they fit.
-    pub fn choose(inventory: &Inventory, ages: &Ages, rule: &RetentionRule) -> Self {
-        let mut kept = Self {
-            items: vec![false; inventory.len()],
-            nars: vec![false; inventory.nar_count()],
-            count: 0,
-            files: 0,
-            bytes: 0,
+impl Choice {
+    /// Reads a root and its ledger.
+    ///
+    /// # Errors
+    /// As [`Inventory::read`] and [`Ages::read`].
+    pub fn new(tree: &Tree, files: &mut LedgerFiles, terms: &PruneTerms) -> Result<Self, Failure> {
+        let inventory = Inventory::read(tree, terms.jobs)?;
+        let clock = match terms.is_forced {
+            true => Clock::Believed,
+            false => Clock::Doubted,
         };
-        let is_recent = |item: &u32| {
-            let seconds = ages.of(*item as usize).saturating_mul(24 * 3600);
-            rule.keep_for.is_none_or(|most| seconds <= most)
-        };
-        let mut order: Vec<u32> = (0..inventory.len() as u32).filter(is_recent).collect();
-        order.sort_by_key(|item| ages.rank(*item as usize));
-        for item in order {
-            if kept.items[item as usize] {
-                continue;
-            }
-            let added = kept.add(inventory, item as usize);
-            if rule
-                .max_size
-                .is_some_and(|most| kept.size(inventory) > most)
-            {
-                kept.drop(inventory, added);
-                break;
-            }
+        let ages = Ages::read(tree.node(), files, &inventory, terms.now.into(), clock)?;
+        Ok(Self { inventory, ages })
+    }
+
+    /// The items that a rule keeps.
+    ///
+    /// # Errors
+    /// [`Failure::NothingLeft`].
+    pub fn kept(&self, rule: &RetentionRule, terms: &PruneTerms) -> Result<Kept, Failure> {
+        let kept = Kept::choose(&self.inventory, &self.ages, rule);
+        match kept.count == 0 && self.inventory.len() > 0 && !terms.is_forced {
+            true => Err(Failure::NothingLeft(self.inventory.len())),
+            false => Ok(kept),
         }
-        kept
     }
 
-    /// Bytes of the tree that is left, as estimated.
-    pub fn size(&self, inventory: &Inventory) -> u64 {
-        inventory.tree_bytes(self.files, self.bytes)
-    }
-
-    /// Returns true for an item that is kept.
-    pub fn has_item(&self, item: usize) -> bool {
-        self.items[item]
-    }
-
-    /// Returns true for a nar that a kept item lists.
-    pub fn has_nar(&self, nar: usize) -> bool {
-        self.nars[nar]
-    }
-
-    /// Keeps an item and all that it refers to.
-    fn add(&mut self, inventory: &Inventory, item: usize) -> Added {
-        let mut added = Added::default();
-        let mut open = vec![item];
-        while let Some(item) = open.pop() {
-            if std::mem::replace(&mut self.items[item], true) {
-                continue;
+    /// The items that are kept, and the root without the others; `None` where all are
+    /// kept.
+    pub fn carry_out(
+        &self,
+        tree: &Tree,
+        stage: &Stage,
+        terms: &PruneTerms,
+    ) -> Result<(Kept, Option<Entry>), Failure> {
+        let mut rule = terms.rule;
+        loop {
+            let kept = self.kept(&rule, terms)?;
+            if kept.count == self.inventory.len() {
+                return Ok((kept, None));
             }
-            added.items.push(item);
-            self.bytes += inventory.narinfo_bytes(item);
-            for nar in inventory.nars(item) {
-                if !std::mem::replace(&mut self.nars[nar], true) {
-                    added.nars.push(nar);
-                    self.bytes += inventory.nar_bytes(nar);
+            let directories = nars::directories(tree, terms.jobs)?;
+            let root = thin(tree, stage, &directories, terms.jobs, &mut |path, name| {
+                self.goes_out(&kept, path, name)
+            })?;
+            let beyond = terms.rule.max_size.and_then(|most| {
+                let beyond = root.size.checked_sub(most)?;
+                (beyond > 0).then_some(beyond)
+            });
+            // The directories were larger than estimated.
+            match (beyond, &mut rule.max_size) {
+                (Some(beyond), Some(most)) if *most > 0 && kept.count > 0 => {
+                    *most = most.saturating_sub(beyond);
                 }
+                _ => return Ok((kept, Some(root))),
             }
-            open.extend(inventory.references(item));
         }
-        self.count += added.items.len();
-        self.files += (added.items.len() + added.nars.len()) as u64;
-        added
     }
 
-    /// Lets go of what was added last.
-    fn drop(&mut self, inventory: &Inventory, added: Added) {
-        self.count -= added.items.len();
-        self.files -= (added.items.len() + added.nars.len()) as u64;
-        for item in added.items {
-            self.items[item] = false;
-            self.bytes -= inventory.narinfo_bytes(item);
+    fn goes_out(&self, kept: &Kept, directory: &[String], name: &str) -> bool {
+        let inventory = &self.inventory;
+        if directory.is_empty() {
+            let item = item_of(name).and_then(|hash| inventory.place(&hash));
+            return item.is_some_and(|item| !kept.has_item(item));
         }
-        for nar in added.nars {
-            self.nars[nar] = false;
-            self.bytes -= inventory.nar_bytes(nar);
-        }
+        let path = [directory, &[name.to_owned()]].concat();
+        let nar = inventory.nar_place(&path);
+        nar.is_some_and(|nar| inventory.is_listed(nar) && !kept.has_nar(nar))
+    }
+
+    /// The result, with the size of the tree that is left where that was made.
+    pub fn outcome(
+        &self,
+        tree: &Tree,
+        kept: &Kept,
+        tree_bytes: Option<u64>,
+        terms: &PruneTerms,
+    ) -> Result<PruneOutcome, Failure> {
+        let inventory = &self.inventory;
+        let before = tree.whole()?.size;
+        let kept_bytes = match kept.count == inventory.len() {
+            true => before,
+            false => tree_bytes.unwrap_or_else(|| kept.size(inventory)),
+        };
+        let is_wanted = |item: usize| self.ages.last_day(item).is_some_and(|day| day.age == 0);
+        let gone = (0..inventory.len()).filter(|item| !kept.has_item(*item));
+        Ok(PruneOutcome {
+            pruned: inventory.len() - kept.count,
+            pruned_bytes: before.saturating_sub(kept_bytes),
+            kept: kept.count,
+            kept_bytes,
+            wanted_today: gone.filter(|item| is_wanted(*item)).count(),
+            items: match terms.listing {
+                true => Some(self.pruned_items(tree, kept, terms.jobs)?),
+                false => None,
+            },
+            clock_gap: self.ages.gap.clone(),
+        })
+    }
+
+    /// The items that go, those first that were wanted longest ago.
+    fn pruned_items(
+        &self,
+        tree: &Tree,
+        kept: &Kept,
+        jobs: u16,
+    ) -> Result<Vec<PrunedItem>, Failure> {
+        let inventory = &self.inventory;
+        let place = |name: &str| {
+            let place = inventory.place(&item_of(name)?)?;
+            (!kept.has_item(place)).then_some(place)
+        };
+        let mut pruned = Vec::new();
+        let item = |narinfo: PublishedNarinfo| {
+            let place = place(&narinfo.name)?;
+            let nars = inventory.nars(place).filter(|nar| !kept.has_nar(*nar));
+            let nars: u64 = nars.map(|nar| inventory.nar_bytes(nar)).sum();
+            let item = PrunedItem {
+                item: match narinfo.narinfo {
+                    Ok(narinfo) => narinfo.store_path.to_string(),
+                    Err(_) => narinfo.name,
+                },
+                bytes: inventory.narinfo_bytes(place) + nars,
+                last_wanted: self.ages.last_day(place).map(|day| day.name.clone()),
+            };
+            Some((self.ages.of(place), item))
+        };
+        let work =
+            |narinfos: Vec<PublishedNarinfo>| narinfos.into_iter().filter_map(item).collect();
+        tree.for_each_part(&tree.root, jobs, |entries| {
+            let gone = entries
+                .into_iter()
+                .filter(|(name, _)| place(name).is_some());
+            let gone = gone.map(|(name, entry)| (name, entry.cid)).collect();
+            narinfos::for_each_of(tree, jobs, gone, work, |item| pruned.push(item))
+        })?;
+        pruned.sort_by(|(age, one), (other_age, other)| {
+            other_age.cmp(age).then_with(|| one.item.cmp(&other.item))
+        });
+        Ok(pruned.into_iter().map(|(_, item)| item).collect())
+    }
+
+    /// Takes builds that go for new again, unless a farm may list them still.
+    pub fn forget_builds(
+        &self,
+        node: &dyn Node,
+        files: &mut LedgerFiles,
+        kept: &Kept,
+    ) -> Result<(), Failure> {
+        forget_builds(node, files, |hash| {
+            let item = self.inventory.place(hash);
+            item.is_some_and(|item| !kept.has_item(item) && self.ages.of(item) > MAY_BE_LISTED)
+        })
     }
 }

@@ -4,8 +4,10 @@
 mod ages;
 mod choice;
 mod inventory;
+mod kept;
 mod prune;
 mod summary;
 
-pub use prune::{PruneRequest, PruneTerms, is_due, preview_prune, prune, prune_beside};
+pub use choice::PruneTerms;
+pub use prune::{PruneRequest, is_due, preview_prune, prune, prune_beside};
 pub use summary::{ClockGap, PruneOutcome, PruneSummary, PrunedItem};

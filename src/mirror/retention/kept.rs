@@ -1,0 +1,111 @@
+//! The items that are kept.
+
+use super::ages::Ages;
+use super::inventory::Inventory;
+use crate::mirror::ledger::RetentionRule;
+
+/// The items that are kept, and their nars.
+#[derive(Debug)]
+pub struct Kept {
+    items: Vec<bool>,
+    nars: Vec<bool>,
+    /// The number of items.
+    pub count: usize,
+    /// The number of files, narinfos and nars.
+    files: u64,
+    /// Bytes of those.
+    bytes: u64,
+}
+
+/// The part of a closure that was not kept before.
+#[derive(Default)]
+struct Added {
+    items: Vec<usize>,
+    nars: Vec<usize>,
+}
+
+impl Kept {
+    /// Chooses the items that were wanted within the time of the rule, those that were
+    /// wanted last first, each with all that it refers to, as long as they fit.
+    pub fn choose(inventory: &Inventory, ages: &Ages, rule: &RetentionRule) -> Self {
+        let mut kept = Self {
+            items: vec![false; inventory.len()],
+            nars: vec![false; inventory.nar_count()],
+            count: 0,
+            files: 0,
+            bytes: 0,
+        };
+        let is_recent = |item: &u32| {
+            let seconds = ages.of(*item as usize).saturating_mul(24 * 3600);
+            rule.keep_for.is_none_or(|most| seconds <= most)
+        };
+        let mut order: Vec<u32> = (0..inventory.len() as u32).filter(is_recent).collect();
+        order.sort_by_key(|item| ages.rank(*item as usize));
+        for item in order {
+            if kept.items[item as usize] {
+                continue;
+            }
+            let added = kept.add(inventory, item as usize);
+            if rule
+                .max_size
+                .is_some_and(|most| kept.size(inventory) > most)
+            {
+                kept.drop(inventory, added);
+                break;
+            }
+        }
+        kept
+    }
+
+    /// Bytes of the tree that is left, as estimated.
+    pub fn size(&self, inventory: &Inventory) -> u64 {
+        inventory.tree_bytes(self.files, self.bytes)
+    }
+
+    /// Returns true for an item that is kept.
+    pub fn has_item(&self, item: usize) -> bool {
+        self.items[item]
+    }
+
+    /// Returns true for a nar that a kept item lists.
+    pub fn has_nar(&self, nar: usize) -> bool {
+        self.nars[nar]
+    }
+
+    /// Keeps an item and all that it refers to.
+    fn add(&mut self, inventory: &Inventory, item: usize) -> Added {
+        let mut added = Added::default();
+        let mut open = vec![item];
+        while let Some(item) = open.pop() {
+            if std::mem::replace(&mut self.items[item], true) {
+                continue;
+            }
+            added.items.push(item);
+            self.bytes += inventory.narinfo_bytes(item);
+            for nar in inventory.nars(item) {
+                if !std::mem::replace(&mut self.nars[nar], true) {
+                    added.nars.push(nar);
+                    self.bytes += inventory.nar_bytes(nar);
+                }
+            }
+            open.extend(inventory.references(item));
+        }
+        self.count += added.items.len();
+        self.files += (added.items.len() + added.nars.len()) as u64;
+        added
+    }
+
+    /// Lets go of what was added last.
+    fn drop(&mut self, inventory: &Inventory, added: Added) {
+        self.count -= added.items.len();
+        self.files -= (added.items.len() + added.nars.len()) as u64;
+        for item in added.items {
+            self.items[item] = false;
+            self.bytes -= inventory.narinfo_bytes(item);
+        }
+        for nar in added.nars {
+            self.nars[nar] = false;
+            self.bytes -= inventory.nar_bytes(nar);
+        }
+    }
+}
