@@ -75,8 +75,17 @@ impl Kubo {
             program = copy;
         }
         let mut init = ipfs(&program, repo.path());
-        let made = init.args(["init", "--profile", setup.profiles]);
-        let made = made.output().unwrap();
+        init.args(["init", "--profile", setup.profiles]);
+        let made = loop {
+            match init.output() {
+                // A process that another test has just started holds the copy open for a
+                // moment.
+                Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                made => break made.unwrap(),
+            }
+        };
         assert!(made.status.success(), "{made:?}");
         let (api, gateway) = (free_port(), free_port());
         let path = repo.path().join("config");
