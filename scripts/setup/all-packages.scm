@@ -2,7 +2,7 @@
 ;;
 ;;   guix repl scripts/setup/all-packages.scm | guix-ipfs sync --from -
 ;;
-;; Options stand after the file, and then `--` before it:
+;; Options stand after the file, and then `--` before it; each may be repeated:
 ;;
 ;;   guix repl -- scripts/setup/all-packages.scm --system=aarch64-linux
 ;;   guix repl -- scripts/setup/all-packages.scm --manifest=manifest.scm
@@ -20,24 +20,21 @@
              (guix grafts)
              (guix i18n)
              (guix packages)
+             (guix platform)
              (guix profiles)
+             (guix progress)
+             (guix scripts)
              (guix store)
              (guix ui)
              (ice-9 match)
              (srfi srfi-1)
-             (srfi srfi-34)
-             (srfi srfi-35)
              (srfi srfi-37))
 
-(define (repeatable short name key)
-  (option (if short (list short name) (list name)) #t #f
-          (lambda (option _ value result)
-            (alist-cons key value result))))
-
-(define options
-  (list (repeatable #\s "system" 'system)
-        (repeatable #\m "manifest" 'manifest)
-        (repeatable #f "channel" 'channel)))
+(define (packages-of-manifest file)
+  "The packages of the manifest in FILE, with those that they propagate."
+  (map manifest-entry-item
+       (manifest-transitive-entries
+        (load* file (make-user-module '((guix profiles) (gnu)))))))
 
 (define (packages-of-channel name)
   "The packages that the channel called NAME defines."
@@ -45,27 +42,35 @@
     ;; Each package is said to come from `guix`, too.
     (match (map (compose symbol->string channel-name) (package-channels package))
       (("guix") (string=? name "guix"))
-      (names (and (member name names) (not (string=? name "guix"))))))
+      (names (member name (delete "guix" names)))))
 
   (match (filter defines? (all-packages))
     (() (leave (G_ "no package comes from a channel '~a'; those of this Guix are:~{ ~a~}~%")
                name (map channel-name (current-channels))))
     (packages packages)))
 
-(define (packages-of-manifest file)
-  "The packages of the manifest in FILE, with those that they propagate."
-  (define manifest
-    (load* file (make-user-module '((guix profiles) (gnu)))))
-
-  (map manifest-entry-item (manifest-transitive-entries manifest)))
+(define options
+  (list (option '(#\s "system") #t #f
+                (lambda (option name system result)
+                  (unless (member system (systems))
+                    (leave (G_ "'~a' is not a supported system~%") system))
+                  (alist-cons 'system system result)))
+        (option '(#\m "manifest") #t #f
+                (lambda (option name file result)
+                  (alist-cons 'things (packages-of-manifest file) result)))
+        (option '("channel") #t #f
+                (lambda (option name channel result)
+                  (alist-cons 'things (packages-of-channel channel) result)))))
 
 (define (output-paths store thing system)
   "The paths of all outputs of THING, which is a package as a rule, on SYSTEM."
   (define (refuse . _)
-    (raise (formatted-message (G_ "a build would be needed to know it"))))
+    (leave (G_ "its outputs are known only after a build~%")))
 
-  (match (with-build-handler refuse
-           (run-with-store store (lower-object thing system) #:system system))
+  (match (and (or (not (package? thing)) (supported-package? thing system))
+              (with-build-handler refuse
+                (run-with-store store (lower-object thing system) #:system system)))
+    (#f '())
     ;; What a server does not substitute would be owed in vain.
     ((? derivation? derivation)
      (if (substitutable-derivation? derivation)
@@ -73,45 +78,48 @@
          '()))
     ((? string? path) (list path))))
 
+(define (output-paths* store thing system)
+  "As `output-paths`, but empty where THING fails to lower, which is then told."
+  (catch #t
+    (lambda ()
+      (with-error-handling (output-paths store thing system)))
+    (lambda (key . arguments)
+      ;; Where the daemon is gone, this ends the script.
+      (set-build-options store)
+      (unless (eq? key 'quit)
+        (print-exception (current-error-port) #f key arguments))
+      (warning (G_ "~a for ~a is passed over~%")
+               (if (package? thing) (package-full-name thing "@") thing) system)
+      '())))
+
 (define (print-paths store things system)
-  "Prints the paths of THINGS.  One that has none is named, and passed over."
+  "Prints the paths of those of THINGS that exist for SYSTEM, each once."
   (define printed (make-hash-table))
+  (define progress
+    (if (isatty? (current-error-port))
+        (progress-reporter/bar (length things) system)
+        progress-reporter/silent))
 
-  (for-each (lambda (thing)
-              (define paths
-                (catch #t
-                  (lambda ()
-                    (output-paths store thing system))
-                  (lambda (key . arguments)
-                    (warning (G_ "~a is passed over (~a)~%")
-                             (if (package? thing) (package-full-name thing "@") thing)
-                             key)
-                    '())))
-              (for-each (lambda (path)
-                          (unless (hash-ref printed path)
-                            (hash-set! printed path #t)
-                            (format #t "~a~%" path)))
-                        paths))
-            things))
+  (call-with-progress-reporter progress
+    (lambda (report)
+      (for-each (lambda (thing)
+                  (for-each (lambda (path)
+                              (unless (hash-ref printed path)
+                                (hash-set! printed path #t)
+                                (format #t "~a~%" path)))
+                            (output-paths* store thing system))
+                  (report))
+                things))))
 
-(define (supported? thing system)
-  (or (not (package? thing)) (supported-package? thing system)))
-
-(let* ((given (args-fold (cdr (command-line)) options
-                         (lambda (option name . _)
-                           (leave (G_ "~a: unrecognized option~%") name))
-                         (lambda (argument . _)
-                           (leave (G_ "~a: extraneous argument~%") argument))
-                         '()))
+(let* ((given (parse-command-line (cdr (command-line)) options '(())
+                                  #:build-options? #f))
        (values-of (lambda (key)
                     (filter-map (match-lambda
                                   ((name . value) (and (eq? name key) value)))
                                 (reverse given))))
-       (things (append (append-map packages-of-manifest (values-of 'manifest))
-                       (append-map packages-of-channel (values-of 'channel))))
-       (things (if (or (assq 'manifest given) (assq 'channel given))
-                   things
-                   (all-packages)))
+       (things (match (values-of 'things)
+                 (() (all-packages))
+                 (lists (concatenate lists))))
        (systems (match (values-of 'system)
                   (() (list (%current-system)))
                   (systems systems))))
@@ -119,7 +127,5 @@
   (parameterize ((%graft? #f))
     (for-each (lambda (system)
                 (with-store store
-                  (print-paths store
-                               (filter (lambda (thing) (supported? thing system)) things)
-                               system)))
+                  (print-paths store things system)))
               systems)))
