@@ -13,12 +13,19 @@ pub struct Answer {
     pub targets: Vec<Target>,
 }
 
-/// A figure beside the most that it should be.
+/// A figure beside the most or the least that it should be.
 pub struct Target {
     figure: String,
     measured: f64,
     limit: f64,
     unit: &'static str,
+    bound: Bound,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Bound {
+    AtMost,
+    AtLeast,
 }
 
 impl Target {
@@ -33,6 +40,19 @@ impl Target {
             measured,
             limit,
             unit,
+            bound: Bound::AtMost,
+        }
+    }
+
+    pub fn at_least(
+        figure: impl Into<String>,
+        measured: f64,
+        limit: f64,
+        unit: &'static str,
+    ) -> Self {
+        Self {
+            bound: Bound::AtLeast,
+            ..Self::at_most(figure, measured, limit, unit)
         }
     }
 }
@@ -46,13 +66,18 @@ pub fn summary<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> String {
             measured,
             limit,
             unit,
+            bound,
         } = target;
-        let met = if measured <= limit { "met" } else { "not met" };
+        let (sign, is_met) = match bound {
+            Bound::AtMost => ("≤", measured <= limit),
+            Bound::AtLeast => ("≥", measured >= limit),
+        };
+        let met = if is_met { "met" } else { "not met" };
         let measured = short(*measured);
         let limit = short(*limit);
         let _ = writeln!(
             text,
-            "| {figure} | {measured}{unit} | ≤ {limit}{unit} | {met} |"
+            "| {figure} | {measured}{unit} | {sign} {limit}{unit} | {met} |"
         );
     }
     text

@@ -112,7 +112,9 @@ fn on(
                 target("its floor", car / floor, 1.5);
             }
             if let (MOST_FOR_RECIPE, Some(recipe)) = (size, recipe) {
-                target("the prototype's recipe", car / recipe, 1.0 / 300.0);
+                let size = grouped(size);
+                let figure = format!("(a) the prototype's recipe / 30 items, beside {size}");
+                targets.push(Target::at_least(figure, recipe / car, 300.0, " ×"));
             }
         }
         times.row(&[
