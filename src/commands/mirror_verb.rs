@@ -5,9 +5,10 @@ use super::open::{open_node, publishing};
 use super::prune::lists_pruned;
 use crate::cli::{GcArgs, GlobalArgs, List, MirrorArgs, PublishArgs, VariantArgs};
 use crate::guix::UpstreamClient;
+use crate::ipfs::cid::Cid;
 use crate::mirror::{
     Closure, Exit, Failure, ItemFilter, ItemSelection, MirrorRequest, MirrorSummary, Pauses, Plan,
-    RetentionRule, RunLimits, SkipKind, Skipped, mirror, preview,
+    RetentionRule, RunLimits, SkipKind, Skipped, count_narinfos, mirror, preview,
 };
 use crate::node::{DryRun, Node};
 use crate::publication::Tree;
@@ -83,7 +84,11 @@ impl MirrorVerb<'_> {
         }
         let mirrored = mirror(&*node, &request, report);
         let summary = mirrored.map_err(Failure::of_own_tree)?;
-        if self.publish.metrics.is_some() {
+        if let Some(metrics) = &self.publish.metrics {
+            // Nothing else changes it; the file keeps it.
+            if summary.result.published || !metrics.exists() {
+                note_tree(&*node, summary.root, self.global.jobs, report);
+            }
             self.note_figures(&*node, &summary, report);
         }
         let exit = self.report_summary(&*node, &summary, report);
@@ -115,13 +120,11 @@ impl MirrorVerb<'_> {
         // An offline node tells nothing of a record, which has the lifetime it was given.
         let given = Timestamp::from(SystemTime::now()).after(self.publish.record_lifetime);
         let record_end = told.or(summary.result.published.then_some(given));
-        let tree_bytes = Tree::new(node, summary.root).whole().ok();
         report.note(|figures| {
             figures.bytes = Some(summary.result.bytes);
             figures.missing = Some(missing);
             figures.refused = Some(refused);
             figures.owed = Some(summary.owed);
-            figures.tree_bytes = tree_bytes.map(|whole| whole.size);
             figures.record_end = record_end;
             if let Some(outcome) = &summary.prune {
                 figures.note_pruned(outcome);
@@ -173,6 +176,16 @@ impl MirrorVerb<'_> {
         });
         exit
     }
+}
+
+/// Takes note of the size of the tree, for `--metrics`.
+pub fn note_tree(node: &dyn Node, root: Cid, jobs: u16, report: &Report) {
+    let whole = Tree::new(node, root).whole().ok();
+    let narinfos = count_narinfos(node, root, jobs).ok();
+    report.note(|figures| {
+        figures.tree_bytes = whole.map(|whole| whole.size);
+        figures.narinfos = narinfos.map(|count| count.entries);
+    });
 }
 
 /// Returns true for an item that something is wrong with; others may come.

@@ -1,6 +1,7 @@
 //! `remove`: takes items out again.
 
 use super::gc::collect_after;
+use super::mirror_verb::note_tree;
 use super::open::{open_node, publishing};
 use crate::cli::{GlobalArgs, RemoveArgs};
 use crate::mirror::{Exit, Failure, ReferencedItems, RemovalRequest, remove};
@@ -24,6 +25,9 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
     let removed = remove(&*node, &request, report);
     let summary = removed.map_err(Failure::of_own_tree)?;
     report.note(|figures| figures.removed = Some(summary.removed.len()));
+    if args.publish.metrics.is_some() {
+        note_tree(&*node, summary.root, global.jobs, report);
+    }
     for skipped in &summary.skipped {
         report.error(&format!("{}: {}", skipped.item, skipped.reason), None);
     }

@@ -50,6 +50,7 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs, report: &Report) -> Result<Ex
             repair(&*node, &request, found, report)?
         }
     };
+    report.note(|figures| figures.narinfos = Some(summary.report.narinfos));
     report_repair(&summary, report);
     report_check(&summary, args.repair, report);
     report.summary_json(&Summary {

@@ -5,8 +5,10 @@
 //! estimate for a million is mostly off by less than one in a hundred, and by a few
 //! where the blocks come over a network.
 
+use super::failure::Failure;
 use crate::ipfs::cid::Cid;
 use crate::ipfs::directory::{Child, DirectoryNode, Shard};
+use crate::node::Node;
 use crate::publication::{PublicationError, Tree};
 use crate::util::parallel;
 use serde::Serialize;
@@ -81,6 +83,15 @@ struct Tally {
     /// The shards that were not read.
     unread: u64,
     sample: Vec<(String, Cid)>,
+}
+
+/// The number of narinfos of a root that the node holds.
+///
+/// # Errors
+/// A directory that is read for it is not whole.
+pub fn count_narinfos(node: &dyn Node, root: Cid, jobs: u16) -> Result<Count, Failure> {
+    let tree = Tree::new(node, root);
+    Ok(survey(&tree, &root, jobs, |name| name.ends_with(".narinfo"))?.count)
 }
 
 /// Counts the entries of a directory whose names are `counted`, on a few threads.

@@ -47,7 +47,7 @@ mod verification;
 
 pub use collection::{CollectionSummary, collect};
 pub use contents::{MirrorContents, MirrorReader};
-pub use counts::Count;
+pub use counts::{Count, count_narinfos};
 pub use damage::DamagedPart;
 pub use failure::{Exit, Failure};
 pub use init::{Beginning, InitRequest, InitSummary, initialize};

@@ -25,6 +25,8 @@ pub struct RunFigures {
     pub owed: Option<usize>,
     /// Cumulative size of the root, in bytes.
     pub tree_bytes: Option<u64>,
+    /// Narinfos of the root.
+    pub narinfos: Option<u64>,
     /// The end of the record's validity.
     pub record_end: Option<Timestamp>,
     /// The time until the items to mirror were known.
@@ -37,5 +39,6 @@ impl RunFigures {
         self.pruned = Some(outcome.pruned);
         self.pruned_bytes = Some(outcome.pruned_bytes);
         self.tree_bytes = Some(outcome.kept_bytes);
+        self.narinfos = Some(outcome.kept as u64);
     }
 }

@@ -16,11 +16,12 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// Figures that a failed run does not know, and that stay as an earlier one left them.
-const KEPT: [&str; 4] = [LAST_SUCCESS, OWED, TREE_BYTES, RECORD_END];
+const KEPT: [&str; 5] = [LAST_SUCCESS, OWED, TREE_BYTES, NARINFOS, RECORD_END];
 
 const LAST_SUCCESS: &str = "guix_ipfs_last_success_timestamp_seconds";
 const OWED: &str = "guix_ipfs_owed_items";
 const TREE_BYTES: &str = "guix_ipfs_tree_bytes";
+const NARINFOS: &str = "guix_ipfs_narinfos";
 const RECORD_END: &str = "guix_ipfs_record_end_timestamp_seconds";
 
 /// The run that the figures are about.
@@ -158,6 +159,11 @@ fn gauges(
             TREE_BYTES,
             "The cumulative size of the published root.",
             figures.tree_bytes.map(|bytes| bytes as f64),
+        ),
+        Gauge::new(
+            NARINFOS,
+            "Narinfos of the published root, estimated where there are many.",
+            figures.narinfos.map(|count| count as f64),
         ),
         Gauge::new(
             RECORD_END,

@@ -74,6 +74,7 @@ fn every_run_leaves_its_figures(node: &TestNode) {
     assert!(of(&first, "added_bytes ") > 1000.0);
     let owed = of(&first, "owed_items ");
     assert!(of(&first, "tree_bytes ") > of(&first, "added_bytes "));
+    assert_eq!(of(&first, "narinfos "), mirror.list().len() as f64);
     let success = of(&first, "last_success_timestamp_seconds ");
     assert!((began..=seconds()).contains(&success));
     let last_run = "last_run_timestamp_seconds command=\"sync\"";
@@ -95,6 +96,7 @@ fn every_run_leaves_its_figures(node: &TestNode) {
     assert!(of(&failed, last_run) > of(&failed, "last_success_timestamp_seconds "));
     assert_eq!(of(&failed, "tree_bytes "), of(&first, "tree_bytes "));
     assert_eq!(of(&failed, "owed_items "), owed);
+    assert_eq!(of(&failed, "narinfos "), of(&first, "narinfos "));
     assert!(!failed.contains_key("guix_ipfs_added_bytes "), "{failed:?}");
 
     // An item that nobody has, and one that is taken out.
@@ -108,6 +110,15 @@ fn every_run_leaves_its_figures(node: &TestNode) {
     with_metrics(&mirror, &format!("add {}", new.hash), &file).exits(0);
     with_metrics(&mirror, &format!("remove {}", new.hash), &file).exits(0);
     assert_eq!(of(&figures(&file, "guix-ipfs"), "removed_items "), 1.0);
+
+    let before = of(&figures(&file, "guix-ipfs"), "tree_bytes ");
+    let prune = format!("prune --max-size {}", before - 1.0);
+    with_metrics(&mirror, &prune, &file).exits(0);
+    let pruned = figures(&file, "guix-ipfs");
+    assert!(of(&pruned, "pruned_items ") >= 1.0);
+    let bytes = of(&pruned, "tree_bytes ");
+    assert_eq!(bytes + of(&pruned, "pruned_bytes "), before);
+    assert_eq!(of(&pruned, "narinfos "), mirror.list().len() as f64);
 
     // A dry run is none.
     let before = std::fs::read(&file).unwrap();

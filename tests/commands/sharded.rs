@@ -51,7 +51,7 @@ fn add(mirror: &Mirror, items: &[Item], options: &str) {
 
 /// The root that a real `ipfs add -r` gives where there is one, or the same tree
 /// made at once.
-fn add_r(node: &TestNode, tree: &Files, version: CidVersion) -> String {
+pub fn add_r(node: &TestNode, tree: &Files, version: CidVersion) -> String {
     let made = root_of(tree, version);
     if node.is_kubo() {
         let folder = tempfile::tempdir().unwrap();
