@@ -12,6 +12,7 @@
 ;; derivation, which is written to the store. `guix gc` removes the derivations again.
 
 (use-modules (gnu packages)
+             ((gnu packages commencement) #:select (%final-inputs))
              (guix channels)
              (guix derivations)
              (guix describe)
@@ -29,6 +30,10 @@
              (ice-9 match)
              (srfi srfi-1)
              (srfi srfi-37))
+
+(define (everything system)
+  "All public packages, and those that no module exports and each build on SYSTEM needs."
+  (append (all-packages) (map second (%final-inputs system))))
 
 (define (packages-of-manifest file)
   "The packages of the manifest in FILE, with those that they propagate."
@@ -111,15 +116,19 @@
                   (report))
                 things))))
 
+(define (refuse-argument argument _)
+  (leave (G_ "~a: extraneous argument~%") argument))
+
 (let* ((given (parse-command-line (cdr (command-line)) options '(())
-                                  #:build-options? #f))
+                                  #:build-options? #f
+                                  #:argument-handler refuse-argument))
        (values-of (lambda (key)
                     (filter-map (match-lambda
                                   ((name . value) (and (eq? name key) value)))
                                 (reverse given))))
-       (things (match (values-of 'things)
-                 (() (all-packages))
-                 (lists (concatenate lists))))
+       (things-for (match (values-of 'things)
+                     (() everything)
+                     (lists (const (concatenate lists)))))
        (systems (match (values-of 'system)
                   (() (list (%current-system)))
                   (systems systems))))
@@ -127,5 +136,5 @@
   (parameterize ((%graft? #f))
     (for-each (lambda (system)
                 (with-store store
-                  (print-paths store things system)))
+                  (print-paths store (things-for system) system)))
               systems)))
