@@ -4,7 +4,7 @@ use super::options::Cli;
 use clap::{Arg, Command, CommandFactory};
 
 /// The options that `-h` shows of a verb.
-const EVERYDAY: [&str; 20] = [
+const EVERYDAY: [&str; 23] = [
     "api",
     "key",
     "verbose",
@@ -25,6 +25,9 @@ const EVERYDAY: [&str; 20] = [
     "repair",
     "to",
     "key_file",
+    "keep_for",
+    "max_size",
+    "force",
 ];
 
 /// The command line as a whole: `--help`, the man page, the completions and the

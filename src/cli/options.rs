@@ -69,8 +69,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Remove what nothing pins from the node
     ///
-    /// What the mirror does not hold any more takes room until then. Only what is pinned
-    /// stays, whoever stored it.
+    /// Blocks that the mirror does not hold any more take room until then. Only those that
+    /// are pinned stay, whoever stored them.
     Gc,
     /// Take the mirror, with its name, to another node
     Move(MoveArgs),
@@ -219,14 +219,14 @@ pub struct PruneArgs {
     #[command(flatten)]
     pub retention: RetentionArgs,
     /// Print the items that would go, and what would be left, and stop
-    #[arg(short = 'n', long = "dry-run")]
-    pub preview: bool,
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
     /// Believe the clock, and go on even where nothing would be left
     ///
     /// Without it two days that are more than a year apart, with nothing wanted between
     /// them, count as one day apart: a clock that is wrong lets nothing go.
-    #[arg(long = "force")]
-    pub forced: bool,
+    #[arg(long)]
+    pub force: bool,
     /// Options of collecting.
     #[command(flatten)]
     pub collecting: GcArgs,

@@ -231,7 +231,7 @@ pub struct VariantArgs {
 /// Options about the items that are kept.
 #[derive(Clone, Debug, Args)]
 pub struct RetentionArgs {
-    /// Keep the items that were wanted within this time, such as 90d
+    /// Keep items wanted within this time, such as 90d
     ///
     /// An item is wanted on the days on which a farm or a list names it, or a person. All
     /// that these refer to stays, too. From 1d to 365d; whole days count.
@@ -242,10 +242,11 @@ pub struct RetentionArgs {
         value_parser = keep_for
     )]
     pub keep_for: Option<Duration>,
-    /// Let go of what was wanted longest ago until the tree has this size, such as 200G
+    /// Keep no more than this size, such as 200G
     ///
-    /// Its cumulative size, as `guix-ipfs resolve --long` tells it. In bytes, or with K, M,
-    /// G, T (powers of 1024).
+    /// Items that were wanted longest ago go first. The size is the tree's cumulative size,
+    /// as `guix-ipfs resolve --long` tells it. In bytes, or with K, M, G, T (powers of
+    /// 1024).
     #[arg(long, value_name = "SIZE", env = "GUIX_IPFS_MAX_SIZE", value_parser = size)]
     pub max_size: Option<u64>,
 }

@@ -40,7 +40,7 @@ fn publishing(command: &Command) -> Option<(&'static str, &PublishArgs)> {
         Command::Add(args) => Some(("add", &args.publish)),
         Command::Init(args) => Some(("init", &args.publish)),
         Command::Move(args) => Some(("move", &args.publish)),
-        Command::Prune(args) if args.preview => None,
+        Command::Prune(args) if args.dry_run => None,
         Command::Prune(args) => Some(("prune", &args.publish)),
         Command::Remove(args) => Some(("remove", &args.publish)),
         Command::Verify(args) => Some(("verify", &args.publish)),

@@ -8,10 +8,9 @@ use crate::guix::UpstreamClient;
 use crate::ipfs::cid::Cid;
 use crate::mirror::{
     Closure, Exit, Failure, ItemFilter, ItemSelection, MirrorRequest, MirrorSummary, Pauses, Plan,
-    RetentionRule, RunLimits, SkipKind, Skipped, count_narinfos, mirror, preview,
+    RetentionRule, RunLimits, SkipKind, Skipped, mirror, preview, tree_size,
 };
 use crate::node::{DryRun, Node};
-use crate::publication::Tree;
 use crate::report::{
     CollectedResult, DryRunResult, Loudness, Report, Summary, bytes, items, report_given_up,
     report_pruned, report_skipped,
@@ -84,11 +83,8 @@ impl MirrorVerb<'_> {
         }
         let mirrored = mirror(&*node, &request, report);
         let summary = mirrored.map_err(Failure::of_own_tree)?;
-        if let Some(metrics) = &self.publish.metrics {
-            // Nothing else changes it; the file keeps it.
-            if summary.result.published || !metrics.exists() {
-                note_tree(&*node, summary.root, self.global.jobs, report);
-            }
+        if self.publish.metrics.is_some() {
+            note_tree(&*node, summary.root, self.global.jobs, report);
             self.note_figures(&*node, &summary, report);
         }
         let exit = self.report_summary(&*node, &summary, report);
@@ -180,12 +176,10 @@ impl MirrorVerb<'_> {
 
 /// Takes note of the size of the tree, for `--metrics`.
 pub fn note_tree(node: &dyn Node, root: Cid, jobs: u16, report: &Report) {
-    let whole = Tree::new(node, root).whole().ok();
-    let narinfos = count_narinfos(node, root, jobs).ok();
-    report.note(|figures| {
-        figures.tree_bytes = whole.map(|whole| whole.size);
-        figures.narinfos = narinfos.map(|count| count.entries);
-    });
+    // What a node does not tell stays as an earlier run left it.
+    if let Ok(size) = tree_size(node, root, jobs) {
+        report.note(|figures| figures.note_tree(size.bytes, size.narinfos.entries));
+    }
 }
 
 /// Returns true for an item that something is wrong with; others may come.

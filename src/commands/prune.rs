@@ -18,8 +18,8 @@ pub fn run(global: &GlobalArgs, args: &PruneArgs, report: &Report) -> Result<Exi
         key: global.key.clone(),
         terms: PruneTerms {
             rule,
-            is_forced: args.forced,
-            listing: args.preview || lists_pruned(global),
+            is_forced: args.force,
+            listing: args.dry_run || lists_pruned(global),
             is_scheduled: false,
             now: SystemTime::now(),
             jobs: global.jobs,
@@ -27,7 +27,7 @@ pub fn run(global: &GlobalArgs, args: &PruneArgs, report: &Report) -> Result<Exi
         publishing: publishing(&args.publish, report)?,
     };
     let node = open_node(global)?;
-    if args.preview {
+    if args.dry_run {
         let previewed = preview_prune(&DryRun(&*node), &request, report);
         let summary = previewed.map_err(Failure::of_own_tree)?;
         print_pruned(report, &summary.outcome);
@@ -46,7 +46,7 @@ pub fn run(global: &GlobalArgs, args: &PruneArgs, report: &Report) -> Result<Exi
     report.note(|figures| figures.note_pruned(&summary.outcome));
     report.status(&format!(
         "/ipns/{} points to /ipfs/{}",
-        summary.name, summary.root
+        summary.change.name, summary.change.root
     ));
     let collected = match summary.outcome.pruned {
         0 => None,

@@ -26,7 +26,7 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
     let summary = removed.map_err(Failure::of_own_tree)?;
     report.note(|figures| figures.removed = Some(summary.removed.len()));
     if args.publish.metrics.is_some() {
-        note_tree(&*node, summary.root, global.jobs, report);
+        note_tree(&*node, summary.change.root, global.jobs, report);
     }
     for skipped in &summary.skipped {
         report.error(&format!("{}: {}", skipped.item, skipped.reason), None);
@@ -36,8 +36,8 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
         "removed {}, {} files; /ipns/{} points to /ipfs/{}",
         items(summary.removed.len()),
         summary.files,
-        summary.name,
-        summary.root
+        summary.change.name,
+        summary.change.root
     ));
     report.summary_json(&Summary {
         command: "remove",

@@ -1,7 +1,7 @@
 //! The contents of a mirror, one's own or another's. That of others is read over the
 //! network, and no more of it than the question takes.
 
-use super::counts::{Count, survey};
+use super::counts::{Count, survey, survey_narinfos};
 use super::failure::Failure;
 use super::inspect::Target;
 use super::json;
@@ -109,7 +109,7 @@ impl<'n> MirrorReader<'n> {
         let root = &tree.root;
         let block = Blocks::get(tree, root).map_err(PublicationError::Node);
         let block = self.reading("the root", block)?;
-        let counted = survey(tree, root, *jobs, |name| name.ends_with(".narinfo"));
+        let counted = survey_narinfos(tree, *jobs);
         let narinfos = self.reading("the narinfos", counted)?;
         let nars = self.nars()?;
         let signers = signers(tree, *jobs, narinfos.sample);

@@ -85,13 +85,30 @@ struct Tally {
     sample: Vec<(String, Cid)>,
 }
 
-/// The number of narinfos of a root that the node holds.
+/// The size of a mirror.
+#[derive(Clone, Copy, Debug)]
+pub struct TreeSize {
+    /// Cumulative size in bytes.
+    pub bytes: u64,
+    /// The number of narinfos.
+    pub narinfos: Count,
+}
+
+/// The size of a mirror with this root, which the node holds.
 ///
 /// # Errors
 /// A directory that is read for it is not whole.
-pub fn count_narinfos(node: &dyn Node, root: Cid, jobs: u16) -> Result<Count, Failure> {
+pub fn tree_size(node: &dyn Node, root: Cid, jobs: u16) -> Result<TreeSize, Failure> {
     let tree = Tree::new(node, root);
-    Ok(survey(&tree, &root, jobs, |name| name.ends_with(".narinfo"))?.count)
+    Ok(TreeSize {
+        bytes: tree.whole()?.size,
+        narinfos: survey_narinfos(&tree, jobs)?.count,
+    })
+}
+
+/// Counts the narinfos of a root.
+pub fn survey_narinfos(tree: &Tree, jobs: u16) -> Result<Survey, PublicationError> {
+    survey(tree, &tree.root, jobs, |name| name.ends_with(".narinfo"))
 }
 
 /// Counts the entries of a directory whose names are `counted`, on a few threads.

@@ -25,6 +25,7 @@ mod ledger;
 mod listing;
 mod lookup;
 mod move_failure;
+mod name_change;
 mod nar_check;
 mod nar_index;
 mod narinfos;
@@ -47,7 +48,7 @@ mod verification;
 
 pub use collection::{CollectionSummary, collect};
 pub use contents::{MirrorContents, MirrorReader};
-pub use counts::{Count, count_narinfos};
+pub use counts::{Count, TreeSize, tree_size};
 pub use damage::DamagedPart;
 pub use failure::{Exit, Failure};
 pub use init::{Beginning, InitRequest, InitSummary, initialize};
@@ -59,6 +60,7 @@ pub use ledger::{
 };
 pub use lookup::PlannedItem;
 pub use move_failure::MoveFailure;
+pub use name_change::NameChange;
 pub use nar_check::Depth;
 pub use observer::{DownloadProgress, Event, Observer, RunProgress};
 pub use plan::Plan;

@@ -25,7 +25,7 @@ pub struct PublishedNarinfo {
 impl PublishedNarinfo {
     /// The store hash in its name, if there is one.
     pub fn hash(&self) -> Option<HashPart> {
-        self.name.strip_suffix(".narinfo")?.parse().ok()
+        item_of(&self.name)
     }
 
     /// Reads the narinfos that these entries stand for, together.
@@ -59,6 +59,11 @@ impl PublishedNarinfo {
             });
         Ok(Self { name, narinfo })
     }
+}
+
+/// The item that a name in the root stands for, if it is that of a narinfo.
+pub fn item_of(name: &str) -> Option<HashPart> {
+    name.strip_suffix(".narinfo")?.parse().ok()
 }
 
 /// The name of an item's narinfo in the root.

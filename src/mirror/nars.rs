@@ -6,7 +6,7 @@ use crate::ipfs::directory::{Entry, LostShard};
 use crate::publication::{Damage, PublicationError, Tree, join};
 
 /// The directory that every nar lies in.
-const NAR: &str = "nar";
+pub const NAR: &str = "nar";
 
 /// A nar that can be found.
 #[derive(Clone, Debug)]

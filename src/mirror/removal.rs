@@ -3,19 +3,18 @@
 use super::announcing::announce;
 use super::failure::Failure;
 use super::items::ItemRef;
-use super::json;
 use super::keys::no_key;
 use super::ledger::{Ledger, LedgerChanges, RemovedItem};
+use super::name_change::NameChange;
 use super::narinfos::{self, PublishedNarinfo, nar_paths, narinfo_name};
 use super::nars;
 use super::observer::{Event, Observer};
 use super::skipped::{SkipReason, Skipped};
 use crate::guix::{HashPart, NarPath, Narinfo};
-use crate::ipfs::cid::Cid;
 use crate::node::Node;
 use crate::publication::{
-    Committed, Engine, LedgerFiles, PublicationView, Publisher, PublisherOptions, Stage, Tree,
-    adopt_damaged, publish_with_rebase, remove as remove_files,
+    Engine, LedgerFiles, PublicationView, Publisher, PublisherOptions, Stage, Tree, adopt_damaged,
+    publish_with_rebase, remove as remove_files,
 };
 use crate::util::timestamp::Timestamp;
 use serde::Serialize;
@@ -51,18 +50,9 @@ pub enum ReferencedItems {
 /// The result of a removal.
 #[derive(Debug, Serialize)]
 pub struct RemovalSummary {
-    /// The node's name of the key.
-    pub key: String,
-    /// The IPNS name.
-    pub name: String,
-    /// The root that the name points to now.
-    #[serde(serialize_with = "json::text")]
-    pub root: Cid,
-    /// The root that it pointed to before.
-    #[serde(serialize_with = "json::text")]
-    pub before: Cid,
-    /// A root was published.
-    pub published: bool,
+    /// The effect on the name.
+    #[serde(flatten)]
+    pub change: NameChange,
     /// The items that were removed, by their store paths where those are known.
     pub removed: Vec<String>,
     /// The number of their files.
@@ -107,11 +97,7 @@ pub fn remove(
         observer.notify(Event::RemovalsForgotten(removal.forgotten));
     }
     Ok(RemovalSummary {
-        key: publisher.view.key.name.clone(),
-        name: publisher.view.key.id.clone(),
-        root: base.root,
-        before,
-        published: committed == Committed::Published,
+        change: NameChange::new(&publisher.view.key, before, base.root, committed),
         files: removal.paths.len(),
         removed: removal.removed.into_iter().map(|(_, path)| path).collect(),
         skipped: removal.skipped,

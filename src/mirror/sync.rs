@@ -6,13 +6,13 @@ use super::announcing::announce;
 use super::failure::{Exit, Failure};
 use super::fetch::{FailedNars, Fetcher};
 use super::json;
-use super::ledger::{Ledger, OwedItem, RetentionRule};
+use super::ledger::{Ledger, OwedItem};
 use super::lookup::NarinfoLookup;
 use super::observer::{Event, Observer};
 use super::plan::Plan;
 use super::record::{RunEnd, RunRecord, RunReport};
 use super::request::{ItemSelection, MirrorRequest};
-use super::retention::{PruneOutcome, PruneTerms, is_due, prune_beside};
+use super::retention::{PruneOutcome, prune_if_due};
 use super::run::{MirrorRun, RunResult, RunTerms};
 use super::schedule::Budget;
 use super::selection::{PlanContext, Selection};
@@ -222,33 +222,6 @@ fn record_end(
     };
     let committed = publish_with_rebase(publisher, base, tree, Engine::Car, work)?;
     Ok((committed, report))
-}
-
-/// Lets go of the items that the rule of the run does not keep, once a day. Not where a
-/// farm's list could not be read: what it names would look as if nobody wanted it.
-fn prune_if_due(
-    publisher: &Publisher,
-    base: &mut Base,
-    tree: &Tree,
-    request: &MirrorRequest,
-    record: &RunRecord,
-    observer: &dyn Observer,
-) -> Result<Option<(Committed, PruneOutcome)>, Failure> {
-    let rule = request.retention.filter(|rule| !rule.keeps_all());
-    let is_due = |rule: &RetentionRule| is_due(&record.ledger.retention, rule, record.now);
-    let Some(rule) = rule.filter(|rule| !record.is_partial && is_due(rule)) else {
-        return Ok(None);
-    };
-    let terms = PruneTerms {
-        rule,
-        is_forced: false,
-        listing: request.lists_pruned,
-        is_scheduled: true,
-        now: request.now,
-        jobs: request.jobs,
-    };
-    let _shown = observer.waiting("looking for items to let go of");
-    prune_beside(publisher, base, tree, &terms).map(Some)
 }
 
 /// Plans what [`mirror`] would do, and changes nothing.

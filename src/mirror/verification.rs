@@ -216,7 +216,7 @@ fn published(tree: &Tree, jobs: u16) -> Result<ItemSet, Failure> {
 
 /// The item that a narinfo's name stands for.
 fn item_of(name: &str) -> Option<ItemRef> {
-    let hash = name.strip_suffix(".narinfo")?.parse().ok()?;
+    let hash = narinfos::item_of(name)?;
     let label = name.to_owned();
     Some(ItemRef { hash, label })
 }

@@ -34,11 +34,16 @@ pub struct RunFigures {
 }
 
 impl RunFigures {
+    /// Takes note of the size of the tree.
+    pub fn note_tree(&mut self, bytes: u64, narinfos: u64) {
+        self.tree_bytes = Some(bytes);
+        self.narinfos = Some(narinfos);
+    }
+
     /// Takes note of a prune.
     pub fn note_pruned(&mut self, outcome: &PruneOutcome) {
         self.pruned = Some(outcome.pruned);
         self.pruned_bytes = Some(outcome.pruned_bytes);
-        self.tree_bytes = Some(outcome.kept_bytes);
-        self.narinfos = Some(outcome.kept as u64);
+        self.note_tree(outcome.kept_bytes, outcome.kept as u64);
     }
 }

@@ -25,9 +25,9 @@ pub fn report_pruned(report: &Report, outcome: &PruneOutcome) {
         report.verbose(&line(item));
     }
     report.status(&match outcome.pruned {
-        0 => format!("nothing to prune; {} are left", items(outcome.kept)),
+        0 => format!("nothing to prune; kept {}", items(outcome.kept)),
         pruned => format!(
-            "pruned {}, {}; {}, {} are left",
+            "pruned {}, {}; kept {}, {}",
             items(pruned),
             bytes(outcome.pruned_bytes),
             items(outcome.kept),

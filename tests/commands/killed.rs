@@ -2,7 +2,7 @@
 
 use crate::support::{Mirror, Proxy, TestNode, Upstream, fixture_roots, item, root_of, tree_of};
 use guix_ipfs::ipfs::cid::CidVersion;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 on_both_nodes!(
@@ -37,16 +37,8 @@ fn killed_at_any_call(node: &TestNode, graft: &str) {
     for n in 1..=calls {
         let key = format!("--key killed-{n}");
         let mut command = mirror.command(&format!("sync {key} {options}"));
-        let mut sync = command.stderr(Stdio::null()).spawn().unwrap();
-        let start = Instant::now();
-        while proxy.seen() < n && start.elapsed() < Duration::from_secs(20) {
-            if sync.try_wait().unwrap().is_some() {
-                break;
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        sync.kill().unwrap();
-        sync.wait().unwrap();
+        let sync = command.stderr(Stdio::null()).spawn().unwrap();
+        kill_at_call(sync, &proxy, n);
         let published = whatever_is_published_is_whole(node, &mirror, &key);
         upstream.asked();
         mirror.run(&format!("sync {key} {options}")).silently();
@@ -56,6 +48,19 @@ fn killed_at_any_call(node: &TestNode, graft: &str) {
         proxy.calls();
     }
     staging_is_gone(node);
+}
+
+/// Kills a run when the node has seen its n-th call, if it does not end before.
+pub fn kill_at_call(mut run: Child, proxy: &Proxy, n: usize) {
+    let start = Instant::now();
+    while proxy.seen() < n && start.elapsed() < Duration::from_secs(20) {
+        if run.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    run.kill().unwrap();
+    run.wait().unwrap();
 }
 
 /// Fails the test when a pin without a name is left.

@@ -1,11 +1,12 @@
 //! A move that is killed in the middle, and gone on with.
 
+use crate::killed::kill_at_call;
 use crate::support::{Item, Mirror, Proxy, TestNode, Upstream, item, root_of, tree_of};
 use guix_ipfs::ipfs::cid::CidVersion;
 use guix_ipfs::node::Node;
 use guix_ipfs::node::local::LocalNode;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 on_both_nodes!(killed_at_any_moment_a_move_is_gone_on_with);
 
@@ -163,16 +164,8 @@ fn killed_at_any_call(setting: &Setting, proxy: &Proxy, from: &str, to: &str) {
         let key = format!("killed-{n}");
         setting.publish(&key);
         proxy.calls();
-        let mut moving = setting.start(&setting.arguments(from, to, &key));
-        let start = Instant::now();
-        while proxy.seen() < n && start.elapsed() < Duration::from_secs(20) {
-            if moving.try_wait().unwrap().is_some() {
-                break;
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        moving.kill().unwrap();
-        moving.wait().unwrap();
+        let moving = setting.start(&setting.arguments(from, to, &key));
+        kill_at_call(moving, proxy, n);
         setting.goes_on(&key);
     }
 }

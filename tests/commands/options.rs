@@ -25,10 +25,10 @@ fn options() -> Vec<(Arg, Vec<String>)> {
         let name = verb.get_name().to_owned();
         let own = verb.get_arguments().filter(is_own);
         for arg in own.filter(|arg| !arg.is_positional()) {
-            match options
-                .iter_mut()
-                .find(|(known, _)| known.get_id() == arg.get_id())
-            {
+            // One name may mean different things to two verbs.
+            let is_same =
+                |known: &Arg| known.get_id() == arg.get_id() && known.get_help() == arg.get_help();
+            match options.iter_mut().find(|(known, _)| is_same(known)) {
                 Some((_, verbs)) => verbs.push(name.clone()),
                 None => options.push((arg.clone(), vec![name.clone()])),
             }

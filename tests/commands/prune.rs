@@ -1,11 +1,11 @@
 //! `prune`, and the same as options of `sync`, as a person calls them.
 
+use crate::killed::kill_at_call;
 use crate::sharded::add_r;
 use crate::support::{Item, Mirror, Proxy, TestNode, Upstream, item, root_of, tree_of};
 use guix_ipfs::ipfs::cid::CidVersion;
 use serde_json::Value;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 on_both_nodes!(
     a_dry_run_names_what_would_go_and_what_would_be_left,
@@ -194,16 +194,8 @@ fn killed_at_any_call_it_loses_nothing_that_stays(node: &TestNode) {
         node.publish(&key, &root);
         proxy.calls();
         let mut command = mirror.command(&prune(&key));
-        let mut prune_run = command.stderr(Stdio::null()).spawn().unwrap();
-        let start = Instant::now();
-        while proxy.seen() < n && start.elapsed() < Duration::from_secs(20) {
-            if prune_run.try_wait().unwrap().is_some() {
-                break;
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        prune_run.kill().unwrap();
-        prune_run.wait().unwrap();
+        let run = command.stderr(Stdio::null()).spawn().unwrap();
+        kill_at_call(run, &proxy, n);
         node.collect_garbage();
         let resolved = mirror.run(&format!("resolve --key {key}")).exits(0).out;
         let resolved = resolved.trim().strip_prefix("/ipfs/").unwrap().to_owned();

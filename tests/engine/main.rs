@@ -15,6 +15,9 @@ mod through_call;
 mod endless;
 mod farm;
 mod faulty;
+#[allow(dead_code)]
+#[path = "../model/killed.rs"]
+mod killed;
 mod listing;
 mod owed;
 mod progress;
@@ -44,23 +47,28 @@ fn limits() -> ConnectionLimits {
     }
 }
 
-/// Mirrors as soon as the lock is free: while another test starts a process, that one
-/// holds the open lock files of this one, too.
-fn mirror_when_free(
-    node: &dyn Node,
-    request: &MirrorRequest,
-    observer: &dyn Observer,
-) -> Result<MirrorSummary, Failure> {
+/// Runs something as soon as the lock is free: while another test starts a process, that
+/// one holds the open lock files of this one, too.
+fn when_free<T>(mut run: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match mirror(node, request, observer) {
+        match run() {
             Err(failure) if failure.is_silent() && tries < 200 => {
                 std::thread::sleep(Duration::from_millis(20));
             }
             done => return done,
         }
     }
+}
+
+/// Mirrors as soon as the lock is free.
+fn mirror_when_free(
+    node: &dyn Node,
+    request: &MirrorRequest,
+    observer: &dyn Observer,
+) -> Result<MirrorSummary, Failure> {
+    when_free(|| mirror(node, request, observer))
 }
 
 /// The request of `sync`.

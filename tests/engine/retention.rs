@@ -3,8 +3,9 @@
 
 use crate::farm::{DAY, HOUR, MINUTE, Scene, built, made};
 use crate::faulty::{FaultyNode, Moment};
+use crate::killed::KilledNode;
 use crate::support::{Fault, Item, TestNode, Upstream, item, root_of, tree_of};
-use crate::{Silent, limits};
+use crate::{Silent, limits, when_free};
 use guix_ipfs::guix::UpstreamClient;
 use guix_ipfs::ipfs::cid::CidVersion;
 use guix_ipfs::mirror::{
@@ -24,6 +25,7 @@ on_both_nodes!(
     a_narinfo_that_cannot_be_read_stops_a_prune,
     an_item_that_a_writer_adds_meanwhile_stays,
     a_nar_that_two_items_list_stays_with_one_of_them,
+    killed_at_any_call_it_leaves_the_old_root_or_the_new_one,
     items_older_than_the_ledger_count_from_its_first_day,
 );
 
@@ -80,16 +82,7 @@ impl Scene<'_> {
 }
 
 fn prune_when_free(node: &dyn Node, request: &PruneRequest) -> Result<PruneSummary, Failure> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match prune(node, request, &Silent) {
-            Err(failure) if failure.is_silent() && tries < 200 => {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            done => return done,
-        }
-    }
+    when_free(|| prune(node, request, &Silent))
 }
 
 /// The store hashes of the items that went, the oldest first.
@@ -114,13 +107,16 @@ fn what_was_wanted_within_the_time_stays_with_all_it_refers_to(node: &TestNode) 
     let new = made(4).referring_to([&base]);
     // Nothing is that old.
     let summary = scene.prune(100 * DAY, keep_for(100));
-    assert_eq!((summary.outcome.pruned, summary.published), (0, false));
+    assert_eq!(
+        (summary.outcome.pruned, summary.change.published),
+        (0, false)
+    );
     let before = scene.root();
     let request = scene.prune_request(100 * DAY, keep_for(90));
     let preview = preview_prune(&DryRun(node.node()), &request, &Silent).unwrap();
     assert_eq!(scene.root(), before);
     let summary = scene.prune(100 * DAY, keep_for(90));
-    assert!(summary.published);
+    assert!(summary.change.published);
     for outcome in [&preview.outcome, &summary.outcome] {
         assert_eq!(pruned(outcome), [&*old.hash]);
         assert_eq!((outcome.pruned, outcome.kept), (1, 3));
@@ -135,7 +131,7 @@ fn what_was_wanted_within_the_time_stays_with_all_it_refers_to(node: &TestNode) 
     // A second prune finds nothing, and publishes nothing.
     let root = scene.root();
     let again = scene.prune(100 * DAY, keep_for(90));
-    assert_eq!((again.outcome.pruned, again.published), (0, false));
+    assert_eq!((again.outcome.pruned, again.change.published), (0, false));
     assert_eq!(scene.root(), root);
     // The item that only another needs goes with that one.
     scene.add(150 * DAY, &[other]);
@@ -409,4 +405,39 @@ fn items_older_than_the_ledger_count_from_its_first_day(node: &TestNode) {
             .all(|item| item.last_wanted.is_none())
     );
     scene.holds(&[&made(2)]);
+}
+
+/// Kills a prune at its n-th call, for every n, before the call and after it.
+fn killed_at_any_call_it_leaves_the_old_root_or_the_new_one(node: &TestNode) {
+    let items: Vec<Item> = (0..40).map(made).collect();
+    let old = node.store_tree(&tree_of(&items), CidVersion::V0);
+    let scene = |key: &str| {
+        node.publish(key, &old);
+        Scene::new(node, key)
+    };
+    let rule = max_size(tree_of(&items).values().map(Vec::len).sum::<usize>() as u64 / 2);
+    let whole = scene("whole");
+    let counting = KilledNode::counting(node.node());
+    prune_when_free(&counting, &whole.prune_request(0, rule)).unwrap();
+    let new = whole.root();
+    assert_ne!(new, old);
+    let calls = counting.calls();
+    assert!(calls > 10, "{calls}");
+    for last in 0..calls {
+        for is_done in [false, true] {
+            let scene = scene(&format!("killed-{last}-{is_done}"));
+            let killed = KilledNode::new(node.node(), last, is_done);
+            let _ = prune_when_free(&killed, &scene.prune_request(0, rule));
+            node.collect_garbage();
+            let root = scene.root();
+            assert!([&old, &new].contains(&&root), "{root} after {last} calls");
+            node.published(&root).judge();
+            scene.prune(0, rule);
+            assert_eq!(scene.root(), new, "after {last} calls");
+            node.published(&new).judge();
+        }
+    }
+    let pins = node.pins();
+    let nameless = pins.values().filter(|name| name.is_empty()).count();
+    assert_eq!(nameless, 1, "more than the tree is left: {pins:?}");
 }

@@ -72,7 +72,7 @@ impl Site<'_> {
                 self.check_pruned(&rule, terms, &summary.outcome);
                 if let Some(size) = rule.max_size {
                     let left = tree_bytes(self.node);
-                    assert!(left <= size || !terms.is_alone, "{left} of {size}");
+                    assert!(left <= size, "{left} of {size}");
                 }
                 End::Well
             }
@@ -94,7 +94,7 @@ impl Site<'_> {
         let kept = self.kept(rule, terms);
         for id in self.wanted.ids(&paths) {
             let item = &self.world.items[id].basename;
-            let wanted = self.wanted.surely.get(&id);
+            let wanted = self.wanted.last_noted.get(&id);
             assert!(
                 !kept.contains(&id),
                 "{item} went, which was wanted at {wanted:?} or is referred to"
@@ -123,7 +123,7 @@ impl Site<'_> {
             false => (terms.jump, 0),
         };
         let within = (KEPT_FOR - TOLERANCE - less) * DAY;
-        let wanted = self.wanted.surely.iter();
+        let wanted = self.wanted.last_noted.iter();
         let lately = wanted.filter(|(_, at)| self.now + passed <= **at + within);
         let is_there = |id: &ItemId| {
             let wanted = &self.wanted;

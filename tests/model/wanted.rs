@@ -44,7 +44,7 @@ pub struct Wanted {
     /// The runs whose clock was wrong.
     pub jumps: Vec<Minute>,
     /// The last time at which the ledger surely took note that an item was wanted.
-    pub surely: HashMap<ItemId, Minute>,
+    pub last_noted: HashMap<ItemId, Minute>,
     /// The items that a prune may have let go of.
     pub prunable: BTreeSet<ItemId>,
 }
@@ -67,7 +67,7 @@ impl Wanted {
             taken_back: HashMap::new(),
             last_pair: 0,
             jumps: Vec::new(),
-            surely: HashMap::new(),
+            last_noted: HashMap::new(),
             prunable: BTreeSet::new(),
         }
     }
@@ -89,7 +89,7 @@ impl Wanted {
         }
         for (id, since) in &self.shown[farm] {
             if now >= since + LOOK {
-                self.surely.insert(*id, now);
+                self.last_noted.insert(*id, now);
                 if !self.older.contains(id) {
                     self.due.entry(*id).or_insert(now);
                 }
@@ -118,7 +118,7 @@ impl Wanted {
             self.forced.remove(id);
             self.uncertain.remove(id);
             self.prunable.remove(id);
-            self.surely.insert(*id, now);
+            self.last_noted.insert(*id, now);
             self.due.entry(*id).or_insert(now);
         }
     }

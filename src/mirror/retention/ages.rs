@@ -105,13 +105,15 @@ fn aged(names: Vec<String>, now: Timestamp, clock: Clock) -> (Vec<WantedDay>, Op
             age += 1;
             gap = Some(ClockGap {
                 from: name.clone(),
-                to: later_name,
+                to: later_name.clone(),
             });
         } else {
             age += passed;
         }
-        later = later.min(number(day));
-        later_name = name.clone();
+        if number(day) < later {
+            later = number(day);
+            later_name = name.clone();
+        }
         days.push(WantedDay { name, age });
     }
     (days, gap)

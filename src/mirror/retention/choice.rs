@@ -1,13 +1,13 @@
 //! The choice of the items that go, and the root without them.
 
 use super::ages::{Ages, Clock};
-use super::inventory::{Inventory, item_of};
+use super::inventory::Inventory;
 use super::kept::Kept;
 use super::summary::{PruneOutcome, PrunedItem};
 use crate::ipfs::directory::Entry;
 use crate::mirror::failure::Failure;
 use crate::mirror::ledger::{RetentionRule, forget_builds};
-use crate::mirror::narinfos::{self, PublishedNarinfo};
+use crate::mirror::narinfos::{self, PublishedNarinfo, item_of};
 use crate::mirror::nars;
 use crate::node::Node;
 use crate::publication::{LedgerFiles, Stage, Tree, thin};
@@ -75,24 +75,20 @@ impl Choice {
         stage: &Stage,
         terms: &PruneTerms,
     ) -> Result<(Kept, Option<Entry>), Failure> {
+        let directories = nars::directories(tree, terms.jobs)?;
         let mut rule = terms.rule;
         loop {
             let kept = self.kept(&rule, terms)?;
             if kept.count == self.inventory.len() {
                 return Ok((kept, None));
             }
-            let directories = nars::directories(tree, terms.jobs)?;
             let root = thin(tree, stage, &directories, terms.jobs, &mut |path, name| {
                 self.goes_out(&kept, path, name)
             })?;
-            let beyond = terms.rule.max_size.and_then(|most| {
-                let beyond = root.size.checked_sub(most)?;
-                (beyond > 0).then_some(beyond)
-            });
-            // The directories were larger than estimated.
-            match (beyond, &mut rule.max_size) {
-                (Some(beyond), Some(most)) if *most > 0 && kept.count > 0 => {
-                    *most = most.saturating_sub(beyond);
+            match (terms.rule.max_size, &mut rule.max_size) {
+                // The directories are larger than estimated.
+                (Some(most), Some(tried)) if root.size > most && kept.count > 0 => {
+                    *tried = tried.saturating_sub(root.size - most);
                 }
                 _ => return Ok((kept, Some(root))),
             }

@@ -5,7 +5,8 @@ use crate::guix::HashPart;
 use crate::ipfs::directory::Entry;
 use crate::mirror::failure::Failure;
 use crate::mirror::nar_index::{NarIndex, NarSizes};
-use crate::mirror::narinfos::{self, PublishedNarinfo, nar_paths};
+use crate::mirror::narinfos::{self, PublishedNarinfo, item_of, nar_paths};
+use crate::mirror::nars::NAR;
 use crate::publication::Tree;
 use std::ops::Range;
 
@@ -29,7 +30,8 @@ pub struct Inventory {
     other_nars: u64,
 }
 
-/// A list of places for each item.
+/// A list of places for each item. A place fits into 32 bits: more items or nars would not
+/// fit into memory.
 #[derive(Debug, Default)]
 struct Lists {
     ranges: Vec<Range<u32>>,
@@ -220,12 +222,4 @@ impl Inventory {
             places: Vec::new(),
         }
     }
-}
-
-/// The directory of the nars.
-const NAR: &str = "nar";
-
-/// The item that a narinfo's name stands for.
-pub fn item_of(name: &str) -> Option<HashPart> {
-    name.strip_suffix(".narinfo")?.parse().ok()
 }

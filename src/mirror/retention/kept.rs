@@ -50,7 +50,7 @@ impl Kept {
                 .max_size
                 .is_some_and(|most| kept.size(inventory) > most)
             {
-                kept.drop(inventory, added);
+                kept.take_back(inventory, added);
                 break;
             }
         }
@@ -95,8 +95,8 @@ impl Kept {
         added
     }
 
-    /// Lets go of what was added last.
-    fn drop(&mut self, inventory: &Inventory, added: Added) {
+    /// Undoes an addition.
+    fn take_back(&mut self, inventory: &Inventory, added: Added) {
         self.count -= added.items.len();
         self.files -= (added.items.len() + added.nars.len()) as u64;
         for item in added.items {

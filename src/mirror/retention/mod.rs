@@ -3,11 +3,13 @@
 
 mod ages;
 mod choice;
+mod daily;
 mod inventory;
 mod kept;
 mod prune;
 mod summary;
 
 pub use choice::PruneTerms;
-pub use prune::{PruneRequest, is_due, preview_prune, prune, prune_beside};
+pub use daily::prune_if_due;
+pub use prune::{PruneRequest, preview_prune, prune};
 pub use summary::{ClockGap, PruneOutcome, PruneSummary, PrunedItem};

@@ -5,18 +5,14 @@ use super::summary::{PruneOutcome, PruneSummary};
 use crate::mirror::announcing::announce;
 use crate::mirror::failure::Failure;
 use crate::mirror::keys::no_key;
-use crate::mirror::ledger::{Retention, RetentionRule};
+use crate::mirror::ledger::Retention;
+use crate::mirror::name_change::NameChange;
 use crate::mirror::observer::Observer;
 use crate::node::Node;
 use crate::publication::{
     Base, Committed, Engine, LedgerFiles, PublicationView, Publisher, PublisherOptions, Stage,
     Tree, adopt_root, choose_base, publish_with_rebase, read_name_state,
 };
-use crate::util::timestamp::{DAY, Timestamp};
-use std::time::Duration;
-
-/// The pause between two prunes of a cron job. A run a little early counts.
-const PAUSE: Duration = Duration::from_secs(DAY.as_secs() - 60);
 
 /// A request to prune a mirror.
 #[derive(Clone, Debug)]
@@ -53,11 +49,7 @@ pub fn prune(
         announce(&publisher, &base.root, observer);
     }
     Ok(PruneSummary {
-        key: publisher.view.key.name.clone(),
-        name: publisher.view.key.id.clone(),
-        root: base.root,
-        before,
-        published: committed == Committed::Published,
+        change: NameChange::new(&publisher.view.key, before, base.root, committed),
         outcome,
     })
 }
@@ -111,17 +103,7 @@ pub fn preview_prune(
     let choice = Choice::new(&tree, &mut files, &request.terms)?;
     let kept = choice.kept(&request.terms.rule, &request.terms)?;
     Ok(PruneSummary {
-        key: view.key.name,
-        name: view.key.id,
-        root,
-        before: root,
-        published: false,
+        change: NameChange::new(&view.key, root, root, Committed::Unchanged),
         outcome: choice.outcome(&tree, &kept, None, &request.terms)?,
     })
-}
-
-/// Returns true where a cron job is to prune: once a day, and when its rule is new.
-pub fn is_due(known: &Retention, rule: &RetentionRule, now: Timestamp) -> bool {
-    let passed = known.pruned.and_then(|pruned| pruned.age(now));
-    known.rule != *rule || passed.is_none_or(|passed| passed >= PAUSE)
 }

@@ -1,24 +1,14 @@
 //! The result of a prune.
 
-use crate::ipfs::cid::Cid;
-use crate::mirror::json;
+use crate::mirror::name_change::NameChange;
 use serde::Serialize;
 
 /// The result of a prune.
 #[derive(Debug, Serialize)]
 pub struct PruneSummary {
-    /// The node's name of the key.
-    pub key: String,
-    /// The IPNS name.
-    pub name: String,
-    /// The root that the name points to now.
-    #[serde(serialize_with = "json::text")]
-    pub root: Cid,
-    /// The root that it pointed to before.
-    #[serde(serialize_with = "json::text")]
-    pub before: Cid,
-    /// A root was published.
-    pub published: bool,
+    /// The effect on the name.
+    #[serde(flatten)]
+    pub change: NameChange,
     /// The part of the result that depends on the rule.
     #[serde(flatten)]
     pub outcome: PruneOutcome,

@@ -7,8 +7,8 @@ use crate::publication::stage::Stage;
 use crate::publication::tree::Tree;
 use std::collections::BTreeMap;
 
-/// A file by its directory and its name there.
-pub type GoesOut<'g> = dyn FnMut(&[String], &str) -> bool + 'g;
+/// A test of a file, by its directory and its name there.
+pub type FileTest<'g> = dyn FnMut(&[String], &str) -> bool + 'g;
 
 /// The root of `tree` without the files for which `goes_out` returns true; new directory
 /// blocks go to `stage`. Only `directories` and the root are looked through, each on
@@ -21,7 +21,7 @@ pub fn thin(
     stage: &Stage,
     directories: &[Vec<String>],
     jobs: u16,
-    goes_out: &mut GoesOut,
+    goes_out: &mut FileTest,
 ) -> Result<Entry, PublicationError> {
     let mut directories: Vec<&[String]> = directories.iter().map(Vec::as_slice).collect();
     directories.sort_by_key(|path| std::cmp::Reverse(path.len()));
@@ -52,7 +52,7 @@ fn directory(
     (path, directory): (&[String], &Cid),
     mut below: Changes,
     jobs: u16,
-    goes_out: &mut GoesOut,
+    goes_out: &mut FileTest,
 ) -> Result<Option<Entry>, PublicationError> {
     let top = tree.top(directory)?;
     let mut patch = GradualPatch::new(&top, CidVersion::of(&tree.root));

@@ -2,11 +2,13 @@
 //! `GUIX_IPFS_TEST_KUBO` names, as `scripts/test` does.
 
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -190,6 +192,9 @@ fn program() -> PathBuf {
         .into()
 }
 
+/// The ports that nodes of this process were given.
+static GIVEN_PORTS: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
 /// A port below those that the system gives to outgoing connections, so that a
 /// daemon finds it free again when it starts anew.
 fn free_port() -> u16 {
@@ -197,7 +202,9 @@ fn free_port() -> u16 {
         let mut number = [0; 2];
         getrandom::fill(&mut number).unwrap();
         let port = 20_000 + u16::from_le_bytes(number) % 12_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let is_free = TcpListener::bind(("127.0.0.1", port)).is_ok();
+        // A node that is just starting has not taken its ports yet.
+        if is_free && GIVEN_PORTS.lock().unwrap().insert(port) {
             return port;
         }
     }
