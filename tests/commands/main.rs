@@ -46,6 +46,7 @@ mod readers;
 mod readme;
 mod redirects;
 mod remove;
+mod repeated;
 mod replaced;
 mod resume;
 mod secrets;
