@@ -64,7 +64,7 @@ fn read(file: &Path) -> Vec<PrintedFailure> {
     serde_json::from_slice(&text).unwrap_or_default()
 }
 
-/// What cannot be kept is printed again, which is better than not at all.
+/// Keeps the list. One that is lost is printed again, which is better than not at all.
 fn keep(file: &Path, failures: &[PrintedFailure]) {
     let text = serde_json::to_vec(failures).unwrap_or_default();
     if let Some(folder) = file.parent() {
