@@ -6,6 +6,7 @@ mod after_run;
 mod gc;
 mod init;
 mod lists;
+mod man;
 mod mirror_verb;
 mod move_verb;
 mod node;

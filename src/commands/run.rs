@@ -2,7 +2,7 @@
 
 use super::run_notes::RunNotes;
 use super::{
-    add, after_run, gc, init, move_verb, node, prune, remove, repeated, resolve, shell, sync,
+    add, after_run, gc, init, man, move_verb, node, prune, remove, repeated, resolve, shell, sync,
     verify,
 };
 use crate::cli::{Cli, Command};
@@ -33,7 +33,7 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         Command::Move(args) => move_verb::run(global, args, &report),
         Command::Node(args) => node::run(global, args, &report),
         Command::Completions { shell } => shell::completions(*shell, &report),
-        Command::Man => shell::man(&report),
+        Command::Man => man::man(&report),
     };
     let has_node = !matches!(&ended, Err(Failure::Open(_)));
     let exit = ended.unwrap_or_else(|failure| {

@@ -24,6 +24,7 @@ mod hostile;
 mod import_settings;
 mod interrupted;
 mod journals;
+mod json_fields;
 mod killed;
 mod last_run;
 mod limit_rate;
