@@ -15,6 +15,7 @@ mod remove;
 mod resolve;
 mod run;
 mod run_notes;
+mod services;
 mod shell;
 mod sync;
 mod upstreams;

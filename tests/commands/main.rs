@@ -49,6 +49,7 @@ mod remove;
 mod replaced;
 mod resume;
 mod secrets;
+mod services;
 mod sharded;
 mod slow_upstream;
 mod terminal;
