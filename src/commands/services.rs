@@ -31,20 +31,27 @@ pub fn look(cli: &Cli, args: &PublishArgs, exit: Exit, report: &Report) {
     };
     if let Err(failure) = ask(cli, services, &writer.key_id, report) {
         let text = format!("the pinning services were not asked: {failure}");
-        report.warn(&text, failure.advice().as_deref());
+        match exit.is_success() {
+            true => report.warn(&text, failure.advice().as_deref()),
+            // The reason is that of the run, which was said.
+            false => report.status(&text),
+        }
     }
 }
 
 fn ask(cli: &Cli, services: Vec<String>, name: &str, report: &Report) -> Result<(), Failure> {
     let node = publishing_node(&cli.global, &cli.command)?;
+    let root = match report.publications().root() {
+        Some(root) => root,
+        None => Target::Name(name.to_owned()).root(&*node)?,
+    };
     let request = ServicesRequest {
         services,
         id: PublicationId {
             peer_id: node.description().peer_id.clone(),
             key_id: name.to_owned(),
         },
-        // As the name points now: another run may have published meanwhile.
-        root: Target::Name(name.to_owned()).root(&*node)?,
+        root,
         state: folder(BaseDirectory::State)?,
         now: Timestamp::from(SystemTime::now()),
     };

@@ -474,7 +474,7 @@ fn a_run_with_nothing_new_only_looks(node: &TestNode) {
         assert_eq!(service.asked(), ["GET /pins"]);
         let mut with = proxy.calls();
         let added = with.split_off(without.len() + 1);
-        assert_eq!(added, ["id", "name/resolve", "pin/remote/ls"]);
+        assert_eq!(added, ["id", "pin/remote/ls"]);
         assert!(with.contains(&"pin/remote/service/ls".to_owned()));
     }
 }
