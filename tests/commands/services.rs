@@ -17,6 +17,9 @@ on_kubo_alone!(
     a_service_that_forgot_everything_is_asked_again,
     a_root_that_was_given_up_is_asked_for_again_with_pauses,
     a_root_is_asked_for_once_whatever_the_service_tells,
+    a_root_that_was_taken_without_an_answer_is_not_asked_for_again,
+    two_mirrors_with_one_root_share_a_service_that_keeps_one_pin_of_it,
+    many_old_roots_go_at_once,
     a_killed_run_is_made_good_by_the_next,
     other_pins_at_the_service_stay,
     a_service_that_sorts_nothing_out_loses_no_pin,
@@ -326,6 +329,54 @@ fn a_root_is_asked_for_once_whatever_the_service_tells(node: &TestNode) {
     }
 }
 
+fn a_root_that_was_taken_without_an_answer_is_not_asked_for_again(node: &TestNode) {
+    let service = PinningService::start().on(node, "s");
+    let mine = Asking::new(node, "s");
+    service.behaves(Manner::TakesSilently);
+    let new = mine.offer(1);
+    let run = mine.run(&format!("add {} --read-timeout 2", new.hash));
+    run.silently();
+    let root = mine.mirror.root();
+    service.behaves(Manner::Good);
+    mine.look().silently();
+    assert_eq!(service.roots(""), roots([(&root, "queued")]));
+}
+
+fn two_mirrors_with_one_root_share_a_service_that_keeps_one_pin_of_it(node: &TestNode) {
+    let service = PinningService::start().on(node, "s");
+    service.behaves(Manner::OnePerCid);
+    service.begins_with("pinned");
+    let mine = Asking::new(node, "s");
+    let new = mine.offer(1);
+    mine.run("init --key one").silently();
+    mine.run("init --key two").silently();
+    let begun = service.roots("guix-ipfs/");
+    assert_eq!(begun.len(), 1, "{begun:?}");
+    mine.run(&format!("add {} --key one", new.hash)).silently();
+    for _ in 0..2 {
+        for key in ["one", "two"] {
+            mine.run(&format!("verify --repair --key {key}")).silently();
+        }
+        let kept = service.roots("guix-ipfs/");
+        assert_eq!(kept.len(), 2, "{kept:?}");
+        assert!(kept.contains(&begun[0]), "{kept:?}");
+    }
+}
+
+fn many_old_roots_go_at_once(node: &TestNode) {
+    let service = PinningService::start().on(node, "s");
+    service.begins_with("pinned");
+    let mine = Asking::new(node, "s");
+    mine.publish(1);
+    let name = pin_name(node);
+    for number in 0..40_u32 {
+        let old = node.add(&number.to_le_bytes()).to_string();
+        service.holds(&old, &name, "pinned");
+    }
+    let root = mine.publish(2);
+    assert_eq!(service.roots(""), roots([(&root, "pinned")]));
+}
+
 fn a_killed_run_is_made_good_by_the_next(node: &TestNode) {
     let service = PinningService::start().on(node, "s");
     let mine = Asking::new(node, "s");
@@ -539,7 +590,7 @@ fn the_state_at_each_service_is_shown(node: &TestNode) {
     two.becomes(&second, "failed");
     assert!(lines()[2].contains("two: gave this root up; holds"));
     two.forgets();
-    two.holds(&first, &two_name(node), "pinned");
+    two.holds(&first, &pin_name(node), "pinned");
     assert!(lines()[2].contains("two: does not have this root; holds"));
     let json = mine.mirror.run("resolve --long --json").exits(0).out;
     let json: Value = serde_json::from_str(&json).unwrap();
@@ -563,7 +614,7 @@ fn the_state_at_each_service_is_shown(node: &TestNode) {
     assert_eq!(one.asked(), [""; 0]);
 }
 
-fn two_name(node: &TestNode) -> String {
+fn pin_name(node: &TestNode) -> String {
     format!("guix-ipfs/{}", node.key_id("guix-ipfs").unwrap())
 }
 

@@ -12,9 +12,14 @@ use crate::publication::PublicationId;
 use crate::util::parallel::map;
 use crate::util::timestamp::Timestamp;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// Services that are asked at the same time.
 const AT_ONCE: u16 = 8;
+
+/// The time in which a run begins to let go of a root at a service. The next run goes on
+/// with the others.
+const LETTING_GO: Duration = Duration::from_secs(30);
 
 /// A published root, and the services that are to hold it.
 #[derive(Clone, Debug)]
@@ -139,7 +144,11 @@ impl Look<'_> {
         if status == RemoteStatus::Pinned {
             self.note.settle();
         }
+        let start = Instant::now();
         for old in superseded(&pins, self.root, status) {
+            if start.elapsed() > LETTING_GO {
+                break;
+            }
             if let Err(error) = self.let_go(&old, &RemoteStatus::ALL) {
                 self.problem.get_or_insert(error.into());
                 break;

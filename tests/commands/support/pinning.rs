@@ -46,6 +46,10 @@ pub enum Manner {
     Slow(Duration),
     /// A page of HTML.
     Page,
+    /// New pins are taken, and never answered.
+    TakesSilently,
+    /// There is one pin of a CID, whose name is the last one, as in a cluster.
+    OnePerCid,
     /// With every pin that it has, whatever it is asked for.
     ListsAll,
     /// The CIDs in version 1, and no names.
@@ -159,6 +163,9 @@ impl PinningService {
 
 impl State {
     fn add(&mut self, cid: &str, name: &str, status: &str, origins: Vec<String>) -> ServicePin {
+        if self.manner == Manner::OnePerCid {
+            self.pins.retain(|pin| pin.cid != cid);
+        }
         let pin = ServicePin {
             id: self.next,
             cid: cid.to_owned(),
@@ -348,6 +355,10 @@ fn serve(mut client: TcpStream, state: &Mutex<State>) -> io::Result<()> {
         _ => {}
     }
     let (status, body) = state.lock().unwrap().answer(&request);
+    if manner == Manner::TakesSilently && request.method == "POST" {
+        client.read_to_end(&mut Vec::new())?;
+        return Ok(());
+    }
     let body = match body {
         Value::Null => String::new(),
         body => body.to_string(),
