@@ -17,6 +17,7 @@ mod repeated;
 mod resolve;
 mod run;
 mod run_notes;
+mod services;
 mod shell;
 mod sync;
 mod upstreams;

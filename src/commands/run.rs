@@ -36,6 +36,7 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         Command::Man => man::man(&report),
     };
     let has_node = !matches!(&ended, Err(Failure::Open(_)));
+    let is_beside_another = matches!(&ended, Err(failure) if failure.is_silent());
     let exit = ended.unwrap_or_else(|failure| {
         report_failure(cli, &failure, notes.is_some(), &report);
         failure.exit()
@@ -44,10 +45,13 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
     if notes.is_some() && exit.is_success() {
         repeated::forget(&global.key);
     }
+    let has_written = !report.publications().writers().is_empty();
     if let Some(notes) = notes.as_ref().filter(|_| has_node) {
         notes.find_key(global);
     }
-    after_run::finish(cli, exit, notes.as_deref(), &report);
+    // The run that goes on beside this one looks at the services.
+    let has_begun = (has_written || exit.is_success()) && !is_beside_another;
+    after_run::finish(cli, exit, has_begun, notes.as_deref(), &report);
     exit
 }
 

@@ -51,6 +51,7 @@ mod repeated;
 mod replaced;
 mod resume;
 mod secrets;
+mod services;
 mod sharded;
 mod slow_upstream;
 mod terminal;
