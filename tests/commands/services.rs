@@ -4,6 +4,7 @@ use crate::support::{
     Item, Manner, Mirror, Network, PinningService, Proxy, Run, Setup, TOKEN, TestNode, Upstream,
     item, run,
 };
+use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -470,7 +471,7 @@ fn a_run_that_cannot_speak_for_the_name_asks_nobody(node: &TestNode) {
     mine.publish(1);
     let lock = file_of_state(&mine.mirror, ".lock");
     let held = std::fs::File::open(lock).unwrap();
-    held.lock().unwrap();
+    flock(&held, FlockOperation::LockExclusive).unwrap();
     service.forgets();
     service.asked();
     let new = mine.offer(2);
