@@ -1,8 +1,8 @@
 //! `--pin-at`: pinning services keep what is published, too.
 
 use crate::support::{
-    Item, Manner, Mirror, Network, PinningService, Proxy, Run, Setup, TOKEN, TestNode, Upstream,
-    item, run,
+    Item, Manner, Mirror, Network, PinningService, Proxy, Run, Setup, Spoil, TOKEN, TestNode,
+    Upstream, item, run,
 };
 use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
@@ -15,6 +15,7 @@ on_kubo_alone!(
     older_roots_stay_until_the_newest_is_pinned,
     of_many_roots_in_a_row_few_are_kept,
     a_service_that_fails_is_a_warning_and_made_good_by_the_next_run,
+    a_fault_in_any_call_about_a_service_is_made_good_by_the_next_run,
     a_trouble_is_said_once_a_day,
     a_service_that_forgot_everything_is_asked_again,
     a_root_that_was_given_up_is_asked_for_again_with_pauses,
@@ -224,6 +225,59 @@ fn a_service_that_fails_is_a_warning_and_made_good_by_the_next_run(node: &TestNo
     node.ipfs("pin remote service add", &["locked", &service.url, "x"]);
     let locked = mine.mirror.run("init --anew --pin-at locked").exits(0);
     locked.says("UNAUTHORIZED").says("set anew");
+}
+
+fn a_fault_in_any_call_about_a_service_is_made_good_by_the_next_run(node: &TestNode) {
+    let service = PinningService::start().on(node, "s");
+    service.begins_with("pinned");
+    let proxy = Proxy::new(&node.api);
+    let upstream = Upstream::empty();
+    let mine = Asking {
+        mirror: Mirror::at(&proxy.url, &upstream),
+        upstream,
+        services: "s",
+    };
+    mine.publish(1);
+    let mut number = 1;
+    for (command, well) in [
+        // By name, by CID, and before something goes.
+        ("pin/remote/ls", 0),
+        ("pin/remote/ls", 1),
+        ("pin/remote/ls", 2),
+        ("pin/remote/add", 0),
+        ("pin/remote/rm", 0),
+        // The second of the run, for the services.
+        ("id", 1),
+    ] {
+        for spoil in [
+            Spoil::Before,
+            Spoil::After,
+            Spoil::Answer(500, "{}"),
+            Spoil::Answer(403, "no"),
+            Spoil::Half,
+            Spoil::StreamError,
+            Spoil::WrongLength,
+        ] {
+            number += 1;
+            let new = mine.offer(number);
+            proxy.spoil(command, well, spoil);
+            let run = mine.run(&format!("add {}", new.hash)).exits(0);
+            assert!(!proxy.is_waiting(), "{command}: {run:?}");
+            let root = mine.mirror.root();
+            assert!(!service.pins().is_empty(), "{command} {spoil:?}");
+            mine.look().silently();
+            let expected = roots([(&root, "pinned")]);
+            assert_eq!(service.roots(""), expected, "{command} {well} {spoil:?}");
+        }
+    }
+    // Without the list of services nothing has begun.
+    for spoil in [Spoil::Before, Spoil::Half, Spoil::Answer(403, "no")] {
+        let new = mine.offer(1000);
+        proxy.spoil("pin/remote/service/ls", 0, spoil);
+        let run = mine.run(&format!("add {}", new.hash)).exits(1);
+        run.says("list the node's pinning services");
+        assert!(!mine.upstream.has_asked(&format!("{}.narinfo", new.hash)));
+    }
 }
 
 fn a_trouble_is_said_once_a_day(node: &TestNode) {
