@@ -36,7 +36,15 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         Command::Man => man::man(&report),
     };
     let has_node = !matches!(&ended, Err(Failure::Open(_)));
-    let is_beside_another = matches!(&ended, Err(failure) if failure.is_silent());
+    // A farm that is away leaves the root as it is. After another failure it is not known
+    // whether this run is the one to speak for the name.
+    let knows_root = match &ended {
+        Ok(_) => true,
+        Err(failure) => {
+            let has_begun = !report.publications().writers().is_empty();
+            has_begun && failure.exit() == Exit::TryLater && !failure.is_silent()
+        }
+    };
     let exit = ended.unwrap_or_else(|failure| {
         report_failure(cli, &failure, notes.is_some(), &report);
         failure.exit()
@@ -45,13 +53,10 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
     if notes.is_some() && exit.is_success() {
         repeated::forget(&global.key);
     }
-    let has_written = !report.publications().writers().is_empty();
     if let Some(notes) = notes.as_ref().filter(|_| has_node) {
         notes.find_key(global);
     }
-    // The run that goes on beside this one looks at the services.
-    let has_begun = (has_written || exit.is_success()) && !is_beside_another;
-    after_run::finish(cli, exit, has_begun, notes.as_deref(), &report);
+    after_run::finish(cli, exit, knows_root, notes.as_deref(), &report);
     exit
 }
 
