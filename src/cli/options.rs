@@ -1,10 +1,11 @@
 //! The verbs, each with its own options, their environment variables and defaults.
 
+use super::lists::List;
 use super::secrets::WithoutSecrets;
 use super::shared_options::{
     GcArgs, GlobalArgs, MirrorArgs, PublishArgs, RetentionArgs, VariantArgs,
 };
-use super::values::{ApiParser, cid_version};
+use super::values::{ApiParser, cid_version, gateways};
 use crate::ipfs::cid::CidVersion;
 use crate::mirror::{ItemRef, ItemSpec};
 use crate::node::NodeAddress;
@@ -59,6 +60,8 @@ pub enum Command {
     Add(AddArgs),
     /// Show the root that the name points to
     Resolve(ResolveArgs),
+    /// See a mirror as others do, through gateways and the network
+    Check(CheckArgs),
     /// Publish the first root under a name that was never published
     Init(InitArgs),
     /// Take items out again, with the nars that nobody else lists
@@ -168,6 +171,47 @@ pub struct ResolveArgs {
     /// Print the published store paths instead, one a line
     #[arg(long, conflicts_with = "long")]
     pub list: bool,
+}
+
+/// `check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// An IPNS name, a key of the node, or /ipfs/CID
+    ///
+    /// Without it, the key of --key.
+    #[arg(value_name = "NAME|KEY|/ipfs/CID")]
+    pub target: Option<String>,
+    /// A gateway to look through, or several with spaces between; repeatable
+    ///
+    /// The node's own is one more. With a NAME and a gateway no node is needed. Nothing is
+    /// sent to a gateway that is not named.
+    #[arg(
+        long = "gateway",
+        value_name = "URL",
+        env = "GUIX_IPFS_GATEWAYS",
+        value_parser = gateways()
+    )]
+    pub gateways: Vec<List<String>>,
+    /// Narinfos, each with a nar, to look at through each gateway
+    #[arg(
+        long,
+        value_name = "N",
+        env = "GUIX_IPFS_SAMPLE",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(u16).range(0..=1000)
+    )]
+    pub sample: u16,
+    /// Write the findings to FILE as figures for Prometheus
+    ///
+    /// In the text format, for the textfile collector of the node exporter. A check that
+    /// fails writes it, too.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GUIX_IPFS_CHECK_METRICS",
+        value_hint = ValueHint::FilePath
+    )]
+    pub metrics: Option<PathBuf>,
 }
 
 /// `init`.

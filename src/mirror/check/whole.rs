@@ -1,0 +1,194 @@
+//! The check as a whole.
+
+use super::super::contents::is_own;
+use super::super::counts::Count;
+use super::super::failure::Failure;
+use super::super::inspect::Target;
+use super::super::json;
+use super::files::{self, FileTerms, FilesFound};
+use super::finding::{Finding, Kind, Verdict};
+use super::name::{self, Published, Told, ToldRecord};
+use super::swarm::{self, SwarmFound};
+use crate::guix::{TrustedKeys, UpstreamClient};
+use crate::ipfs::cid::Cid;
+use crate::node::Node;
+use crate::util::parallel;
+use serde::Serialize;
+use std::time::{Duration, SystemTime};
+
+/// Gateways that are asked at once.
+const GATEWAYS_AT_ONCE: u16 = 16;
+
+/// A check that is asked for.
+pub struct CheckRequest<'r> {
+    /// The mirror.
+    pub target: Target,
+    /// The node, if there is one.
+    pub node: Option<&'r dyn Node>,
+    /// The gateways.
+    pub gateways: Vec<UpstreamClient>,
+    /// The keys that are believed beside those of the farms.
+    pub keys: TrustedKeys,
+    /// The number of narinfos that are looked at through each gateway.
+    pub sample: usize,
+    /// Requests to a gateway at once.
+    pub jobs: u16,
+    /// The time for which the network is searched for those who have a block.
+    pub search: Duration,
+    /// The time.
+    pub now: SystemTime,
+}
+
+/// The outcome of a check.
+#[derive(Debug, Serialize)]
+pub struct CheckSummary {
+    /// The IPNS name, unless a root was given.
+    pub name: Option<String>,
+    /// The root that is published, as far as is known.
+    #[serde(serialize_with = "json::optional_text")]
+    pub root: Option<Cid>,
+    /// The record of the name, the newest that was told.
+    pub record: Option<ToldRecord>,
+    /// The gateways that were asked.
+    pub gateways: Vec<String>,
+    /// The number of narinfos, where blocks of the root could be had.
+    pub narinfos: Option<Count>,
+    /// Cumulative size in bytes.
+    pub bytes: Option<u64>,
+    /// The network as the node sees it.
+    pub swarm: SwarmFound,
+    /// All findings.
+    pub findings: Vec<Finding>,
+}
+
+impl CheckSummary {
+    /// The gravest verdict.
+    pub fn worst(&self) -> Verdict {
+        let verdicts = self.findings.iter().map(|finding| finding.verdict);
+        verdicts.max().unwrap_or(Verdict::Good)
+    }
+}
+
+/// Checks a mirror, and calls `take` with each finding as it is made.
+///
+/// # Errors
+/// The node fails, or the name leads to something else than a root.
+pub fn check(
+    request: &CheckRequest<'_>,
+    mut take: impl FnMut(&Finding),
+) -> Result<CheckSummary, Failure> {
+    let CheckRequest {
+        target, gateways, ..
+    } = request;
+    let path = match target {
+        Target::Name(name) => format!("ipns/{name}"),
+        Target::Root(root) => format!("ipfs/{root}"),
+    };
+    let mut findings = Findings {
+        all: Vec::new(),
+        take: &mut take,
+    };
+    let known = match (request.node, target) {
+        (Some(node), _) => {
+            let (known, told) = name::of_node(node, target, request.now)?;
+            findings.extend(told);
+            known
+        }
+        (None, Target::Root(root)) => Published::of_root(*root),
+        (None, Target::Name(_)) => Published::default(),
+    };
+    let ask = |client: &UpstreamClient| name::of_gateway(client, target, &path);
+    let told = parallel::map(GATEWAYS_AT_ONCE, gateways.iter().collect(), ask);
+    let published = name::newest(known, &told);
+    if let Some(finding) = behind(request, &published, &findings.all) {
+        findings.extend([finding]);
+    }
+    let look = |(client, told): (&UpstreamClient, &Told)| {
+        let mut findings = name::compare(client.base(), told, &published, request.now);
+        let mut found = files_of(request, &path, client, told, &published);
+        findings.append(&mut found.findings);
+        found.findings = findings;
+        found
+    };
+    let mut sample = None;
+    let pairs = gateways.iter().zip(&told).collect();
+    parallel::for_each(GATEWAYS_AT_ONCE, pairs, look, |found| {
+        findings.extend(found.findings);
+        sample = sample.take().or(found.sample);
+        std::ops::ControlFlow::Continue(())
+    });
+    let mut swarm = SwarmFound::default();
+    if let Some(node) = request.node {
+        let root = published.root.as_ref();
+        let is_own = root.map(|root| is_own(node, target, root)).transpose()?;
+        let narinfo = sample.as_ref().and_then(|sample| sample.some.first());
+        let is_own = is_own.unwrap_or_default();
+        let (found, told) = swarm::look_at(node, root, narinfo, is_own, request.search)?;
+        findings.extend(told);
+        swarm = found;
+    }
+    Ok(CheckSummary {
+        name: target.name().map(str::to_owned),
+        root: published.root,
+        record: published.record,
+        gateways: gateways.iter().map(|it| it.base().to_owned()).collect(),
+        narinfos: sample.as_ref().map(|sample| sample.narinfos),
+        bytes: sample.as_ref().map(|sample| sample.bytes),
+        swarm,
+        findings: findings.all,
+    })
+}
+
+/// Findings that are handed on as they come.
+struct Findings<'t> {
+    all: Vec<Finding>,
+    take: &'t mut dyn FnMut(&Finding),
+}
+
+impl Findings<'_> {
+    fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        for finding in findings {
+            (self.take)(&finding);
+            self.all.push(finding);
+        }
+    }
+}
+
+/// The finding that a gateway knows a newer record than the node.
+fn behind(
+    request: &CheckRequest<'_>,
+    published: &Published,
+    findings: &[Finding],
+) -> Option<Finding> {
+    let is_told = |it: &&Finding| it.kind == Kind::Root && it.verdict == Verdict::Good;
+    let told = findings.iter().find(is_told)?;
+    let root = published.root?;
+    request
+        .node
+        .filter(|_| told.text != format!("/ipfs/{root}"))?;
+    let text = format!("it lacks the newest record, which leads to /ipfs/{root}");
+    Some(Finding::new("node", Kind::Record, Verdict::Stale, text))
+}
+
+/// Looks at the files of a gateway that answers for the name.
+fn files_of(
+    request: &CheckRequest<'_>,
+    path: &str,
+    client: &UpstreamClient,
+    told: &Told,
+    published: &Published,
+) -> FilesFound {
+    let (Ok(cache_info), Some(root)) = (&told.cache_info, told.root.or(published.root)) else {
+        return FilesFound::default();
+    };
+    if cache_info.status != 200 {
+        return FilesFound::default();
+    }
+    let terms = FileTerms {
+        keys: &request.keys,
+        sample: request.sample,
+        jobs: request.jobs,
+    };
+    let target = (&request.target, path);
+    files::look_at(client, request.node, &terms, target, root, cache_info)
+}
