@@ -115,7 +115,7 @@ fn node_if_any(
     match open_node(global) {
         Ok(node) => Ok(Some(node)),
         Err(Failure::Open(error)) if !is_needed && error.retry() != Retry::Never => {
-            report.verbose(&format!("without a node: {error}"));
+            report.status(&format!("without a node: {error}"));
             Ok(None)
         }
         Err(error) => Err(error),

@@ -1,9 +1,11 @@
 //! `check`: a mirror through good, stale, unreachable and lying gateways.
 
 use crate::support::{
-    Item, Liar, Lie, Mirror, Network, Run, TestNode, Upstream, item, run, signal,
+    Item, Liar, Lie, Mirror, Network, Run, TestNode, Upstream, item, run, signal, tree_of,
 };
+use guix_ipfs::ipfs::cid::CidVersion;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,6 +17,7 @@ on_both_nodes!(
     figures_are_written_and_quiet_leaves_out_what_is_good,
     what_cannot_be_checked_is_said,
     a_signal_ends_it,
+    a_large_mirror_is_looked_at_in_part,
 );
 
 on_kubo_alone!(
@@ -454,7 +457,7 @@ fn what_cannot_be_checked_is_said(node: &TestNode) {
     // A website.
     let site = node.store_tree(
         &[("index.html".to_owned(), b"<h1>".to_vec())].into(),
-        guix_ipfs::ipfs::cid::CidVersion::V0,
+        CidVersion::V0,
     );
     let found = check(&mirror, &format!("/ipfs/{site} --gateway {}", node.gateway));
     found.exits(3);
@@ -470,6 +473,29 @@ fn a_signal_ends_it(node: &TestNode) {
     let ended = checking.wait().unwrap();
     assert!(!ended.success(), "{ended:?}");
     assert!(!matches!(ended.code(), Some(0 | 1 | 3)), "{ended:?}");
+}
+
+/// Its root is sharded, so that a part of it is read.
+fn a_large_mirror_is_looked_at_in_part(node: &TestNode) {
+    let items: Vec<Item> = (0..4000).map(|number| item(number, "x", 10)).collect();
+    let root = node.store_tree(&tree_of(&items), CidVersion::V0);
+    let mirror = Mirror::new(node, &Upstream::empty());
+    let target = format!("/ipfs/{root} --gateway {}", node.gateway);
+    let run = mirror.run(&format!("check {target} --sample 20 --json"));
+    let found = json(&run.exits(0));
+    let at = &node.gateway;
+    assert_eq!(verdicts(&found, at, "narinfo").len(), 20);
+    assert_eq!(found["narinfos"]["exact"], false);
+    let count = found["narinfos"]["count"].as_u64().unwrap();
+    assert!((2500..6000).contains(&count), "{count}");
+    // Others the next time.
+    let names = |found: &Value| {
+        let findings = found["findings"].as_array().unwrap().iter();
+        let files = findings.filter_map(|it| it["file"].as_str());
+        files.map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let again = json(&mirror.run(&format!("check {target} --sample 20 --json")));
+    assert_ne!(names(&again), names(&found));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use super::gateway_blocks::{BlockFault, GatewayBlocks, status_text};
 use super::name::{is_same, told_root};
 use super::sample::{MirrorSample, sample};
 use crate::guix::{
-    HttpAnswer, MAX_NARINFO_BYTES, Narinfo, Signature, SignatureError, TrustedKeys, UpstreamClient,
-    farm_of,
+    HttpAnswer, HttpError, MAX_NARINFO_BYTES, Narinfo, Signature, SignatureError, TrustedKeys,
+    UpstreamClient, farm_of,
 };
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::Cid;
@@ -62,18 +62,18 @@ pub fn look_at(
     cache_info: &HttpAnswer,
 ) -> FilesFound {
     let at = client.base();
-    let mut found = FilesFound::default();
-    let mut findings = redirect(at, target, cache_info).into_iter().collect();
+    let mut findings: Vec<Finding> = redirect(at, target, cache_info).into_iter().collect();
     let mut blocks = GatewayBlocks::of_gateway(client);
     if let Err(fault) = blocks.get(&root) {
         let text = fault.to_string();
-        let finding = Finding::new(at, Kind::Blocks, fault.verdict(), text);
-        Vec::push(&mut findings, finding);
+        findings.push(Finding::new(at, Kind::Blocks, fault.verdict(), text));
         match node {
             Some(node) => blocks = blocks.of_node(node),
             None => {
-                found.findings = findings;
-                return found;
+                return FilesFound {
+                    findings,
+                    sample: None,
+                };
             }
         }
     }
@@ -86,18 +86,20 @@ pub fn look_at(
         blocks,
     };
     findings.push(files.cache_info(cache_info));
-    match sample(&files.blocks, &root, terms.sample, terms.jobs) {
-        Err(error) => findings.push(files.tree_fault(Kind::Contents, &error)),
+    let sample = match sample(&files.blocks, &root, terms.sample, terms.jobs) {
+        Err(error) => {
+            findings.push(files.tree_fault(Kind::Contents, &error));
+            None
+        }
         Ok(sample) => {
             let look = |(name, cid): &(String, Cid)| files.item(name, cid);
             let jobs = terms.jobs;
             let items = parallel::map(jobs, sample.some.iter().collect(), look);
             findings.extend(items.into_iter().flatten());
-            found.sample = Some(sample);
+            Some(sample)
         }
-    }
-    found.findings = findings;
-    found
+    };
+    FilesFound { findings, sample }
 }
 
 /// A redirect, which `guix` does not follow.
@@ -186,7 +188,8 @@ impl GatewayFiles<'_> {
     /// Looks at both ends of the nar that a narinfo lists first.
     fn nar(&self, narinfo: &Narinfo) -> Option<Finding> {
         let path = nar_paths(narinfo).next()?;
-        let url = &narinfo.variants.first()?.url;
+        let variant = narinfo.variants.first()?;
+        let url = &variant.url;
         let file = path.join("/");
         let finding =
             |verdict, text: &str| Finding::new(self.at, Kind::Nar, verdict, text).of_file(&file);
@@ -204,8 +207,12 @@ impl GatewayFiles<'_> {
             Ok(Some(ends)) => ends,
         };
         let size = ends.size;
+        if variant.file_size.is_some_and(|promised| promised != size) || size == 0 {
+            let text = format!("it has {size} bytes, and its narinfo says another number");
+            return Some(finding(Verdict::Wrong, &text));
+        }
         let most = END_BYTES.min(size);
-        let first = self.part(url, format!("bytes=0-{}", most.saturating_sub(1)), most);
+        let first = self.part(url, format!("bytes=0-{}", most - 1), most);
         let begun = match first {
             Err(error) => return Some(finding(Verdict::Unreachable, &error.to_string())),
             Ok(answer) => answer,
@@ -214,7 +221,7 @@ impl GatewayFiles<'_> {
         if let Some((verdict, text)) = self.fault(&begun, &[200, 206]) {
             return Some(finding(verdict, &text).after(time));
         }
-        if !ends.first.starts_with(&begun.body) || begun.body.is_empty() != (size == 0) {
+        if !ends.first.starts_with(&begun.body) || begun.body.is_empty() {
             let text = "it begins with other bytes than in the root";
             return Some(finding(Verdict::Wrong, text).after(time));
         }
@@ -246,12 +253,7 @@ impl GatewayFiles<'_> {
         )
     }
 
-    fn part(
-        &self,
-        url: &str,
-        range: String,
-        most: u64,
-    ) -> Result<HttpAnswer, crate::guix::HttpError> {
+    fn part(&self, url: &str, range: String, most: u64) -> Result<HttpAnswer, HttpError> {
         let path = format!("{}/{url}", self.path);
         self.client.ask(&path, &[("range", range)], most)
     }

@@ -46,16 +46,6 @@ pub struct Published {
     pub record: Option<ToldRecord>,
 }
 
-impl Published {
-    /// A root that was given.
-    pub fn of_root(root: Cid) -> Self {
-        Self {
-            root: Some(root),
-            record: None,
-        }
-    }
-}
-
 /// A gateway's account of a name.
 #[derive(Debug)]
 pub struct Told {
@@ -90,56 +80,49 @@ pub fn is_same(one: &Cid, other: &Cid) -> bool {
     one.hash() == other.hash() && one.codec() == other.codec()
 }
 
-/// The state of a name as a node knows it. The second is a finding where it does not.
+/// The state of a name as the node knows it, and the findings about that. A root that was
+/// given needs nobody to tell it.
 pub fn of_node(
-    node: &dyn Node,
+    node: Option<&dyn Node>,
     target: &Target,
     now: SystemTime,
 ) -> Result<(Published, Vec<Finding>), Failure> {
-    let name = match target {
-        Target::Root(root) => return Ok((Published::of_root(*root), Vec::new())),
-        Target::Name(name) => name,
-    };
-    let mut findings = Vec::new();
-    let resolved = match node.resolve(name) {
-        Ok(path) => path,
-        Err(error) if error.is_refusal() => None,
-        Err(error) => return Err(error.into()),
-    };
-    let root = match resolved {
-        Some(path) => Some(root_of_path(name, path)?),
-        None => {
-            let has_network = node.description().capabilities.network;
-            let (verdict, text) = match has_network {
-                true => (Verdict::Unreachable, "the name does not resolve"),
-                false => (
-                    Verdict::Note,
-                    "it has no network, and does not know the name",
-                ),
-            };
-            findings.push(Finding::new("node", Kind::Root, verdict, text));
-            None
+    let (node, name) = match (node, target) {
+        (_, Target::Root(root)) => {
+            let root = Some(*root);
+            return Ok((Published { root, record: None }, Vec::new()));
         }
+        (None, Target::Name(_)) => return Ok(Default::default()),
+        (Some(node), Target::Name(name)) => (node, name),
     };
-    let record = match node.record(name) {
-        Ok(record) => record.and_then(|record| {
-            Some(ToldRecord {
-                root: root_of(&record.value),
-                sequence: record.sequence,
-                end: Timestamp::try_from(record.validity).ok()?,
-            })
-        }),
-        // Nothing depends on it.
-        Err(_) => None,
+    let resolved = match node.resolve(name) {
+        Err(error) if error.is_refusal() => None,
+        resolved => resolved?,
     };
-    if let Some(root) = &root {
-        let text = format!("/ipfs/{root}");
-        findings.push(Finding::new("node", Kind::Root, Verdict::Good, text));
-    }
+    let Some(path) = resolved else {
+        let (verdict, text) = match node.description().capabilities.network {
+            true => (Verdict::Unreachable, "the name does not resolve"),
+            false => (Verdict::Note, "no network, and nothing under the name"),
+        };
+        let finding = Finding::new("node", Kind::Root, verdict, text);
+        return Ok((Published::default(), vec![finding]));
+    };
+    let root = root_of_path(name, path)?;
+    let text = format!("/ipfs/{root}");
+    let mut findings = vec![Finding::new("node", Kind::Root, Verdict::Good, text)];
+    // Not every node tells it, and nothing depends on it.
+    let record = node.record(name).ok().flatten().and_then(|record| {
+        Some(ToldRecord {
+            root: root_of(&record.value),
+            sequence: record.sequence,
+            end: Timestamp::try_from(record.validity).ok()?,
+        })
+    });
     if let Some(record) = &record {
         let (verdict, text) = age(record, now);
         findings.push(Finding::new("node", Kind::Record, verdict, text));
     }
+    let root = Some(root);
     Ok((Published { root, record }, findings))
 }
 

@@ -4,6 +4,7 @@ use super::super::failure::Failure;
 use super::finding::{Finding, Kind, Verdict};
 use crate::ipfs::cid::Cid;
 use crate::node::{Node, Reach};
+use crate::util::parallel;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -46,27 +47,29 @@ pub fn look_at(
     if peers == 0 {
         return Ok((found, findings));
     }
-    if let Some(root) = root {
-        let others = node.providers(root, limit)?;
-        found.root_providers = others;
-        findings.extend(others.map(|others| {
-            let nobody = match is_own {
-                // Its publisher alone has it at first.
-                true => (Verdict::Note, "announced by no other node than this one"),
-                false => (Verdict::Unreachable, "announced by no other node"),
-            };
-            providers(others, "the root is", nobody)
-        }));
-    }
-    if let Some((name, cid)) = narinfo {
-        let others = node.providers(cid, limit)?;
-        found.narinfo_providers = others;
-        findings.extend(others.map(|others| {
-            // Many announce roots alone; the rest is found with whoever has the root.
-            let nobody = (Verdict::Note, "announced by no other node");
-            providers(others, "it is", nobody).of_file(name)
-        }));
-    }
+    let others = |cid: Option<&Cid>| match cid {
+        Some(cid) => node.providers(cid, limit),
+        None => Ok(None),
+    };
+    let narinfo_cid = narinfo.map(|(_, cid)| cid);
+    let asked = parallel::map(2, vec![root, narinfo_cid], others).into_iter();
+    let [of_root, of_narinfo] = asked.collect::<Result<Vec<_>, _>>()?[..] else {
+        return Ok((found, findings));
+    };
+    (found.root_providers, found.narinfo_providers) = (of_root, of_narinfo);
+    findings.extend(of_root.map(|others| {
+        let nobody = match is_own {
+            // Its publisher alone has it at first.
+            true => (Verdict::Note, "announced by no other node than this one"),
+            false => (Verdict::Unreachable, "announced by no other node"),
+        };
+        providers(others, "the root is", nobody)
+    }));
+    findings.extend(of_narinfo.zip(narinfo).map(|(others, (name, _))| {
+        // Many announce roots alone; the rest is found with whoever has the root.
+        let nobody = (Verdict::Note, "announced by no other node");
+        providers(others, "it is", nobody).of_file(name)
+    }));
     Ok((found, findings))
 }
 

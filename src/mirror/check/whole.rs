@@ -7,13 +7,16 @@ use super::super::inspect::Target;
 use super::super::json;
 use super::files::{self, FileTerms, FilesFound};
 use super::finding::{Finding, Kind, Verdict};
-use super::name::{self, Published, Told, ToldRecord};
+use super::name::{self, Published, Told, ToldRecord, is_same};
 use super::swarm::{self, SwarmFound};
 use crate::guix::{TrustedKeys, UpstreamClient};
 use crate::ipfs::cid::Cid;
 use crate::node::Node;
 use crate::util::parallel;
 use serde::Serialize;
+use std::ops::ControlFlow;
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 /// Gateways that are asked at once.
@@ -88,21 +91,18 @@ pub fn check(
         all: Vec::new(),
         take: &mut take,
     };
-    let known = match (request.node, target) {
-        (Some(node), _) => {
-            let (known, told) = name::of_node(node, target, request.now)?;
-            findings.extend(told);
-            known
-        }
-        (None, Target::Root(root)) => Published::of_root(*root),
-        (None, Target::Name(_)) => Published::default(),
-    };
     let ask = |client: &UpstreamClient| name::of_gateway(client, target, &path);
-    let told = parallel::map(GATEWAYS_AT_ONCE, gateways.iter().collect(), ask);
+    // A name that does not resolve takes each of them a minute.
+    let (known, told) = thread::scope(|scope| {
+        let known = scope.spawn(|| name::of_node(request.node, target, request.now));
+        let told = parallel::map(GATEWAYS_AT_ONCE, gateways.iter().collect(), ask);
+        (known.join(), told)
+    });
+    let (known, of_node) = known.unwrap_or_else(|panic| resume_unwind(panic))?;
+    findings.extend(of_node);
+    let of_node = known.root;
     let published = name::newest(known, &told);
-    if let Some(finding) = behind(request, &published, &findings.all) {
-        findings.extend([finding]);
-    }
+    findings.extend(behind(of_node, published.root));
     let look = |(client, told): (&UpstreamClient, &Told)| {
         let mut findings = name::compare(client.base(), told, &published, request.now);
         let mut found = files_of(request, &path, client, told, &published);
@@ -115,7 +115,7 @@ pub fn check(
     parallel::for_each(GATEWAYS_AT_ONCE, pairs, look, |found| {
         findings.extend(found.findings);
         sample = sample.take().or(found.sample);
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     });
     let mut swarm = SwarmFound::default();
     if let Some(node) = request.node {
@@ -155,19 +155,12 @@ impl Findings<'_> {
 }
 
 /// The finding that a gateway knows a newer record than the node.
-fn behind(
-    request: &CheckRequest<'_>,
-    published: &Published,
-    findings: &[Finding],
-) -> Option<Finding> {
-    let is_told = |it: &&Finding| it.kind == Kind::Root && it.verdict == Verdict::Good;
-    let told = findings.iter().find(is_told)?;
-    let root = published.root?;
-    request
-        .node
-        .filter(|_| told.text != format!("/ipfs/{root}"))?;
-    let text = format!("it lacks the newest record, which leads to /ipfs/{root}");
-    Some(Finding::new("node", Kind::Record, Verdict::Stale, text))
+fn behind(of_node: Option<Cid>, published: Option<Cid>) -> Option<Finding> {
+    let (own, newest) = of_node.zip(published)?;
+    (!is_same(&own, &newest)).then(|| {
+        let text = format!("older than the one that leads to /ipfs/{newest}");
+        Finding::new("node", Kind::Record, Verdict::Stale, text)
+    })
 }
 
 /// Looks at the files of a gateway that answers for the name.
