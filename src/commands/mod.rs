@@ -13,6 +13,7 @@ mod node;
 mod open;
 mod prune;
 mod remove;
+mod repeated;
 mod resolve;
 mod run;
 mod run_notes;

@@ -114,7 +114,7 @@ fn a_run_that_fails_keeps_the_last_success(node: &TestNode) {
     // It failed before it ever succeeded.
     mirror.run("init").silently();
     fs::remove_file(file(node, &mirror)).unwrap();
-    let away = "sync --upstream http://127.0.0.1:9 --connect-timeout 1";
+    let away = "sync -v --upstream http://127.0.0.1:9 --connect-timeout 1";
     mirror.run(away).exits(75);
     let last = is_told(
         &mirror,

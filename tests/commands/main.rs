@@ -47,6 +47,7 @@ mod readers;
 mod readme;
 mod redirects;
 mod remove;
+mod repeated;
 mod replaced;
 mod resume;
 mod secrets;
