@@ -4,7 +4,7 @@ use super::options::Cli;
 use clap::{Arg, Command, CommandFactory};
 
 /// The options that `-h` shows of a verb.
-const EVERYDAY: [&str; 25] = [
+const EVERYDAY: [&str; 26] = [
     "api",
     "key",
     "verbose",
@@ -20,6 +20,7 @@ const EVERYDAY: [&str; 25] = [
     "long",
     "gateways",
     "sample",
+    "wait",
     "list",
     "cid_version",
     "gateway_port",

@@ -5,7 +5,7 @@ use super::secrets::WithoutSecrets;
 use super::shared_options::{
     GcArgs, GlobalArgs, MirrorArgs, PublishArgs, RetentionArgs, VariantArgs,
 };
-use super::values::{ApiParser, cid_version, gateways};
+use super::values::{ApiParser, cid_version, duration, gateways};
 use crate::ipfs::cid::CidVersion;
 use crate::mirror::{ItemRef, ItemSpec};
 use crate::node::NodeAddress;
@@ -13,6 +13,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// The text below the options in `--help`.
 const AFTER: &str = "\
@@ -201,6 +202,17 @@ pub struct CheckArgs {
         value_parser = clap::value_parser!(u16).range(0..=1000)
     )]
     pub sample: u16,
+    /// Ask a gateway that is behind again for so long, such as 6m
+    ///
+    /// Gateways keep what a name leads to, for five minutes as a rule, so that one is behind
+    /// for a while after each publication. For cron.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "GUIX_IPFS_CHECK_WAIT",
+        value_parser = duration
+    )]
+    pub wait: Option<Duration>,
     /// Write the findings to FILE as figures for Prometheus
     ///
     /// In the text format, for the textfile collector of the node exporter. A check that

@@ -71,6 +71,7 @@ fn checked(
         keys: given_keys(global, report)?,
         sample: args.sample.into(),
         jobs: global.jobs,
+        wait: args.wait.unwrap_or_default(),
         search: global.read_timeout,
         now: SystemTime::now(),
     };

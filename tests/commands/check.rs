@@ -8,6 +8,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 on_both_nodes!(
@@ -24,6 +26,7 @@ on_kubo_alone!(
     nobody_needs_a_node_to_look_through_a_gateway,
     a_lying_gateway_is_found_out_without_a_node,
     a_gateway_with_an_old_root_is_stale,
+    a_gateway_that_catches_up_is_waited_for,
     a_record_that_ends_is_stale,
     a_gateway_that_redirects_is_noted,
 );
@@ -284,19 +287,21 @@ fn a_lying_gateway_is_found_out_without_a_node(node: &TestNode) {
             }),
         ),
     ];
+    let mut believed = Vec::new();
     for (number, (kind, lie)) in lies.into_iter().enumerate() {
         if node.is_old_kubo() && kind == "record" {
             continue;
         }
         let liar = Liar::new(&node.gateway, lie);
         let found = check_alone(&mirror, &format!("{id} --gateway {} --json", liar.url));
-        let found = json(&found.exits(3));
-        let wrong = verdicts(&found, &liar.url, kind);
-        assert!(
-            wrong.contains(&"wrong".to_owned()),
-            "lie {number}: {found:#}"
-        );
+        let found = json(&found);
+        // A root that is not the newest may be one of before.
+        let verdict = if kind == "root" { "stale" } else { "wrong" };
+        if !verdicts(&found, &liar.url, kind).contains(&verdict.to_owned()) {
+            believed.push((number, found));
+        }
     }
+    assert!(believed.is_empty(), "{believed:#?}");
 }
 
 /// A gateway that stays at a root, with the record of a name as it was then.
@@ -339,6 +344,29 @@ fn a_gateway_with_an_old_root_is_stale(node: &TestNode) {
     let found = json(&found);
     assert_eq!(found["root"], mirror.root());
     assert_eq!(verdicts(&found, &stale, "root"), ["stale"], "{found:#}");
+}
+
+fn a_gateway_that_catches_up_is_waited_for(node: &TestNode) {
+    let (mirror, items) = mirror(node);
+    let id = node.key_id("guix-ipfs").unwrap();
+    let old = mirror.root();
+    mirror.run(&format!("remove {}", items[0].hash)).exits(0);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let late = Liar::elsewhere(
+        &node.gateway,
+        move |path| match path.ends_with("nix-cache-info") {
+            true if asked.fetch_add(1, Ordering::SeqCst) < 2 => {
+                format!("/ipfs/{old}/nix-cache-info")
+            }
+            _ => path.to_owned(),
+        },
+        |_| (),
+    );
+    let gateway = format!("{id} --gateway {}", late.url);
+    let behind = check(&mirror, &gateway).exits(3);
+    assert!(behind.out.contains("keeps its answer for"), "{behind:?}");
+    let waited = check(&mirror, &format!("{gateway} --wait 20s")).exits(0);
+    assert!(waited.out.contains(", as published"), "{waited:?}");
 }
 
 fn a_record_that_ends_is_stale(node: &TestNode) {
@@ -520,6 +548,14 @@ fn a_network_tells_who_has_the_mirror() {
         "{seen:?}"
     );
     assert!(seen.out.contains("node: peers: 1 peer"), "{seen:?}");
+
+    // The user's gateway keeps what it looked up, the node does not.
+    publisher.run(&format!("add {}", items[1].hash)).exits(0);
+    let found = json(&user.run(&format!("check {id} --json")).exits(3));
+    assert_eq!(found["root"], publisher.root());
+    let at = &network[1].gateway;
+    assert_eq!(verdicts(&found, at, "root"), ["stale"], "{found:#}");
+    assert_eq!(verdicts(&found, at, "narinfo"), ["good"]);
 
     // What was read is here now, and nobody else has it.
     network.stop(0);

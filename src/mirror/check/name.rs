@@ -239,28 +239,35 @@ fn of_root(at: &str, told: &Told, answer: &HttpAnswer, published: &Published) ->
     let Some(root) = &told.root else {
         return finding(Verdict::Note, "it does not tell which".to_owned());
     };
-    let own_record = told.record.as_ref().and_then(|it| it.as_ref().ok());
-    let of_record = own_record.and_then(|record| record.root.as_ref());
-    match &published.root {
-        None => finding(Verdict::Good, format!("/ipfs/{root}")),
+    let (verdict, text) = match &published.root {
+        None => (Verdict::Good, format!("/ipfs/{root}")),
         Some(expected) if is_same(root, expected) => {
-            finding(Verdict::Good, format!("/ipfs/{root}, as published"))
+            (Verdict::Good, format!("/ipfs/{root}, as published"))
         }
-        // It knows better itself.
-        Some(expected) if of_record.is_some_and(|told| is_same(told, expected)) => {
-            let text = format!("/ipfs/{root}, and the name's record leads to /ipfs/{expected}");
-            finding(Verdict::Wrong, text)
-        }
-        Some(expected) if own_record.is_some() && of_record.is_none_or(|it| !is_same(it, root)) => {
-            let text =
-                format!("/ipfs/{root}, which no record names; published is /ipfs/{expected}");
-            finding(Verdict::Wrong, text)
-        }
+        // An older one, unless it is made up: the name's records are not kept.
         Some(expected) => {
-            let text = format!("/ipfs/{root}, and published is /ipfs/{expected}");
-            finding(Verdict::Stale, text)
+            let kept = kept_for(answer).map(|time| format!("; it keeps its answer for {time} s"));
+            let kept = kept.unwrap_or_default();
+            let text = format!("/ipfs/{root}, and published is /ipfs/{expected}{kept}");
+            (Verdict::Stale, text)
         }
-    }
+    };
+    finding(verdict, text)
+}
+
+/// The seconds for which others may keep an answer, and so may the gateway.
+fn kept_for(answer: &HttpAnswer) -> Option<u64> {
+    let mut parts = answer.header("cache-control")?.split(',');
+    parts.find_map(|part| part.trim().strip_prefix("max-age=")?.parse().ok())
+}
+
+/// Returns true for an account of an older state than the one that is published.
+pub fn is_behind(told: &Told, published: &Published) -> bool {
+    let root = told.root.as_ref().zip(published.root.as_ref());
+    let record = told.record.as_ref().and_then(|it| it.as_ref().ok());
+    let record = record.zip(published.record.as_ref());
+    root.is_some_and(|(told, newest)| !is_same(told, newest))
+        || record.is_some_and(|(told, newest)| told.sequence < newest.sequence)
 }
 
 fn of_record(

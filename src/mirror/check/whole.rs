@@ -17,10 +17,16 @@ use serde::Serialize;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Gateways that are asked at once.
 const GATEWAYS_AT_ONCE: u16 = 16;
+
+/// The times that a gateway that is behind is asked again.
+const LOOKS: u32 = 20;
+
+/// The least pause before it is.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A check that is asked for.
 pub struct CheckRequest<'r> {
@@ -36,6 +42,8 @@ pub struct CheckRequest<'r> {
     pub sample: usize,
     /// Requests to a gateway at once.
     pub jobs: u16,
+    /// The time for which a gateway that is behind is asked again.
+    pub wait: Duration,
     /// The time for which the network is searched for those who have a block.
     pub search: Duration,
     /// The time.
@@ -91,18 +99,11 @@ pub fn check(
         all: Vec::new(),
         take: &mut take,
     };
-    let ask = |client: &UpstreamClient| name::of_gateway(client, target, &path);
-    // A name that does not resolve takes each of them a minute.
-    let (known, told) = thread::scope(|scope| {
-        let known = scope.spawn(|| name::of_node(request.node, target, request.now));
-        let told = parallel::map(GATEWAYS_AT_ONCE, gateways.iter().collect(), ask);
-        (known.join(), told)
-    });
-    let (known, of_node) = known.unwrap_or_else(|panic| resume_unwind(panic))?;
+    let (known, told, of_node) = accounts(request, &path)?;
     findings.extend(of_node);
-    let of_node = known.root;
+    let root_of_node = known.root;
     let published = name::newest(known, &told);
-    findings.extend(behind(of_node, published.root));
+    findings.extend(behind(root_of_node, published.root));
     let look = |(client, told): (&UpstreamClient, &Told)| {
         let mut findings = name::compare(client.base(), told, &published, request.now);
         let mut found = files_of(request, &path, client, told, &published);
@@ -137,6 +138,43 @@ pub fn check(
         swarm,
         findings: findings.all,
     })
+}
+
+/// The accounts of the node and of the gateways, and the findings about the node's. Those
+/// that are behind are asked again while there is time.
+fn accounts(
+    request: &CheckRequest<'_>,
+    path: &str,
+) -> Result<(Published, Vec<Told>, Vec<Finding>), Failure> {
+    let CheckRequest {
+        target, gateways, ..
+    } = request;
+    let begun = Instant::now();
+    let mut told: Vec<Option<Told>> = gateways.iter().map(|_| None).collect();
+    loop {
+        let ask = |(client, told): (&UpstreamClient, Option<Told>)| {
+            told.unwrap_or_else(|| name::of_gateway(client, target, path))
+        };
+        // A name that does not resolve takes each of them a minute.
+        let (known, answers) = thread::scope(|scope| {
+            let known = scope.spawn(|| name::of_node(request.node, target, request.now));
+            let pairs = gateways.iter().zip(told).collect();
+            let answers = parallel::map(GATEWAYS_AT_ONCE, pairs, ask);
+            (known.join(), answers)
+        });
+        let (known, findings) = known.unwrap_or_else(|panic| resume_unwind(panic))?;
+        let published = name::newest(known.clone(), &answers);
+        let is_behind = answers.iter().any(|told| name::is_behind(told, &published));
+        let left = request.wait.saturating_sub(begun.elapsed());
+        if !is_behind || left.is_zero() {
+            return Ok((known, answers, findings));
+        }
+        thread::sleep(left.min((request.wait / LOOKS).max(LEAST_PAUSE)));
+        let answers = answers.into_iter();
+        told = answers
+            .map(|told| (!name::is_behind(&told, &published)).then_some(told))
+            .collect();
+    }
 }
 
 /// Findings that are handed on as they come.
