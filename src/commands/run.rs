@@ -2,7 +2,7 @@
 
 use super::run_notes::RunNotes;
 use super::{
-    add, after_run, check, gc, init, move_verb, node, prune, remove, repeated, resolve, shell,
+    add, after_run, check, gc, init, man, move_verb, node, prune, remove, repeated, resolve, shell,
     sync, verify,
 };
 use crate::cli::{Cli, Command};
@@ -34,9 +34,10 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         Command::Move(args) => move_verb::run(global, args, &report),
         Command::Node(args) => node::run(global, args, &report),
         Command::Completions { shell } => shell::completions(*shell, &report),
-        Command::Man => shell::man(&report),
+        Command::Man => man::man(&report),
     };
     let has_node = !matches!(&ended, Err(Failure::Open(_)));
+    let is_beside_another = matches!(&ended, Err(failure) if failure.is_silent());
     let exit = ended.unwrap_or_else(|failure| {
         report_failure(cli, &failure, notes.is_some(), &report);
         failure.exit()
@@ -45,10 +46,13 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
     if notes.is_some() && exit.is_success() {
         repeated::forget(&global.key);
     }
+    let has_written = !report.publications().writers().is_empty();
     if let Some(notes) = notes.as_ref().filter(|_| has_node) {
         notes.find_key(global);
     }
-    after_run::finish(cli, exit, notes.as_deref(), &report);
+    // The run that goes on beside this one looks at the services.
+    let has_begun = (has_written || exit.is_success()) && !is_beside_another;
+    after_run::finish(cli, exit, has_begun, notes.as_deref(), &report);
     exit
 }
 

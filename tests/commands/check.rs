@@ -194,7 +194,8 @@ fn spoil(bytes: &mut [u8]) {
 
 fn a_lying_gateway_is_found_out_by_the_nodes_own_blocks(node: &TestNode) {
     let (mirror, _) = mirror(node);
-    let lies: [(&str, &str, fn(Lie)); 3] = [
+    type Told = fn(Lie);
+    let lies: [(&str, &str, Told); 3] = [
         (".narinfo", "narinfo", |lie| spoil(lie.body)),
         ("/nar/", "nar", |lie| lie.body[0] ^= 1),
         ("/nix-cache-info", "cache-info", |lie| spoil(lie.body)),
