@@ -2,8 +2,8 @@
 
 use super::run_notes::RunNotes;
 use super::{
-    add, after_run, gc, init, man, move_verb, node, prune, remove, repeated, resolve, shell, sync,
-    verify,
+    add, after_run, check, gc, init, man, move_verb, node, prune, remove, repeated, resolve, shell,
+    sync, verify,
 };
 use crate::cli::{Cli, Command};
 use crate::mirror::{Exit, Failure};
@@ -25,6 +25,7 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         Command::Sync(args) => sync::run(global, args, &report),
         Command::Add(args) => add::run(global, args, &report),
         Command::Resolve(args) => resolve::run(global, args, &report),
+        Command::Check(args) => check::run(global, args, &report),
         Command::Init(args) => init::run(global, args, &report),
         Command::Remove(args) => remove::run(global, args, &report),
         Command::Prune(args) => prune::run(global, args, &report),

@@ -5,6 +5,7 @@
 
 mod admission;
 mod announcing;
+mod check;
 mod collection;
 mod contents;
 mod counts;
@@ -47,6 +48,10 @@ mod skipped;
 mod sync;
 mod verification;
 
+pub use check::{
+    CheckRequest, CheckSummary, Finding, Kind as FindingKind, SwarmFound, ToldRecord, Verdict,
+    check,
+};
 pub use collection::{CollectionSummary, collect};
 pub use contents::{MirrorContents, MirrorReader};
 pub use counts::{Count, TreeSize, tree_size};

@@ -10,6 +10,7 @@ mod base;
 mod broken_transfers;
 mod build_list;
 mod certificates;
+mod check;
 mod closures;
 mod codings;
 mod completions;

@@ -232,7 +232,7 @@ fn answer_with(
 }
 
 /// The lines up to the empty one; none where the connection ends.
-fn read_head(reader: &mut impl BufRead) -> std::io::Result<Vec<String>> {
+pub(super) fn read_head(reader: &mut impl BufRead) -> std::io::Result<Vec<String>> {
     let mut head = Vec::new();
     loop {
         let mut line = String::new();
@@ -244,12 +244,12 @@ fn read_head(reader: &mut impl BufRead) -> std::io::Result<Vec<String>> {
     }
 }
 
-fn is(line: &str, name: &str) -> bool {
+pub(super) fn is(line: &str, name: &str) -> bool {
     let found = line.split_once(':');
     found.is_some_and(|(found, _)| found.eq_ignore_ascii_case(name))
 }
 
-fn value<'h>(head: &'h [String], name: &str) -> Option<&'h str> {
+pub(super) fn value<'h>(head: &'h [String], name: &str) -> Option<&'h str> {
     let line = head.iter().find(|line| is(line, name))?;
     Some(line.split_once(':')?.1.trim())
 }
@@ -283,7 +283,7 @@ fn pass_body(head: &[String], from: &mut impl BufRead, to: &mut impl Write) -> s
 }
 
 /// The body of an answer after which the connection ends, without its framing.
-fn read_body(head: &[String], from: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+pub(super) fn read_body(head: &[String], from: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
     let mut body = Vec::new();
     if value(head, "transfer-encoding").is_none() {
         from.read_to_end(&mut body)?;
