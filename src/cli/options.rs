@@ -2,7 +2,7 @@
 
 use super::secrets::WithoutSecrets;
 use super::shared_options::{
-    GcArgs, GlobalArgs, MirrorArgs, PublishArgs, RetentionArgs, VariantArgs,
+    GcArgs, GlobalArgs, MirrorArgs, PageArgs, PublishArgs, RetentionArgs, VariantArgs,
 };
 use super::values::{ApiParser, cid_version};
 use crate::ipfs::cid::CidVersion;
@@ -122,6 +122,9 @@ pub struct SyncArgs {
     /// Options of collecting, for a run that let go of something.
     #[command(flatten)]
     pub collecting: GcArgs,
+    /// The page for people.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -149,6 +152,9 @@ pub struct AddArgs {
     /// Options of mirroring.
     #[command(flatten)]
     pub mirror: MirrorArgs,
+    /// The page for people.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -190,6 +196,9 @@ pub struct InitArgs {
     /// given up.
     #[arg(long)]
     pub anew: bool,
+    /// The page for people.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -207,6 +216,9 @@ pub struct RemoveArgs {
     /// Options of collecting.
     #[command(flatten)]
     pub collecting: GcArgs,
+    /// The page for people.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -230,6 +242,9 @@ pub struct PruneArgs {
     /// Options of collecting.
     #[command(flatten)]
     pub collecting: GcArgs,
+    /// The page for people.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -328,6 +343,7 @@ mod tests {
             "to",
             "to-auth-file",
             "key-file",
+            "no-page",
         ];
         for sub in command.get_subcommands() {
             let options = sub.get_arguments().chain(command.get_arguments());

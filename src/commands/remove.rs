@@ -2,7 +2,7 @@
 
 use super::gc::collect_after;
 use super::mirror_verb::note_tree;
-use super::open::{open_node, publishing};
+use super::open::{open_node, publishing_page};
 use crate::cli::{GlobalArgs, RemoveArgs};
 use crate::mirror::{Exit, Failure, ReferencedItems, RemovalRequest, remove};
 use crate::report::{CollectedResult, Report, Summary, items};
@@ -17,7 +17,7 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
             true => ReferencedItems::Removed,
             false => ReferencedItems::Kept,
         },
-        publishing: publishing(&args.publish, report)?,
+        publishing: publishing_page(global, &args.publish, Some(&args.page), report)?,
         now: SystemTime::now(),
         jobs: global.jobs,
     };

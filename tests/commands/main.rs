@@ -39,6 +39,7 @@ mod network;
 mod node_options;
 mod options;
 mod output;
+mod page;
 mod prototype;
 mod proxies;
 mod prune;
