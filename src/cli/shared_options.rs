@@ -266,15 +266,10 @@ pub struct PageArgs {
     ///
     /// It says how to use the mirror, whose signatures there are and what came last, and
     /// looks items up. Later runs keep it up to date by themselves.
-    #[arg(
-        long,
-        env = "GUIX_IPFS_PAGE",
-        value_parser = FalseyValueParser::new(),
-        overrides_with = "no_page"
-    )]
+    #[arg(long, env = "GUIX_IPFS_PAGE", value_parser = FalseyValueParser::new())]
     pub page: bool,
-    /// Remove the page for people
-    #[arg(long, overrides_with = "page")]
+    /// Remove the page for people, whatever --page and its variable say
+    #[arg(long)]
     pub no_page: bool,
 }
 
