@@ -2,6 +2,7 @@
 
 use crate::support::{Files, Mirror, TestNode, Upstream, item, root_of, run, tree_of, write_tree};
 use guix_ipfs::ipfs::cid::CidVersion::{self, V0, V1};
+use std::process::Command;
 
 on_both_nodes!(
     a_page_is_there_where_it_is_wanted_and_changes_only_with_the_root,
@@ -13,6 +14,33 @@ on_both_nodes!(
     no_file_of_an_upstream_takes_the_place_of_the_page,
     a_page_that_is_lost_is_written_again,
 );
+
+#[test]
+#[ignore = "needs chromium on PATH"]
+fn a_browser_finds_items_through_the_local_gateway() {
+    looked_up_in_a_browser(&TestNode::local());
+}
+
+#[test]
+#[ignore = "needs chromium on PATH, and a real Kubo"]
+fn a_browser_finds_items_through_kubos_gateway() {
+    looked_up_in_a_browser(&TestNode::kubo());
+}
+
+#[test]
+#[ignore = "needs tidy on PATH"]
+fn the_page_is_valid_html() {
+    let upstream = Upstream::of_fixtures();
+    let node = TestNode::local();
+    let mirror = Mirror::new(&node, &upstream);
+    for command in ["init --page", "sync"] {
+        mirror.run(command).silently();
+        let file = mirror.home().join(PAGE);
+        std::fs::write(&file, page(&node, &mirror).unwrap()).unwrap();
+        let checked = run(Command::new("tidy").args(["-errors", "-quiet"]).arg(&file));
+        assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""));
+    }
+}
 
 const PAGE: &str = "index.html";
 
@@ -50,7 +78,7 @@ fn a_page_is_there_where_it_is_wanted_and_changes_only_with_the_root(node: &Test
     assert_eq!(judged(node, &mirror, V0), without);
     let name = node.key_id("guix-ipfs").unwrap();
     assert!(first.contains(&format!("/ipns/{name}")));
-    assert!(first.contains(&format!("<dd>{}</dd>", mirror.list().len())));
+    assert!(first.contains(&format!("<b>{}</b>", mirror.list().len())));
     assert!(first.contains("Nothing was added since"), "{first}");
 
     let root = mirror.root();
@@ -69,7 +97,7 @@ fn a_page_is_there_where_it_is_wanted_and_changes_only_with_the_root(node: &Test
     assert!(second.contains(&format!("href=\"{}.narinfo\"", new.hash)));
     assert!(second.contains("new-1.0") && second.contains("2.0 KiB"));
     let narinfos = mirror.list().len();
-    assert!(second.contains(&format!("<dd>{narinfos}</dd>")));
+    assert!(second.contains(&format!("<b>{narinfos}</b>")));
 }
 
 fn judged_without(node: &TestNode, mirror: &Mirror) -> Files {
@@ -111,7 +139,7 @@ fn every_verb_keeps_the_page(node: &TestNode) {
     upstream.add_items(&items);
     let mirror = Mirror::new(node, &upstream);
     mirror.run("init --page").silently();
-    assert!(page(node, &mirror).unwrap().contains("<dd>0</dd>"));
+    assert!(page(node, &mirror).unwrap().contains("<b>0</b>"));
     let hashes: Vec<&str> = items.iter().map(|item| &*item.hash).collect();
     mirror.run(&format!("add {}", hashes.join(" "))).silently();
     assert_eq!(judged(node, &mirror, V0), tree_of(&items));
@@ -120,7 +148,7 @@ fn every_verb_keeps_the_page(node: &TestNode) {
     mirror.run(&format!("remove {}", hashes[3])).silently();
     assert_eq!(judged(node, &mirror, V0), tree_of(&items[..3]));
     let after = page(node, &mirror).unwrap();
-    assert!(after.contains("<dd>3</dd>") && !after.contains(hashes[3]));
+    assert!(after.contains("<b>3</b>") && !after.contains(hashes[3]));
 
     // One whose narinfo is lost comes back, and is no addition.
     mirror.run("verify").exits(0);
@@ -194,7 +222,7 @@ fn a_large_mirror_has_a_page_that_goes_without_a_trace(node: &TestNode) {
     let mut files = node.published(&mirror.root()).files;
     assert_eq!(mirror.root(), root_of(&files, V0));
     let page = String::from_utf8(files.remove(PAGE).unwrap()).unwrap();
-    assert!(page.contains("<dd>3,601</dd>") && page.contains(&new.hash));
+    assert!(page.contains("<b>3,601</b>") && page.contains(&new.hash));
     mirror
         .run(&format!("remove {} --no-page", new.hash))
         .silently();
@@ -268,4 +296,115 @@ fn a_page_that_is_lost_is_written_again(node: &TestNode) {
     add(1).silently();
     assert_eq!(judged(node, &mirror, V0), tree_of(&items));
     mirror.run("verify").exits(0);
+}
+
+/// The document at `url`, as a browser has it once all scripts have run, and the
+/// faults that the browser found.
+fn in_a_browser(url: &str) -> (String, String) {
+    let profile = tempfile::tempdir().unwrap();
+    let shown = run(Command::new("chromium")
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+        ])
+        .args([
+            "--dump-dom",
+            "--virtual-time-budget=20000",
+            "--enable-logging=stderr",
+        ])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(url));
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+    let faults = shown.err.lines().filter(|line| line.contains("CONSOLE"));
+    (shown.out, faults.collect())
+}
+
+fn looked_up_in_a_browser(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    mirror.run("sync").silently();
+    let older = mirror.list()[0][11..43].to_owned();
+    let items = [
+        item(1, "mine-1.0", 2000),
+        item(2, "mine-2.0", 2000),
+        item(3, "odd", 9),
+    ];
+    upstream.add_items(&items);
+    let hashes: Vec<&str> = items.iter().map(|item| &*item.hash).collect();
+    mirror
+        .run(&format!("add --page {}", hashes.join(" ")))
+        .silently();
+    let name = node.key_id("guix-ipfs").unwrap();
+    let port = node.gateway.rsplit_once(':').unwrap().1;
+    let at = format!("http://127.0.0.1:{port}");
+    let found = "role=\"status\" class=\"found\"";
+    let absent = "role=\"status\" class=\"absent\"";
+    let [one, two, odd] = &items;
+    let nobody = "0".repeat(32);
+    let words = [
+        (older.clone(), found, format!("/gnu/store/{older}-")),
+        (
+            format!("/gnu/store/{older}-x"),
+            found,
+            format!("/gnu/store/{older}-"),
+        ),
+        (
+            format!("{}.narinfo", odd.hash),
+            found,
+            format!("/gnu/store/{}-odd", odd.hash),
+        ),
+        (
+            "odd".to_owned(),
+            found,
+            format!("href=\"/ipns/{name}/{}\"", odd.nar()),
+        ),
+        (
+            "mine@2.0".to_owned(),
+            found,
+            format!("/gnu/store/{}-mine-2.0", two.hash),
+        ),
+        ("MINE".to_owned(), found, format!("href=\"#{}\"", one.hash)),
+        (
+            nobody.clone(),
+            absent,
+            format!("{nobody} is not in this mirror"),
+        ),
+        (
+            "emacs".to_owned(),
+            absent,
+            "is among the latest additions".to_owned(),
+        ),
+        (
+            "%3Cimg%20src=x%3E".to_owned(),
+            absent,
+            "“&lt;img src=x&gt;”".to_owned(),
+        ),
+    ];
+    for (word, result, part) in &words {
+        let (document, faults) = in_a_browser(&format!("{at}/ipns/{name}/#{word}"));
+        assert!(document.contains(result), "{word}: {document}");
+        assert!(document.contains(part), "{word}: {document}");
+        // One that is not there is a failed request, which Chromium notes.
+        let is_known = faults.is_empty() || (*result == absent && faults.contains("404"));
+        assert!(is_known, "{word}: {faults}");
+    }
+    // Wherever the page is looked at, its address is one that Guix can use.
+    let own = format!("<span class=\"address\">{at}/ipns/{name}</span>");
+    let mut places = vec![
+        format!("{at}/ipns/{name}"),
+        format!("{at}/ipfs/{}/", mirror.root()),
+        format!("{at}/ipns/{name}/index.html"),
+    ];
+    if node.is_kubo() {
+        places.push(format!("http://{name}.ipns.localhost:{port}/"));
+        places.push(format!("http://localhost:{port}/ipns/{name}/"));
+    }
+    for place in places {
+        let (document, faults) = in_a_browser(&format!("{place}#{older}"));
+        assert!(document.contains(&own), "{place}: {document}");
+        assert!(document.contains(found), "{place}: {document}");
+        assert_eq!(faults, "", "{place}");
+    }
 }

@@ -81,7 +81,10 @@ fn signatures(signers: &Signers) -> String {
         for signer in keys {
             let whose = match signer.farm {
                 Some(farm) => format!("<b>{}</b>, whose key comes with Guix", escaped(farm)),
-                None => "<b>another key</b>, for you to judge".to_owned(),
+                None => format!(
+                    "<b>{}</b>, a key that Guix does not bring along",
+                    short(&signer.key)
+                ),
             };
             let key = escaped(&signer.key);
             html.push_str(&format!(
@@ -105,6 +108,13 @@ fn signatures(signers: &Signers) -> String {
         }
     }
     html
+}
+
+/// The first digits of a key, between its first two `#`.
+fn short(key: &str) -> String {
+    let digits = key.split('#').nth(1).unwrap_or(key);
+    let first: String = digits.chars().take(16).collect();
+    escaped(&format!("{first}…"))
 }
 
 fn additions(additions: &[Addition]) -> String {
