@@ -17,13 +17,13 @@ on_both_nodes!(
 
 #[test]
 #[ignore = "needs chromium on PATH"]
-fn a_browser_finds_items_through_the_local_gateway() {
+fn a_browser_finds_items_on_local() {
     looked_up_in_a_browser(&TestNode::local());
 }
 
 #[test]
 #[ignore = "needs chromium on PATH, and a real Kubo"]
-fn a_browser_finds_items_through_kubos_gateway() {
+fn a_browser_finds_items_on_kubo() {
     looked_up_in_a_browser(&TestNode::kubo());
 }
 
@@ -382,7 +382,11 @@ fn looked_up_in_a_browser(node: &TestNode) {
             "“&lt;img src=x&gt;”".to_owned(),
         ),
     ];
-    for (word, result, part) in &words {
+    // The gateways differ in nothing but whether it is there.
+    let words = words
+        .iter()
+        .filter(|(word, ..)| !node.is_kubo() || [&older, &nobody].contains(&word));
+    for (word, result, part) in words {
         let (document, faults) = in_a_browser(&format!("{at}/ipns/{name}/#{word}"));
         assert!(document.contains(result), "{word}: {document}");
         assert!(document.contains(part), "{word}: {document}");
