@@ -4,12 +4,14 @@ use super::open::open_node;
 use super::upstreams::{trust, upstreams};
 use crate::cli::{GlobalArgs, ResolveArgs};
 use crate::ipfs::cid::Cid;
-use crate::mirror::{Exit, Failure, LastRun, MirrorReader, Target, describe, ledger_summary};
+use crate::mirror::{
+    Exit, Failure, LastRun, MirrorReader, Target, at_services, describe, ledger_summary,
+};
 use crate::node::Node;
 use crate::publication::PublicationId;
 use crate::report::{
     FailureResult, Report, ResolveResult, Summary, print_contents, print_description,
-    print_last_run, print_ledger, print_trust,
+    print_last_run, print_ledger, print_services, print_trust,
 };
 use crate::util::diagnosis::Diagnosis;
 use crate::util::home::{BaseDirectory, folder};
@@ -66,6 +68,9 @@ fn print_long(
     if last_run.is_some() || reader.is_own() {
         print_last_run(report, last_run.as_ref());
     }
+    let services = target.name().map(|name| at_services(node, name, &root));
+    let services = services.unwrap_or_default();
+    print_services(report, &services);
     let contents = is_mirror.and_then(|()| reader.contents());
     if let Ok(contents) = &contents {
         print_contents(report, contents);
@@ -96,6 +101,7 @@ fn print_long(
             trust: Some(&trust),
             description: Some(&description),
             last_run: last_run.as_ref(),
+            services: Some(&services),
             contents: contents.as_ref(),
             ledger: ledger.as_ref(),
             failure: failure.as_ref().map(FailureResult::new),
@@ -158,6 +164,7 @@ fn result(target: &Target, root: Cid) -> ResolveResult<'_> {
         root: root.to_string(),
         description: None,
         last_run: None,
+        services: None,
         contents: None,
         trust: None,
         ledger: None,

@@ -17,7 +17,7 @@ mod text;
 
 pub use collection::report_collection;
 pub use description::{
-    print_contents, print_description, print_last_run, print_ledger, print_trust,
+    print_contents, print_description, print_last_run, print_ledger, print_services, print_trust,
 };
 pub use metrics::MeasuredRun;
 pub use pruned::{print_pruned, report_pruned};
