@@ -16,4 +16,6 @@ pub use options::{
     ResolveArgs, SyncArgs, VerifyArgs,
 };
 pub use reading::parse;
-pub use shared_options::{GcArgs, GlobalArgs, MirrorArgs, PublishArgs, RetentionArgs, VariantArgs};
+pub use shared_options::{
+    GcArgs, GlobalArgs, MirrorArgs, PageArgs, PublishArgs, RetentionArgs, VariantArgs,
+};

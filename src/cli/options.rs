@@ -3,7 +3,7 @@
 use super::lists::List;
 use super::secrets::WithoutSecrets;
 use super::shared_options::{
-    GcArgs, GlobalArgs, MirrorArgs, PublishArgs, RetentionArgs, VariantArgs,
+    GcArgs, GlobalArgs, MirrorArgs, PageArgs, PublishArgs, RetentionArgs, VariantArgs,
 };
 use super::values::{ApiParser, cid_version, duration, gateways};
 use crate::ipfs::cid::CidVersion;
@@ -120,6 +120,9 @@ pub struct SyncArgs {
     /// Options of collecting, for a run that let go of something.
     #[command(flatten)]
     pub collecting: GcArgs,
+    /// The page for people.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -147,6 +150,9 @@ pub struct AddArgs {
     /// Options of mirroring.
     #[command(flatten)]
     pub mirror: MirrorArgs,
+    /// The page for people.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -240,6 +246,9 @@ pub struct InitArgs {
     /// given up.
     #[arg(long)]
     pub anew: bool,
+    /// The page for people.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -257,6 +266,9 @@ pub struct RemoveArgs {
     /// Options of collecting.
     #[command(flatten)]
     pub collecting: GcArgs,
+    /// The page for people.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -280,6 +292,9 @@ pub struct PruneArgs {
     /// Options of collecting.
     #[command(flatten)]
     pub collecting: GcArgs,
+    /// The page for people.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -378,6 +393,7 @@ mod tests {
             "to",
             "to-auth-file",
             "key-file",
+            "no-page",
         ];
         for sub in command.get_subcommands() {
             let options = sub.get_arguments().chain(command.get_arguments());

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 /// The substitute servers that a client asks after a mirror, so that it never
 /// depends on one.
-const FALLBACKS: &str = "https://bordeaux.guix.gnu.org https://ci.guix.gnu.org";
+pub(super) const FALLBACKS: &str = "https://bordeaux.guix.gnu.org https://ci.guix.gnu.org";
 
 /// The mirror to inspect.
 #[derive(Clone, Debug, PartialEq, Eq)]

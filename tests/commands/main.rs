@@ -41,6 +41,7 @@ mod network;
 mod node_options;
 mod options;
 mod output;
+mod page;
 mod prototype;
 mod proxies;
 mod prune;
