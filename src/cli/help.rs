@@ -4,7 +4,7 @@ use super::options::Cli;
 use clap::{Arg, Command, CommandFactory};
 
 /// The options that `-h` shows of a verb.
-const EVERYDAY: [&str; 23] = [
+const EVERYDAY: [&str; 27] = [
     "api",
     "key",
     "verbose",
@@ -27,6 +27,10 @@ const EVERYDAY: [&str; 23] = [
     "key_file",
     "keep_for",
     "max_size",
+    "follow_max_size",
+    "unsigned",
+    "accept_loss",
+    "stop",
     "force",
 ];
 

@@ -2,7 +2,7 @@
 
 use super::run_notes::RunNotes;
 use super::{
-    add, after_run, gc, init, move_verb, node, prune, remove, resolve, shell, sync, verify,
+    add, after_run, follow, gc, init, move_verb, node, prune, remove, resolve, shell, sync, verify,
 };
 use crate::cli::{Cli, Command};
 use crate::mirror::{Exit, Failure};
@@ -24,6 +24,7 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         Command::Sync(args) => sync::run(global, args, &report),
         Command::Add(args) => add::run(global, args, &report),
         Command::Resolve(args) => resolve::run(global, args, &report),
+        Command::Follow(args) => follow::run(global, args, &report),
         Command::Init(args) => init::run(global, args, &report),
         Command::Remove(args) => remove::run(global, args, &report),
         Command::Prune(args) => prune::run(global, args, &report),

@@ -17,6 +17,7 @@ mod damage;
 mod empty_variables;
 mod extremes;
 mod faults;
+mod follow;
 mod full_disk;
 mod gateway;
 mod gc;
