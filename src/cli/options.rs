@@ -59,7 +59,7 @@ pub enum Command {
     Add(AddArgs),
     /// Show the root that the name points to
     Resolve(ResolveArgs),
-    /// Keep somebody else's mirror on this node, and help to serve it; for cron
+    /// Keep somebody else's mirror on this node, and serve it; for cron
     Follow(FollowArgs),
     /// Publish the first root under a name that was never published
     Init(InitArgs),

@@ -147,7 +147,7 @@ fn a_root_that_nobody_should_host_is_not_held(node: &TestNode) {
     let all = items(0..8);
     let good = setting.publish(&tree_of(&all[..6]));
     setting.follow("--unsigned").silently();
-    let forgeries: [Forgery; 13] = [
+    let forgeries: [Forgery; 14] = [
         (
             "a website",
             |tree, _| {
@@ -245,6 +245,13 @@ fn a_root_that_nobody_should_host_is_not_held(node: &TestNode) {
             |tree, items| {
                 tree.extend(items[6].files.clone());
                 tree.insert(items[6].nar(), vec![3; 1 << 20]);
+            },
+            "where NarSize says 600",
+        ),
+        (
+            "a film in the place of an old nar",
+            |tree, items| {
+                tree.insert(items[1].nar(), vec![3; 1 << 20]);
             },
             "where NarSize says 600",
         ),

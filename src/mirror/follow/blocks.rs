@@ -7,8 +7,8 @@ use crate::node::{Node, NodeError};
 use crate::util::parallel;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Blocks that the node holds. One that it has lost comes over the network again.
-pub struct HeldBlocks<'n>(pub &'n ComingBlocks<'n>);
+/// Blocks that the node holds.
+pub struct HeldBlocks<'n>(pub &'n dyn Node);
 
 /// Blocks that come over the network, several at a time.
 pub struct ComingBlocks<'n> {
@@ -56,16 +56,10 @@ impl Blocks for HeldBlocks<'_> {
     type Error = NodeError;
 
     fn get(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
-        match self.0.node.block(cid) {
-            Err(error) if error.is_of_block() => self.0.get(cid),
-            block => block,
-        }
+        self.0.block(cid)
     }
 
     fn get_many(&self, cids: &[Cid]) -> Result<Vec<Vec<u8>>, NodeError> {
-        match self.0.node.blocks(cids) {
-            Err(error) if error.is_of_block() => cids.iter().map(|cid| self.get(cid)).collect(),
-            blocks => blocks,
-        }
+        self.0.blocks(cids)
     }
 }

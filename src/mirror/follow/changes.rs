@@ -79,7 +79,7 @@ impl Roots<'_> {
         new: Option<Cid>,
         take: &mut impl FnMut(Vec<Changed>) -> Result<(), Halt>,
     ) -> Result<(), Halt> {
-        let held = HeldBlocks(self.blocks);
+        let held = HeldBlocks(self.blocks.node);
         let old = Side {
             blocks: &held,
             directory: old,

@@ -3,7 +3,7 @@
 
 use super::changes::{ChangedNar, Roots};
 use super::halt::Halt;
-use super::held::{HeldFigures, HeldRoot};
+use super::held::HeldFigures;
 use super::new_nars::NewNars;
 use super::objection::{MOST_OTHERS, Objection};
 use super::request::FollowRequest;
@@ -28,8 +28,10 @@ const OTHER_BESIDE: u64 = 64;
 pub struct Check<'c, 'n> {
     /// The root that is held, and the new one.
     pub roots: &'c Roots<'n>,
-    /// The figures of the root that is held.
-    pub held: Option<&'c HeldRoot>,
+    /// The figures of the root that is held, where the new one is compared with it.
+    pub held: Option<HeldFigures>,
+    /// Items of the root that is held.
+    pub items: u64,
     /// The terms.
     pub request: &'c FollowRequest,
     /// The ear of the run.
@@ -100,7 +102,7 @@ impl Check<'_, '_> {
             all.retain(|(name, _)| name.ends_with(".narinfo"));
             self.narinfos(all, &mut nars, &mut faults)?;
         }
-        self.unlisted(&mut checked, &mut nars)?;
+        self.unlisted(&mut checked, &nars, &mut faults)?;
         self.conclude(checked, whole, faults)
     }
 
@@ -128,7 +130,7 @@ impl Check<'_, '_> {
                     }
                 }
             }
-            for path in self.listed_by_owners(&gone)? {
+            for (path, _) in self.listed_by_owners(&gone)? {
                 let name = owner(&path).map(|item| narinfos::narinfo_name(&item));
                 let reason = format!("it lists {}, which is gone", join(&path));
                 faults.add(name.unwrap_or_default(), Fault::of(reason));
@@ -241,28 +243,43 @@ impl Check<'_, '_> {
     }
 
     /// Counts the new nars that no narinfo lists.
-    fn unlisted(&self, checked: &mut Checked, nars: &mut NewNars) -> Result<(), Halt> {
+    fn unlisted(
+        &self,
+        checked: &mut Checked,
+        nars: &NewNars,
+        faults: &mut Faults,
+    ) -> Result<(), Halt> {
         if nars.all_are_listed() {
             return Ok(());
         }
         self.roots.for_each_nar(&mut |changed| {
-            let new = changed.into_iter().filter(|nar| nar.new.is_some());
-            let mut unlisted: Vec<ChangedNar> =
-                new.filter(|nar| !nars.is_listed(&nar.path)).collect();
-            let paths: Vec<Vec<String>> = unlisted.iter().map(|nar| nar.path.clone()).collect();
+            let new = changed
+                .into_iter()
+                .filter_map(|nar| Some((nar.path, nar.new?)));
+            let unlisted: Vec<(Vec<String>, Entry)> =
+                new.filter(|(path, _)| !nars.is_listed(path)).collect();
+            let paths: Vec<Vec<String>> = unlisted.iter().map(|(path, _)| path.clone()).collect();
             // Those that came anew for a narinfo that is as it was.
             let listed = self.listed_by_owners(&paths)?;
-            unlisted.retain(|nar| !listed.contains(&nar.path));
-            for nar in unlisted {
-                checked.other(join(&nar.path), nar.new);
+            for (path, entry) in unlisted {
+                match listed.get(&path) {
+                    Some(narinfo) => {
+                        let name = narinfos::narinfo_name(&narinfo.store_path.hash());
+                        faults.extend(&name, nar_fault(&path, entry.size, narinfo));
+                    }
+                    None => checked.other(join(&path), Some(entry)),
+                }
             }
             Ok(())
         })
     }
 
     /// Those of these nars that the narinfos of the new root list, of the items whose
-    /// hashes they bear.
-    fn listed_by_owners(&self, paths: &[Vec<String>]) -> Result<HashSet<Vec<String>>, Halt> {
+    /// hashes they bear; each with that narinfo.
+    fn listed_by_owners(
+        &self,
+        paths: &[Vec<String>],
+    ) -> Result<HashMap<Vec<String>, Narinfo>, Halt> {
         let tree = &self.roots.new;
         let owners: BTreeSet<_> = paths.iter().filter_map(|path| owner(path)).collect();
         let owners: Vec<_> = owners.into_iter().collect();
@@ -272,23 +289,28 @@ impl Check<'_, '_> {
             .filter_map(|(item, entry)| Some((narinfos::narinfo_name(item), entry?.cid)))
             .collect();
         let paths: HashSet<&Vec<String>> = paths.iter().collect();
-        let mut listed = HashSet::new();
+        let mut listed = HashMap::new();
         let parsed = |narinfos: Vec<PublishedNarinfo>| {
             let narinfos = narinfos.into_iter();
             narinfos.filter_map(|it| it.narinfo.ok()).collect()
         };
         let at_once = self.roots.blocks.at_once;
         narinfos::for_each_of(tree, at_once, there, parsed, |narinfo: Narinfo| {
-            listed.extend(nar_paths(&narinfo).filter(|path| paths.contains(path)));
+            let found = nar_paths(&narinfo).filter(|path| paths.contains(path));
+            listed.extend(found.map(|path| (path, narinfo.clone())));
         })?;
         Ok(listed)
     }
 
     fn conclude(&self, mut checked: Checked, whole: u64, faults: Faults) -> Result<Checked, Halt> {
-        let held = self.held.map(|held| held.figures).unwrap_or_default();
-        let gone = checked.gone;
-        if gone.saturating_mul(2) > held.items && !self.request.accepts_loss {
-            let items = held.items;
+        let held = self.held.unwrap_or_default();
+        let items = self.items;
+        // Without a comparison, at least so many.
+        let gone = match self.held {
+            Some(_) => checked.gone,
+            None => items.saturating_sub(checked.new),
+        };
+        if gone.saturating_mul(2) > items && !self.request.accepts_loss {
             return Err(Objection::Loss { gone, items }.into());
         }
         if let Some((name, fault)) = faults.first {
@@ -301,7 +323,7 @@ impl Check<'_, '_> {
             .into());
         }
         let figures = &mut checked.figures;
-        figures.items = (held.items + checked.new).saturating_sub(gone);
+        figures.items = (held.items + checked.new).saturating_sub(checked.gone);
         // A root may state less than its files have.
         let bytes = held.bytes.saturating_add(checked.bytes);
         figures.bytes = bytes.saturating_sub(checked.bytes_gone);

@@ -117,6 +117,38 @@ impl HeldRoot {
         (held, vec![(file.cid, state), (pin, block)])
     }
 
+    /// Pins a root whose blocks are all on the node, but for those around it, beside
+    /// another that is whole.
+    pub(super) fn pin(
+        &self,
+        node: &dyn Node,
+        blocks: Vec<(Cid, Vec<u8>)>,
+        old: Option<&Self>,
+    ) -> Result<(), NodeError> {
+        for (cid, block) in blocks {
+            node.put_block(&cid, &block)?;
+        }
+        let updated = match old {
+            Some(old) => node.pin_update(&old.pin, &self.pin),
+            None => return self.pin_alone(node),
+        };
+        match updated {
+            Err(error) if error.is(Refusal::AlreadyPinned) => Ok(()),
+            // Blocks below the old one are lost, or its pin went meanwhile.
+            Err(error) if error.is_refusal() => self.pin_alone(node),
+            other => other,
+        }
+    }
+
+    /// The same without another: all below it is looked at.
+    fn pin_alone(&self, node: &dyn Node) -> Result<(), NodeError> {
+        // Ended by its time limit, a pin of a pinned CID would lose it.
+        match node.is_pinned(&self.pin)? {
+            true => Ok(()),
+            false => node.pin(&self.pin, &pin_name(&self.name), KnownBlocks::All),
+        }
+    }
+
     /// Reads what is pinned for a name; `None` where that is something else.
     fn read(node: &dyn Node, name: &str, pin: Cid) -> Result<Option<Self>, NodeError> {
         let block = node.block(&pin)?;
@@ -160,28 +192,6 @@ impl Pins {
         self.roots.is_empty() && self.unreadable.is_empty()
     }
 
-    /// Pins a root whose blocks are all on the node, beside those that are pinned.
-    pub fn add(
-        &self,
-        node: &dyn Node,
-        held: &HeldRoot,
-        blocks: Vec<(Cid, Vec<u8>)>,
-    ) -> Result<(), NodeError> {
-        for (cid, block) in blocks {
-            node.put_block(&cid, &block)?;
-        }
-        let updated = match self.roots.first() {
-            Some(old) => node.pin_update(&old.pin, &held.pin),
-            None => return pin_alone(node, held),
-        };
-        match updated {
-            Err(error) if error.is(Refusal::AlreadyPinned) => Ok(()),
-            // Blocks below the old one are lost, or its pin went meanwhile.
-            Err(error) if error.is_refusal() => pin_alone(node, held),
-            other => other,
-        }
-    }
-
     /// Removes all pins but that of `kept`, and returns their number.
     pub fn remove_all_but(
         &self,
@@ -197,15 +207,6 @@ impl Pins {
             removed += 1;
         }
         Ok(removed)
-    }
-}
-
-/// Pins a root without an older one: all below it is looked at.
-fn pin_alone(node: &dyn Node, held: &HeldRoot) -> Result<(), NodeError> {
-    // Ended by its time limit, a pin of a pinned CID would lose it.
-    match node.is_pinned(&held.pin)? {
-        true => Ok(()),
-        false => node.pin(&held.pin, &pin_name(&held.name), KnownBlocks::All),
     }
 }
 

@@ -150,28 +150,29 @@ fn update(
 ) -> Result<(HeldRoot, Checked), Halt> {
     let node = blocks.node;
     let came = || {};
-    let tree = |root| Tree::searching(node, root, Search::Network(&came));
-    let held = pins.roots.first();
     let mut roots = Roots {
         blocks,
-        old: held.map(|held| tree(held.root)),
-        new: tree(root),
+        old: pins.roots.first().map(|held| Tree::new(node, held.root)),
+        new: Tree::searching(node, root, Search::Network(&came)),
     };
-    let check = |roots: &Roots, held: Option<&HeldRoot>| {
+    let check = |roots: &Roots| {
         let _shown = observer.waiting("reading what is new");
+        let held = pins.roots.first();
+        let items = held.map_or(0, |held| held.figures.items);
         Check {
             roots,
-            held,
+            held: held.filter(|_| roots.old.is_some()).map(|it| it.figures),
+            items,
             request,
             observer,
         }
         .run()
     };
-    let checked = match check(&roots, held) {
-        // Some of those that were counted before may be gone.
-        Err(Halt::Objection(Objection::Others { .. })) if held.is_some() => {
-            roots.old = None;
-            check(&roots, None)?
+    let mut old = pins.roots.first();
+    let checked = match check(&roots) {
+        Err(halt) if old.is_some() && is_of_the_old_root(&halt) => {
+            (roots.old, old) = (None, None);
+            check(&roots)?
         }
         checked => checked?,
     };
@@ -182,8 +183,18 @@ fn update(
     let _shown = observer.waiting("pinning the root");
     let whole = roots.new.whole()?;
     let (new, around) = HeldRoot::compose(name, whole, checked.figures);
-    pins.add(node, &new, around)?;
+    new.pin(node, around, old)?;
     Ok((new, checked))
+}
+
+/// Returns true where the whole root is to be looked at, as if none were held: some blocks
+/// of that are lost or damaged, or files that were counted before may be gone.
+fn is_of_the_old_root(halt: &Halt) -> bool {
+    match halt {
+        Halt::Objection(objection) => matches!(objection, Objection::Others { .. }),
+        Halt::Failure(Failure::Publication(error)) => error.is_of_block(),
+        Halt::Failure(_) => false,
+    }
 }
 
 /// The root that a name points to, past all caches.
