@@ -2,9 +2,9 @@
 ;;
 ;;   guix package -f scripts/setup/guix-ipfs.scm
 ;;
-;; Its crates and their hashes are those of Cargo.lock, so there is no list to keep
-;; up. It needs Rust 1.89 or later; where the `rust` of your Guix is older, change
-;; the argument #:rust below to a newer one.
+;; Its crates and their hashes are those of Cargo.lock, so there is no list to keep up.
+;; It needs Rust 1.88: `rust-1.88` below, where the `rust` of your Guix is older. Where
+;; there is no `rust-1.88` any more, `rust` will do.
 
 (use-modules (gnu packages rust)
              (guix base16)
@@ -57,7 +57,9 @@
                       #:select? (git-predicate checkout)))
   (build-system cargo-build-system)
   (arguments
-   (list #:rust rust
+   (list #:rust rust-1.88
+         ;; Of a checkout with its tests nothing is to be installed but the program.
+         #:install-source? #f
          #:phases
          #~(modify-phases %standard-phases
              (add-after 'install 'install-manual-and-completions

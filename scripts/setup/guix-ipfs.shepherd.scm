@@ -5,11 +5,16 @@
 ;;                    (service ipfs-service-type)
 ;;                    %base-services))
 ;;
-;; `herd status guix-ipfs` shows the past runs, `herd trigger guix-ipfs` starts one.
+;; `herd status guix-ipfs` shows the past runs, `herd trigger guix-ipfs` starts one. By hand:
+;; sudo -Hu ipfs guix-ipfs add HASH
 
 (use-modules (gnu services)
              (gnu services shepherd)
              (guix gexp))
+
+;; The program, where an operating-system has it that names the package among its own:
+;; (packages (cons (load "CHECKOUT/scripts/setup/guix-ipfs.scm") %base-packages)).
+(define guix-ipfs "/run/current-system/profile/bin/guix-ipfs")
 
 (simple-service
  'guix-ipfs-timer
@@ -23,7 +28,7 @@
    (start
     #~(make-timer-constructor
        (calendar-event #:minutes (iota 12 0 5))
-       (command '("/run/current-system/profile/bin/guix-ipfs" "sync")
+       (command '(#$guix-ipfs "sync")
                 ;; ipfs-service-type makes this user; its home holds the lock.
                 #:user "ipfs"
                 #:group "ipfs"

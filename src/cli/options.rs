@@ -13,22 +13,6 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// The text below the options in `--help`.
-const AFTER: &str = "\
-Examples:
-  guix-ipfs sync                     mirror the build farm's latest builds
-  guix-ipfs add HASH                 mirror one item, with all it refers to
-  guix-ipfs resolve --long           the name, its contents, and the way to use it
-  guix-ipfs --api embedded sync -v   try it without an IPFS node
-
-Exit codes:
-  0   done, or nothing to do
-  1   failed; the name still points where it did
-  2   usage
-  3   done, but some items could not be mirrored; each is named
-  75  try again later
-  130, 143  interrupted; what was whole is published";
-
 /// Mirrors a Guix substitute server into IPFS, under an IPNS name
 ///
 /// Mirrors a GNU Guix substitute server into an IPFS directory and keeps that
@@ -39,7 +23,7 @@ Exit codes:
     version,
     max_term_width = 100,
     propagate_version = true,
-    after_long_help = AFTER
+    after_long_help = include_str!("manual/program.txt")
 )]
 pub struct Cli {
     /// Options of every command.
@@ -54,27 +38,37 @@ pub struct Cli {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Mirror the farm's latest builds, or a list of items; for cron
+    #[command(after_long_help = include_str!("manual/sync.txt"))]
     Sync(SyncArgs),
     /// Mirror the named items
+    #[command(after_long_help = include_str!("manual/add.txt"))]
     Add(AddArgs),
     /// Show the root that the name points to
+    #[command(after_long_help = include_str!("manual/resolve.txt"))]
     Resolve(ResolveArgs),
     /// Keep somebody else's mirror on this node, and serve it; for cron
+    #[command(after_long_help = include_str!("manual/follow.txt"))]
     Follow(FollowArgs),
     /// Publish the first root under a name that was never published
+    #[command(after_long_help = include_str!("manual/init.txt"))]
     Init(InitArgs),
     /// Take items out again, with the nars that nobody else lists
+    #[command(after_long_help = include_str!("manual/remove.txt"))]
     Remove(RemoveArgs),
     /// Let go of items that nobody wants any more, or for which there is no room
+    #[command(after_long_help = include_str!("manual/prune.txt"))]
     Prune(PruneArgs),
     /// Check that every published narinfo and nar is there and whole
+    #[command(after_long_help = include_str!("manual/verify.txt"))]
     Verify(VerifyArgs),
     /// Remove what nothing pins from the node
     ///
     /// Blocks that the mirror does not hold any more take room until then. Only those that
     /// are pinned stay, whoever stored them.
+    #[command(after_long_help = include_str!("manual/gc.txt"))]
     Gc,
     /// Take the mirror, with its name, to another node
+    #[command(after_long_help = include_str!("manual/move.txt"))]
     Move(MoveArgs),
     /// Serve the local store through a gateway, in the foreground
     Node(NodeArgs),

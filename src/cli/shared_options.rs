@@ -3,7 +3,7 @@
 use super::lists::List;
 use super::values::{
     ApiParser, compressions, duration, files, graft, keep_for, key, lifetime, rate, root, seconds,
-    size, upstreams,
+    services, size, upstreams,
 };
 use crate::guix::Compression;
 use crate::ipfs::cid::Cid;
@@ -297,4 +297,17 @@ pub struct PublishArgs {
         value_hint = ValueHint::CommandString
     )]
     pub after_publish: Option<String>,
+    /// Let this pinning service keep what is published, too; repeatable
+    ///
+    /// A service that is set up on the node with `ipfs pin remote service add`, or several
+    /// with spaces between. The new root is asked for, and older ones are let go of when a
+    /// later run finds it pinned. A service that fails is a warning, and is asked again by
+    /// the next run.
+    #[arg(
+        long = "pin-at",
+        value_name = "SERVICE",
+        env = "GUIX_IPFS_PIN_AT",
+        value_parser = services()
+    )]
+    pub pin_at: Vec<List<String>>,
 }

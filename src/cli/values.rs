@@ -13,7 +13,9 @@ use crate::util::diagnosis::Diagnosis;
 use crate::util::duration::parse;
 use crate::util::timestamp::DAY;
 use crate::util::url;
-use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::{
+    PathBufValueParser, PossibleValuesParser, StringValueParser, TypedValueParser,
+};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use std::ffi::OsStr;
@@ -82,6 +84,11 @@ pub(super) fn compressions() -> ListParser<impl TypedValueParser<Value = Compres
         let Ok(compression) = name.parse();
         compression
     }))
+}
+
+/// Pinning services, separated by spaces.
+pub(super) fn services() -> ListParser<StringValueParser> {
+    ListParser::of_words(StringValueParser::new())
 }
 
 /// The ways of grafting.

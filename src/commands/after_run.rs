@@ -1,6 +1,7 @@
-//! The steps after a run: its notes, and a person's command where a root was published.
+//! The steps after a run: the pinning services, its notes, and a person's command where a root was published.
 
 use super::run_notes::{Effect, RunNotes};
+use super::services;
 use crate::cli::{Cli, Command, PublishArgs};
 use crate::mirror::Exit;
 use crate::report::Report;
@@ -19,7 +20,11 @@ pub fn notes(cli: &Cli, report: &Arc<Report>) -> Option<RunNotes> {
 }
 
 /// Takes the steps that follow a run with this exit code. Their failures are warnings.
-pub fn finish(cli: &Cli, exit: Exit, notes: Option<&RunNotes>, report: &Report) {
+/// `has_begun` is true for a run that had the right to write.
+pub fn finish(cli: &Cli, exit: Exit, has_begun: bool, notes: Option<&RunNotes>, report: &Report) {
+    if has_begun && let Some((_, args)) = publishing(&cli.command) {
+        services::look(cli, args, exit, report);
+    }
     if let Some(notes) = notes {
         notes.write(exit);
     }

@@ -1,6 +1,7 @@
 //! `init`: publishes the first root.
 
 use super::open::{open_node, publishing};
+use super::services;
 use super::upstreams::{trust, upstreams};
 use crate::cli::{GlobalArgs, InitArgs};
 use crate::mirror::{Beginning, Exit, Failure, InitRequest, initialize};
@@ -10,6 +11,7 @@ use crate::report::{Report, Summary};
 pub fn run(global: &GlobalArgs, args: &InitArgs, report: &Report) -> Result<Exit, Failure> {
     let upstreams = upstreams(global, report)?;
     let node = open_node(global)?;
+    services::require(&*node, &args.publish)?;
     let request = InitRequest {
         key: global.key.clone(),
         cid_version: args.cid_version,

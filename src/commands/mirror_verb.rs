@@ -3,6 +3,7 @@
 use super::gc::collect_after;
 use super::open::{open_node, publishing};
 use super::prune::lists_pruned;
+use super::services;
 use crate::cli::{GcArgs, GlobalArgs, List, MirrorArgs, PublishArgs, VariantArgs};
 use crate::guix::UpstreamClient;
 use crate::ipfs::cid::Cid;
@@ -77,6 +78,7 @@ impl MirrorVerb<'_> {
             lists_pruned: lists_pruned(self.global),
         };
         let node = open_node(self.global)?;
+        services::require(&*node, self.publish)?;
         if args.dry_run {
             let plan = preview(&DryRun(&*node), &request, report)?;
             return Ok(self.report_preview(&plan, report));

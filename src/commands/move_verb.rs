@@ -1,6 +1,7 @@
 //! `move`: takes a mirror to another node.
 
 use super::open::{limits, open_node, publishing};
+use super::services;
 use crate::cli::{GlobalArgs, MoveArgs};
 use crate::mirror::{Exit, Failure, MoveFailure, MoveRequest, MoveSummary, relocate};
 use crate::node::{PrivateKey, open_named};
@@ -23,6 +24,7 @@ pub fn run(global: &GlobalArgs, args: &MoveArgs, report: &Report) -> Result<Exit
     let here = open_node(global)?;
     let there = open_named(&args.to, args.to_auth_file.as_deref(), limits(global));
     let there = there.map_err(not_opened)?;
+    services::require(&*there, &args.publish)?;
     let summary = relocate(&*here, &*there, &request, report)?;
     report_summary(&summary, report);
     if summary.moved && here.description().capabilities.network {

@@ -2,6 +2,7 @@
 
 use super::gc::collect_after;
 use super::open::{open_node, publishing};
+use super::services;
 use crate::cli::{GlobalArgs, PruneArgs, RetentionArgs};
 use crate::mirror::{Exit, Failure, PruneRequest, PruneTerms, RetentionRule, preview_prune, prune};
 use crate::node::DryRun;
@@ -27,6 +28,7 @@ pub fn run(global: &GlobalArgs, args: &PruneArgs, report: &Report) -> Result<Exi
         publishing: publishing(&args.publish, report)?,
     };
     let node = open_node(global)?;
+    services::require(&*node, &args.publish)?;
     if args.dry_run {
         let previewed = preview_prune(&DryRun(&*node), &request, report);
         let summary = previewed.map_err(Failure::of_own_tree)?;

@@ -3,6 +3,7 @@
 use super::gc::collect_after;
 use super::mirror_verb::note_tree;
 use super::open::{open_node, publishing};
+use super::services;
 use crate::cli::{GlobalArgs, RemoveArgs};
 use crate::mirror::{Exit, Failure, ReferencedItems, RemovalRequest, remove};
 use crate::report::{CollectedResult, Report, Summary, items};
@@ -22,6 +23,7 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
         jobs: global.jobs,
     };
     let node = open_node(global)?;
+    services::require(&*node, &args.publish)?;
     let removed = remove(&*node, &request, report);
     let summary = removed.map_err(Failure::of_own_tree)?;
     report.note(|figures| figures.removed = Some(summary.removed.len()));

@@ -5,13 +5,13 @@ use super::upstreams::{trust, upstreams};
 use crate::cli::{GlobalArgs, ResolveArgs};
 use crate::ipfs::cid::Cid;
 use crate::mirror::{
-    Exit, Failure, LastRun, MirrorReader, Target, describe, held_root, ledger_summary,
+    Exit, Failure, LastRun, MirrorReader, Target, at_services, describe, held_root, ledger_summary,
 };
 use crate::node::Node;
 use crate::publication::PublicationId;
 use crate::report::{
     FailureResult, Report, ResolveResult, Summary, print_contents, print_description, print_held,
-    print_last_run, print_ledger, print_trust,
+    print_last_run, print_ledger, print_services, print_trust,
 };
 use crate::util::diagnosis::Diagnosis;
 use crate::util::home::{BaseDirectory, folder};
@@ -76,6 +76,9 @@ fn print_long(
     if let Some(held) = &followed {
         print_held(report, held, &root, SystemTime::now().into());
     }
+    let services = target.name().map(|name| at_services(node, name, &root));
+    let services = services.unwrap_or_default();
+    print_services(report, &services);
     let contents = is_mirror.and_then(|()| reader.contents());
     if let Ok(contents) = &contents {
         print_contents(report, contents);
@@ -106,9 +109,10 @@ fn print_long(
             trust: Some(&trust),
             description: Some(&description),
             last_run: last_run.as_ref(),
+            services: Some(&services),
             contents: contents.as_ref(),
             ledger: ledger.as_ref(),
-            followed: followed.as_ref(),
+            followed: Some(followed.as_ref()),
             failure: failure.as_ref().map(FailureResult::new),
             ..result(target, root)
         },
@@ -169,6 +173,7 @@ fn result(target: &Target, root: Cid) -> ResolveResult<'_> {
         root: root.to_string(),
         description: None,
         last_run: None,
+        services: None,
         contents: None,
         trust: None,
         ledger: None,

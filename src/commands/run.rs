@@ -2,7 +2,8 @@
 
 use super::run_notes::RunNotes;
 use super::{
-    add, after_run, follow, gc, init, move_verb, node, prune, remove, resolve, shell, sync, verify,
+    add, after_run, follow, gc, init, man, move_verb, node, prune, remove, repeated, resolve,
+    shell, sync, verify,
 };
 use crate::cli::{Cli, Command};
 use crate::mirror::{Exit, Failure};
@@ -33,19 +34,42 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         Command::Move(args) => move_verb::run(global, args, &report),
         Command::Node(args) => node::run(global, args, &report),
         Command::Completions { shell } => shell::completions(*shell, &report),
-        Command::Man => shell::man(&report),
+        Command::Man => man::man(&report),
     };
     let has_node = !matches!(&ended, Err(Failure::Open(_)));
+    let is_beside_another = matches!(&ended, Err(failure) if failure.is_silent());
+    let is_job = notes.is_some() || matches!(&cli.command, Command::Follow(_));
     let exit = ended.unwrap_or_else(|failure| {
-        report.failure(&failure);
+        report_failure(cli, &failure, is_job, &report);
         failure.exit()
     });
     let exit = report.end(exit);
+    if is_job && exit.is_success() {
+        repeated::forget(&global.key);
+    }
+    let has_written = !report.publications().writers().is_empty();
     if let Some(notes) = notes.as_ref().filter(|_| has_node) {
         notes.find_key(global);
     }
-    after_run::finish(cli, exit, notes.as_deref(), &report);
+    // The run that goes on beside this one looks at the services.
+    let has_begun = (has_written || exit.is_success()) && !is_beside_another;
+    after_run::finish(cli, exit, has_begun, notes.as_deref(), &report);
     exit
+}
+
+/// Reports the error that stopped a run. A job that runs by itself says once a day that it
+/// has to try again later.
+fn report_failure(cli: &Cli, failure: &Failure, is_job: bool, report: &Report) {
+    let global = &cli.global;
+    let is_for_a_person = report.is_watched() || global.verbose || global.json;
+    let is_held_back = is_job
+        && !is_for_a_person
+        && failure.exit() == Exit::TryLater
+        && !failure.is_silent()
+        && repeated::is_repeated(&global.key, &failure.to_string());
+    if !is_held_back {
+        report.failure(failure);
+    }
 }
 
 /// Sees to it that a run which a signal ends says so and leaves its notes. Where signals

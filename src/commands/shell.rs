@@ -1,12 +1,10 @@
-//! `completions` and `man`: generated from the command line itself.
+//! `completions`: generated from the command line itself.
 
 use crate::cli;
 use crate::mirror::{Exit, Failure};
 use crate::report::Report;
-use clap::{Arg, Command, ValueEnum, ValueHint};
+use clap::{Arg, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use clap_mangen::Man;
-use std::io;
 
 /// Prints the completions of a shell.
 pub fn completions(shell: Shell, report: &Report) -> Result<Exit, Failure> {
@@ -49,42 +47,4 @@ fn arguments_in_fish() -> String {
          complete -c guix-ipfs -n \"__fish_guix_ipfs_using_subcommand completions\" -f -a \"{}\"\n",
         shells.join(" ")
     )
-}
-
-/// Prints the man page: the program, then each verb with the options of its own.
-pub fn man(report: &Report) -> Result<Exit, Failure> {
-    let mut command = cli::command();
-    let verbs: Vec<Command> = command.get_subcommands().cloned().collect();
-    command.build();
-    let program = Man::new(command);
-    let mut page = Vec::new();
-    program.render_title(&mut page)?;
-    program.render_name_section(&mut page)?;
-    program.render_synopsis_section(&mut page)?;
-    program.render_description_section(&mut page)?;
-    program.render_options_section(&mut page)?;
-    for verb in verbs {
-        page.extend_from_slice(about_verb(verb)?.as_bytes());
-    }
-    let mut extra = Vec::new();
-    program.render_extra_section(&mut extra)?;
-    let extra = String::from_utf8_lossy(&extra);
-    let extra = extra.replace(".SH EXTRA", ".SH \"EXAMPLES AND EXIT CODES\"");
-    page.extend_from_slice(extra.as_bytes());
-    report.write(&String::from_utf8_lossy(&page));
-    Ok(Exit::Done)
-}
-
-/// A verb's section.
-fn about_verb(verb: Command) -> io::Result<String> {
-    let heading = format!(".SH \"GUIX\\-IPFS {}\"", verb.get_name().to_uppercase());
-    let mut verb = verb.disable_help_flag(true);
-    verb.build();
-    let verb = Man::new(verb);
-    let mut section = Vec::new();
-    verb.render_description_section(&mut section)?;
-    verb.render_options_section(&mut section)?;
-    let section = String::from_utf8_lossy(&section);
-    let section = section.replace(".SH DESCRIPTION", &heading);
-    Ok(section.replace(".SH OPTIONS\n", ""))
 }

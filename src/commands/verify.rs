@@ -2,6 +2,7 @@
 
 use super::mirror_verb::filter;
 use super::open::{open_node, publishing};
+use super::services;
 use super::upstreams::upstreams;
 use crate::cli::{GlobalArgs, VerifyArgs};
 use crate::mirror::{
@@ -33,6 +34,9 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs, report: &Report) -> Result<Ex
         jobs: global.jobs,
     };
     let node = open_node(global)?;
+    if args.repair {
+        services::require(&*node, &args.publish)?;
+    }
     let found = verify(&*node, &global.key, check, report)?;
     let must_repair = args.repair && !(found.is_whole() && found.unlisted.is_empty());
     let summary = match must_repair {

@@ -63,6 +63,11 @@ pub fn matches(cid: &Cid, block: &[u8]) -> bool {
     }
 }
 
+/// Returns true for two spellings of one CID: in version 0 and 1.
+pub fn is_same_content(one: &Cid, other: &Cid) -> bool {
+    one.codec() == other.codec() && one.hash() == other.hash()
+}
+
 /// The content of an identity CID, which needs no block.
 pub fn inlined(cid: &Cid) -> Option<&[u8]> {
     (cid.hash().code() == IDENTITY).then(|| cid.hash().digest())

@@ -165,6 +165,17 @@ pub enum Failure {
         /// The reason.
         reason: String,
     },
+    /// Pinning services for a node that asks none.
+    #[error("--pin-at: a local store asks no pinning services")]
+    NoServices,
+    /// A pinning service that is not set up on the node.
+    #[error("--pin-at: the node knows no pinning service named {service:?}")]
+    UnknownService {
+        /// The service.
+        service: String,
+        /// Those that are set up.
+        known: Vec<String>,
+    },
     /// A prune without a rule.
     #[error("there is no rule that tells which items to keep")]
     NoRule,
@@ -210,7 +221,11 @@ impl Failure {
     fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::NoItems(_) | Self::NotAName { .. } | Self::NoRule
+            Self::NoItems(_)
+                | Self::NotAName { .. }
+                | Self::NoRule
+                | Self::NoServices
+                | Self::UnknownService { .. }
         ) || matches!(self, Self::Follow(failure) if matches!(**failure, FollowFailure::NotAName(_)))
     }
 
@@ -300,6 +315,10 @@ impl Diagnosis for Failure {
             Self::DamagedTree(_) | Self::Unreadable(..) | Self::UnreadableNarinfo { .. } => {
                 "`guix-ipfs verify --repair` makes it again from what can be read"
             }
+            Self::NoServices => "leave --pin-at out, or publish from a Kubo, named with --api",
+            Self::UnknownService { service, known } => {
+                return Some(advice_on_service(service, known));
+            }
             Self::NoRule => "give --keep-for 90d, --max-size 200G, or both",
             Self::NothingLeft(_) => {
                 "see that the clock is right, that `guix-ipfs sync` ran lately, and that the tree \
@@ -338,6 +357,16 @@ fn advice_on_key(name: &str, others: &[String]) -> String {
             "`guix-ipfs init` makes it; this node publishes mirrors with --key {}",
             others.join(", --key ")
         ),
+    }
+}
+
+/// Advice about a pinning service that the node does not know.
+fn advice_on_service(service: &str, known: &[String]) -> String {
+    let add = format!("`ipfs pin remote service add {service} ENDPOINT KEY` sets it up");
+    match (meant(service, known), known) {
+        (Some(other), _) => format!("did you mean `--pin-at {other}`? {add}"),
+        (None, []) => format!("none is set up there; {add}"),
+        (None, _) => format!("{add}; set up are {}", known.join(", ")),
     }
 }
 

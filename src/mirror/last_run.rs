@@ -5,6 +5,7 @@ use super::failure::Exit;
 use crate::publication::PublicationId;
 use crate::util::durable::{Durability, Readers, write};
 use crate::util::timestamp::Timestamp;
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io;
@@ -38,7 +39,7 @@ impl LastRun {
         // Another run may end at this moment, whose success must be kept. A network file
         // system may have no locks on folders; then that is left to chance.
         let folder = File::open(state)?;
-        let _ = folder.lock();
+        let _ = flock(&folder, FlockOperation::LockExclusive);
         let end = Timestamp::from(SystemTime::now());
         let last_success = match exit.is_success() {
             true => Some(end),

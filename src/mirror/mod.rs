@@ -42,6 +42,7 @@ mod retention;
 mod run;
 mod schedule;
 mod selection;
+mod services;
 mod signers;
 mod skipped;
 mod sync;
@@ -80,6 +81,10 @@ pub use retention::{
     prune,
 };
 pub use run::RunResult;
+pub use services::{
+    KeptRoot, RemoteRoot, ServiceProblem, ServiceView, ServicesRequest, at_services,
+    keep_at_services, require_services,
+};
 pub use signers::{Signer, Signers};
 pub use skipped::{SkipKind, SkipReason, Skipped};
 pub use sync::{MirrorSummary, mirror, preview};

@@ -1,8 +1,10 @@
 //! The ear of the engine: everything it reports while it runs.
 
 use super::plan::Plan;
+use super::services::ServiceProblem;
 use crate::guix::{HttpError, StorePath};
-use crate::node::{NodeError, Usage};
+use crate::ipfs::cid::Cid;
+use crate::node::{NodeError, RemoteStatus, Usage};
 
 /// A receiver of what the engine reports. Threads may share it.
 pub trait Observer: Sync {
@@ -110,6 +112,22 @@ pub enum Event<'e> {
     Published(&'e StorePath),
     /// The published root could not be announced.
     NotAnnounced(&'e NodeError),
+    /// A pinning service has the published root in this state.
+    AtService {
+        /// The service.
+        service: &'e str,
+        /// The root.
+        root: &'e Cid,
+        /// Its state.
+        status: RemoteStatus,
+    },
+    /// A pinning service does not do what it should.
+    ServiceProblem {
+        /// The reason.
+        problem: &'e ServiceProblem,
+        /// It was not said today.
+        is_due: bool,
+    },
     /// A published narinfo was looked at, and it is whole.
     Whole(&'e str),
 }

@@ -3,6 +3,7 @@
 use super::error::{AddFileError, NodeError};
 use super::private_key::PrivateKey;
 use super::segment::SealedSegment;
+use super::services::{RemotePin, RemoteQuery, RemoteStatus, no_services};
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::file::Added;
@@ -155,6 +156,45 @@ pub trait Node: Send + Sync {
     /// Nothing is removed where a block below a pin is missing or damaged:
     /// [`NodeError::is_of_block`].
     fn collect_garbage(&self) -> Result<u64, NodeError>;
+
+    /// The names of the pinning services that are set up on the node. It and what follows
+    /// is for a node with [`Capabilities::services`]; others refuse.
+    fn services(&self) -> Result<Vec<String>, NodeError> {
+        no_services()
+    }
+
+    /// The pins at a service in every state, the newest first. The list of a service that
+    /// fails on the way may lack older ones.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownService`](super::Refusal::UnknownService),
+    /// [`Refusal::Service`](super::Refusal::Service).
+    fn remote_pins(&self, _: &str, _: RemoteQuery) -> Result<Vec<RemotePin>, NodeError> {
+        no_services()
+    }
+
+    /// Asks a service to hold `root` and all below it under `name`, and does not wait for
+    /// it. Errors as [`Node::remote_pins`].
+    fn pin_remotely(
+        &self,
+        _service: &str,
+        _root: &Cid,
+        _name: &str,
+    ) -> Result<RemoteStatus, NodeError> {
+        no_services()
+    }
+
+    /// Lets go of the pins of `root` at a service that have exactly this name and are in
+    /// one of these states. Errors as [`Node::remote_pins`].
+    fn unpin_remotely(
+        &self,
+        _service: &str,
+        _root: &Cid,
+        _name: &str,
+        _states: &[RemoteStatus],
+    ) -> Result<(), NodeError> {
+        no_services()
+    }
 }
 
 impl Blocks for dyn Node + '_ {
@@ -194,6 +234,8 @@ pub struct Capabilities {
     pub sequence: bool,
     /// The node's repository has a limit beyond which its collector runs.
     pub storage_limit: bool,
+    /// The node asks pinning services.
+    pub services: bool,
 }
 
 /// A key on the node.

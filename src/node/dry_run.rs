@@ -6,6 +6,7 @@ use super::contract::{
 use super::error::{AddFileError, NodeError, Problem};
 use super::private_key::PrivateKey;
 use super::segment::SealedSegment;
+use super::services::{RemotePin, RemoteQuery, RemoteStatus};
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::file::{AddError, Added};
 use std::io::Read;
@@ -132,5 +133,26 @@ impl Node for DryRun<'_> {
 
     fn collect_garbage(&self) -> Result<u64, NodeError> {
         refused("collect garbage")
+    }
+    fn services(&self) -> Result<Vec<String>, NodeError> {
+        self.0.services()
+    }
+
+    fn remote_pins(&self, service: &str, query: RemoteQuery) -> Result<Vec<RemotePin>, NodeError> {
+        self.0.remote_pins(service, query)
+    }
+
+    fn pin_remotely(&self, _: &str, _: &Cid, _: &str) -> Result<RemoteStatus, NodeError> {
+        refused("ask a pinning service")
+    }
+
+    fn unpin_remotely(
+        &self,
+        _: &str,
+        _: &Cid,
+        _: &str,
+        _: &[RemoteStatus],
+    ) -> Result<(), NodeError> {
+        refused("ask a pinning service")
     }
 }

@@ -145,6 +145,10 @@ pub enum Refusal {
     NotFound,
     /// The node searched the network until its time was over.
     SearchedInVain,
+    /// The node knows no pinning service of that name, or none at all.
+    UnknownService,
+    /// A pinning service refuses, fails, or does not answer.
+    Service,
     /// Anything else.
     Other,
 }
@@ -248,6 +252,18 @@ impl Diagnosis for NodeError {
                 "make room on the node's disk, or let go of what nothing pins with `guix-ipfs gc`; \
                  then run again"
             }
+            Problem::Refused {
+                refusal: Refusal::Service,
+                ..
+            } => {
+                "the next run asks again; `ipfs pin remote service ls --stat` tells whether the node \
+                 reaches it, and a key that it refuses is set anew with `ipfs pin remote service rm` \
+                 and `add`"
+            }
+            Problem::Refused {
+                refusal: Refusal::UnknownService,
+                ..
+            } => "`ipfs pin remote service add NAME ENDPOINT KEY` sets one up on a Kubo",
             Problem::Busy { .. } => "try again later",
             Problem::File { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull

@@ -10,6 +10,7 @@ pub mod local;
 mod open;
 mod private_key;
 mod segment;
+mod services;
 
 pub use contract::{
     Capabilities, Key, KnownBlocks, Node, NodeDescription, PublishOptions, Reach, Record, Usage,
@@ -19,3 +20,4 @@ pub use error::{AddFileError, NodeError, Problem, Refusal};
 pub use open::{NodeAddress, NodeOptions, OpenError, local_folder, open, open_named};
 pub use private_key::{NotAPrivateKey, PrivateKey};
 pub use segment::{SealedSegment, Segment};
+pub use services::{RemotePin, RemoteQuery, RemoteStatus};

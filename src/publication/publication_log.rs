@@ -13,6 +13,8 @@ pub struct PublicationLog(Arc<Mutex<Log>>);
 struct Log {
     writers: Vec<PublicationId>,
     publication: Option<Publication>,
+    /// The root that the name pointed to when the run began.
+    found: Option<Cid>,
 }
 
 /// The publications of a run together.
@@ -46,6 +48,18 @@ impl PublicationLog {
             }
         }
         log.note_writer(id);
+    }
+
+    /// Takes note of the root that the name was found to point to.
+    pub(super) fn note_found(&self, root: Option<Cid>) {
+        self.lock().found = root;
+    }
+
+    /// The root that the name points to after the run, as far as the run knows.
+    pub fn root(&self) -> Option<Cid> {
+        let log = self.lock();
+        let published = log.publication.as_ref().map(|it| it.root);
+        published.or(log.found)
     }
 
     /// The keys that the run writes under: two where it moves a mirror to another node.

@@ -143,6 +143,11 @@ impl<'n> Publisher<'n> {
         self.options.log.note(self.view.id(), previous, root);
     }
 
+    /// Takes note of the root that the name was found to point to.
+    pub(super) fn note_found(&self, root: Option<Cid>) {
+        self.options.log.note_found(root);
+    }
+
     /// The terms of a record, with its sequence number where that must be set.
     pub(super) fn publish_options(&self, sequence: Option<u64>) -> PublishOptions {
         PublishOptions {

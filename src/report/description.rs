@@ -5,8 +5,9 @@ use super::text::{bytes, items};
 use crate::ipfs::cid::Cid;
 use crate::mirror::{
     HeldRoot, LastRun, LedgerSummary, MirrorContents, MirrorDescription, OwedItem, RemovedItem,
-    Retention, Signers,
+    Retention, ServiceView, Signers,
 };
+use crate::node::RemoteStatus;
 use crate::util::timestamp::Timestamp;
 use std::time::Duration;
 
@@ -86,6 +87,30 @@ pub fn print_held(report: &Report, held: &HeldRoot, root: &Cid, now: Timestamp) 
     let size = bytes(figures.bytes);
     let text = format!("{which}, since {since} ({age}): {all}, {size}");
     print_row(report, "followed", &text);
+}
+
+/// Prints a line for each pinning service: the state of the root there.
+pub fn print_services(report: &Report, services: &[ServiceView]) {
+    for view in services {
+        print_row(report, "service", &service(view));
+    }
+}
+
+fn service(view: &ServiceView) -> String {
+    let ServiceView { service, .. } = view;
+    if let Some(error) = &view.error {
+        return format!("{service}: cannot be asked: {error}");
+    }
+    let state = match view.status {
+        Some(RemoteStatus::Pinned) => "holds this root".to_owned(),
+        Some(RemoteStatus::Failed) => "gave this root up".to_owned(),
+        Some(status) => format!("this root is {}", status.word()),
+        None => "does not have this root".to_owned(),
+    };
+    let mut older = view.older.iter();
+    let held = older.find(|older| older.status == RemoteStatus::Pinned);
+    let held = held.map(|older| format!("; holds /ipfs/{} still", older.root));
+    format!("{service}: {state}{}", held.unwrap_or_default())
 }
 
 /// Prints the counts of a mirror, and who signed what is there.

@@ -1,6 +1,6 @@
 //! The figures of a run that are gathered while it goes on.
 
-use crate::mirror::PruneOutcome;
+use crate::mirror::{KeptRoot, PruneOutcome};
 use crate::util::timestamp::Timestamp;
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub struct RunFigures {
     pub narinfos: Option<u64>,
     /// The end of the record's validity.
     pub record_end: Option<Timestamp>,
+    /// The pinning services that were asked.
+    pub services: Vec<KeptRoot>,
     /// The time until the items to mirror were known.
     pub planning: Option<Duration>,
 }

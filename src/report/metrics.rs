@@ -57,7 +57,7 @@ struct Gauge {
     /// `None` for one that the run does not know.
     value: Option<f64>,
     /// A label beside the key.
-    label: Option<(&'static str, &'static str)>,
+    label: Option<(&'static str, String)>,
 }
 
 impl Gauge {
@@ -70,9 +70,9 @@ impl Gauge {
         }
     }
 
-    fn labelled(self, label: &'static str, value: &'static str) -> Self {
+    fn labelled(self, label: &'static str, value: &str) -> Self {
         Self {
-            label: Some((label, value)),
+            label: Some((label, escaped(value))),
             ..self
         }
     }
@@ -94,7 +94,12 @@ fn gauges(
         let gauge = Gauge::new("guix_ipfs_phase_duration_seconds", help, time.as_secs_f64());
         gauge.labelled("phase", name)
     };
-    vec![
+    let services = figures.services.iter().map(|kept| {
+        let help = "The last run found the published root pinned at the service (1) or not (0).";
+        let value = f64::from(u8::from(kept.is_pinned));
+        Gauge::new("guix_ipfs_service_pinned", help, value).labelled("service", &kept.service)
+    });
+    let mut gauges = vec![
         Gauge::new("guix_ipfs_build_info", "The version of the program.", 1.0)
             .labelled("version", env!("CARGO_PKG_VERSION")),
         Gauge::new(
@@ -170,7 +175,9 @@ fn gauges(
             "The end of the validity of the name's record.",
             figures.record_end.map(|end| end.0 as f64),
         ),
-    ]
+    ];
+    gauges.extend(services);
+    gauges
 }
 
 /// The file with these figures. `before` is that of the run before.
@@ -190,6 +197,7 @@ fn text(gauges: &[Gauge], key: &str, before: &str) -> String {
         }
         let label = gauge
             .label
+            .as_ref()
             .map(|(label, value)| format!(",{label}=\"{value}\""));
         let label = label.unwrap_or_default();
         let _ = writeln!(file, "{name}{{{key}{label}}} {value}");

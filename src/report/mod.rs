@@ -18,7 +18,8 @@ mod text;
 
 pub use collection::report_collection;
 pub use description::{
-    print_contents, print_description, print_held, print_last_run, print_ledger, print_trust,
+    print_contents, print_description, print_held, print_last_run, print_ledger, print_services,
+    print_trust,
 };
 pub use followed::{FollowResult, FollowedName, report_followed};
 pub use metrics::MeasuredRun;

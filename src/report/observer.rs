@@ -101,6 +101,18 @@ impl Observer for Report {
             Event::NotAnnounced(error) => {
                 self.warn(&format!("{error}; others may take longer to find it"), None);
             }
+            Event::AtService {
+                service,
+                root,
+                status,
+            } => self.status(&format!("{service}: /ipfs/{root} is {}", status.word())),
+            Event::ServiceProblem { problem, is_due } => {
+                let text = problem.to_string();
+                match is_due {
+                    true => self.warn(&text, problem.advice().as_deref()),
+                    false => self.status(&text),
+                }
+            }
             Event::Whole(name) => self.verbose(&format!("{name}: whole")),
         }
     }

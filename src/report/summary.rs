@@ -3,7 +3,7 @@
 
 use crate::mirror::{
     CollectionSummary, DamagedPart, Failure, HeldRoot, LastRun, LedgerSummary, MirrorContents,
-    MirrorDescription, Plan, PruneSummary, VerifyReport,
+    MirrorDescription, Plan, PruneSummary, ServiceView, VerifyReport,
 };
 use crate::util::diagnosis::Diagnosis;
 use serde::Serialize;
@@ -78,6 +78,9 @@ pub struct ResolveResult<'s> {
     /// The last run that this user has noted on this machine, with `--long`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_run: Option<&'s LastRun>,
+    /// The pinning services that hold roots of the name, with `--long`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub services: Option<&'s [ServiceView]>,
     /// The contents that `--long` asks for, where they could be read.
     #[serde(flatten)]
     pub contents: Option<&'s MirrorContents>,
@@ -90,7 +93,7 @@ pub struct ResolveResult<'s> {
     pub ledger: Option<&'s LedgerSummary>,
     /// The root that the node holds because it follows the name, with `--long`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub followed: Option<&'s HeldRoot>,
+    pub followed: Option<Option<&'s HeldRoot>>,
     /// Every store path, with `--list`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_paths: Option<&'s [String]>,

@@ -1,9 +1,9 @@
 //! Locks on files. A lock is the system's own on an open file, so one left by a
 //! dead process does not hold. The file's first line is the process that holds it.
 
-use rustix::fs::OFlags;
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -37,11 +37,11 @@ impl FileLock {
         let mut file = open(options, path)?;
         let start = Instant::now();
         loop {
-            match file.try_lock() {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
-                Err(TryLockError::WouldBlock) if start.elapsed() < patience => thread::sleep(PAUSE),
-                Err(TryLockError::WouldBlock) => return Err(LockFailure::Held(holder(&mut file)?)),
-                Err(TryLockError::Error(error)) => return Err(error.into()),
+                Err(Errno::WOULDBLOCK) if start.elapsed() < patience => thread::sleep(PAUSE),
+                Err(Errno::WOULDBLOCK) => return Err(LockFailure::Held(holder(&mut file)?)),
+                Err(error) => return Err(io::Error::from(error).into()),
             }
         }
         let mut text = String::new();
@@ -82,14 +82,14 @@ pub fn held_lines(path: &Path) -> io::Result<Option<Vec<String>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    match file.try_lock_shared() {
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
-        Err(TryLockError::WouldBlock) => {
+        Err(Errno::WOULDBLOCK) => {
             let mut text = String::new();
             file.read_to_string(&mut text)?;
             Ok(Some(text.lines().map(str::to_owned).collect()))
         }
+        Err(error) => Err(error.into()),
     }
 }
 

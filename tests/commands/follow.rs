@@ -475,6 +475,10 @@ fn what_cannot_be_had_now_is_tried_again_later(node: &TestNode) {
         .follower
         .run(&format!("follow --unsigned {unknown}"));
     run.exits(75).says("does not resolve now");
+    let run = setting
+        .follower
+        .run(&format!("follow --unsigned {unknown}"));
+    assert_eq!(run.exits(75).err, "");
     let old = setting.publish(&tree_of(&all[..4]));
     setting.follow("--unsigned").silently();
     // Blocks of each kind: a directory, a narinfo, a nar.
@@ -485,9 +489,12 @@ fn what_cannot_be_had_now_is_tried_again_later(node: &TestNode) {
         let block = node.cid_at(&new, path);
         let content = node.raw_block(&block.to_string()).unwrap();
         node.lose(&block);
-        let run = setting.follow("--unsigned").exits(75);
+        let run = setting.follow("--unsigned -v").exits(75);
         run.says("cannot be had as a whole now")
             .says(&format!("; /ipfs/{old} is kept"));
+        // A job says it once a day.
+        let told = setting.follow("--unsigned").exits(75).err;
+        assert_eq!(told.is_empty(), path != "nar/gzip", "{told}");
         assert_eq!(setting.held(), old, "{path}");
         assert_eq!(setting.pins().len(), 1, "{path}");
         node.node().put_block(&block, &content).unwrap();

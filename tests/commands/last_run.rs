@@ -1,6 +1,7 @@
 //! The note of the last run: what `resolve --long` tells of a job that runs by itself.
 
 use crate::support::{Fault, Mirror, Proxy, Run, Spoil, TestNode, Upstream, item, run, signal};
+use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -113,7 +114,7 @@ fn a_run_that_fails_keeps_the_last_success(node: &TestNode) {
     // It failed before it ever succeeded.
     mirror.run("init").silently();
     fs::remove_file(file(node, &mirror)).unwrap();
-    let away = "sync --upstream http://127.0.0.1:9 --connect-timeout 1";
+    let away = "sync -v --upstream http://127.0.0.1:9 --connect-timeout 1";
     mirror.run(away).exits(75);
     let last = is_told(
         &mirror,
@@ -185,14 +186,14 @@ fn another_run_at_work_does_not_hide_the_last_success(node: &TestNode) {
     age(&note);
     let name = note.to_str().unwrap().replace(".last-run.json", ".lock");
     let lock = File::options().write(true).open(name).unwrap();
-    lock.lock().unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
     for _ in 0..2 {
         let run = mirror.run("sync").exits(75);
         assert_eq!((run.out.as_str(), run.err.as_str()), ("", ""));
         let how = format!("to be tried again (exit code 75); last success {}", OLD[1]);
         is_told(&mirror, "sync", 75, &how);
     }
-    lock.unlock().unwrap();
+    flock(&lock, FlockOperation::Unlock).unwrap();
     mirror.run("sync").silently();
     is_told(&mirror, "sync", 0, "done");
 }
@@ -314,7 +315,7 @@ fn a_run_that_a_second_signal_ends_leaves_its_notes(node: &TestNode) {
         let folder = node.api.strip_prefix("embedded:");
         let lock = folder.map(|folder| File::open(format!("{folder}/lock")).unwrap());
         match (&lock, &proxy) {
-            (Some(lock), _) => lock.lock().unwrap(),
+            (Some(lock), _) => flock(lock, FlockOperation::LockExclusive).unwrap(),
             (_, Some(proxy)) => {
                 proxy.spoil("name/publish", 0, Spoil::Late(Duration::from_secs(100)));
             }

@@ -5,6 +5,7 @@ use crate::support::{Fault, Mirror, Run, TestNode, Upstream, fixture, run};
 use guix_ipfs::gateway::http::{Request, Response, Server};
 use guix_ipfs::ipfs::cid::{Cid, CidVersion};
 use guix_ipfs::ipfs::directory::{Entry, PlainDirectory};
+use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
@@ -241,7 +242,7 @@ fn another_run_holds_the_lock(node: &TestNode) {
     let state = mirror.home().join(".local/state/guix-ipfs");
     let path = state.join(format!("{peer}-{name}.lock"));
     let mut lock = File::options().write(true).open(path).unwrap();
-    lock.lock().unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
     writeln!(lock, "{}", std::process::id()).unwrap();
     let run = mirror.run("sync").exits(75);
     assert!(run.err.is_empty() && run.out.is_empty(), "{run:?}");
@@ -249,7 +250,7 @@ fn another_run_holds_the_lock(node: &TestNode) {
     let what = format!("another run (process {}) is writing", std::process::id());
     run.says_what_and_what_to_do(&what, "try again later");
     // A child of another test may still share the open file.
-    lock.unlock().unwrap();
+    flock(&lock, FlockOperation::Unlock).unwrap();
     mirror.run("sync").silently();
 }
 

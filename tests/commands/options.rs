@@ -205,8 +205,8 @@ fn what_the_readme_and_the_setup_run_is_understood() {
 fn command_in(line: &str) -> Option<&str> {
     let begins = [
         "    guix-ipfs ",
-        "ExecStart=/usr/bin/guix-ipfs ",
-        "*/5 * * * * /usr/bin/guix-ipfs ",
+        "ExecStart=/usr/local/bin/guix-ipfs ",
+        "*/5 * * * * /usr/local/bin/guix-ipfs ",
     ];
     let arguments = begins.iter().find_map(|begin| line.strip_prefix(begin))?;
     let end = ["#", "|", ">", "&"]

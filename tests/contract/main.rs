@@ -12,6 +12,7 @@ mod files;
 mod names;
 mod online;
 mod pins;
+mod services;
 
 use guix_ipfs::ipfs::cid::{Cid, CidVersion, DAG_PB, RAW, cid_of};
 use guix_ipfs::ipfs::directory::{Entry, PlainDirectory};
@@ -75,6 +76,7 @@ fn a_node_states_what_it_is(at: &TestNode) {
     assert!(description.agent.starts_with(program), "{description:?}");
     assert_eq!(description.capabilities.network, at.is_kubo());
     assert_eq!(description.capabilities.storage_limit, at.is_kubo());
+    assert_eq!(description.capabilities.services, at.is_kubo());
     assert_eq!(description.capabilities.sequence, !at.is_old_kubo());
     assert_eq!(node.reach().unwrap(), Reach::Offline);
     match at.is_kubo() {

@@ -6,6 +6,7 @@ mod error;
 mod expected;
 mod input;
 pub(super) mod path;
+mod relay;
 #[cfg(test)]
 mod tests;
 mod unpacking;

@@ -353,5 +353,5 @@ fn persistently<T>(stop: &Stop, work: impl Fn() -> Result<T, HttpError>) -> Resu
         Err(error) if error.is_unreachable() => Ok(Err(error)),
         result => result.map(Ok),
     });
-    result.flatten()
+    result?
 }

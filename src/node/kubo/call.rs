@@ -109,6 +109,13 @@ impl Call<'_> {
         self.answer(most)
     }
 
+    /// Makes the call and reads its answer, a JSON value a line, which must not exceed
+    /// `most` bytes.
+    pub fn json_lines<T: DeserializeOwned>(self, most: u64) -> Result<Vec<T>, NodeError> {
+        let answer = self.answer(most)?;
+        self.lines(&answer)
+    }
+
     /// Makes the call and hands out its answer as a stream.
     pub fn stream(self) -> Result<impl Read + Send + use<>, NodeError> {
         let answer = self.send(SendBody::none(), None, None)?;

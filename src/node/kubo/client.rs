@@ -6,11 +6,12 @@ use super::super::contract::{
 use super::super::error::{AddFileError, NodeError};
 use super::super::private_key::PrivateKey;
 use super::super::segment::SealedSegment;
+use super::super::services::{RemotePin, RemoteQuery, RemoteStatus};
 use super::address::Address;
 use super::blocks::BatchSize;
 use super::call::Rpc;
 use super::version::{OLDEST, TELLS_RECORDS};
-use super::{blocks, files, info, names, pins};
+use super::{blocks, files, info, names, pins, services};
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::file::Added;
 use crate::util::resolver::RememberingResolver;
@@ -79,6 +80,7 @@ impl KuboNode {
                     network: true,
                     sequence: version >= TELLS_RECORDS,
                     storage_limit: true,
+                    services: true,
                 },
             },
             rpc,
@@ -203,5 +205,31 @@ impl Node for KuboNode {
 
     fn collect_garbage(&self) -> Result<u64, NodeError> {
         pins::collect_garbage(&self.rpc)
+    }
+    fn services(&self) -> Result<Vec<String>, NodeError> {
+        services::names(&self.rpc)
+    }
+
+    fn remote_pins(&self, service: &str, query: RemoteQuery) -> Result<Vec<RemotePin>, NodeError> {
+        services::pins(&self.rpc, service, query)
+    }
+
+    fn pin_remotely(
+        &self,
+        service: &str,
+        root: &Cid,
+        name: &str,
+    ) -> Result<RemoteStatus, NodeError> {
+        services::add(&self.rpc, service, root, name)
+    }
+
+    fn unpin_remotely(
+        &self,
+        service: &str,
+        root: &Cid,
+        name: &str,
+        states: &[RemoteStatus],
+    ) -> Result<(), NodeError> {
+        services::remove(&self.rpc, service, root, name, states)
     }
 }

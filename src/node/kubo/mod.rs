@@ -16,6 +16,7 @@ mod info;
 mod names;
 mod pins;
 mod refusal;
+mod services;
 mod version;
 
 pub use address::{Address, AddressError};

@@ -66,6 +66,7 @@ impl LocalNode {
                     network: false,
                     sequence: true,
                     storage_limit: false,
+                    services: false,
                 },
             },
             lock,

@@ -51,8 +51,7 @@ impl Network {
     /// other.
     pub fn connect(&self) {
         for (node, other) in self.pairs() {
-            let address = format!("{}/p2p/{}", other.swarm(), other.peer_id());
-            node.ipfs("swarm connect", &[&address]);
+            node.ipfs("swarm connect", &[&other.address()]);
         }
         let start = Instant::now();
         for (node, other) in self.pairs() {
@@ -95,6 +94,11 @@ impl TestNode {
     fn swarm(&self) -> String {
         let addresses = self.json("config?arg=Addresses.Swarm");
         addresses["Value"][0].as_str().unwrap().to_owned()
+    }
+
+    /// The same with its peer ID, as others connect to it.
+    pub fn address(&self) -> String {
+        format!("{}/p2p/{}", self.swarm(), self.peer_id())
     }
 
     /// Its peer ID.
