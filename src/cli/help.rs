@@ -4,7 +4,7 @@ use super::options::Cli;
 use clap::{Arg, Command, CommandFactory};
 
 /// The options that `-h` shows of a verb.
-const EVERYDAY: [&str; 27] = [
+const EVERYDAY: [&str; 30] = [
     "api",
     "key",
     "verbose",
@@ -18,6 +18,9 @@ const EVERYDAY: [&str; 27] = [
     "max_bytes",
     "max_time",
     "long",
+    "gateways",
+    "sample",
+    "wait",
     "list",
     "cid_version",
     "gateway_port",

@@ -1,10 +1,11 @@
 //! The verbs, each with its own options, their environment variables and defaults.
 
+use super::lists::List;
 use super::secrets::WithoutSecrets;
 use super::shared_options::{
-    GcArgs, GlobalArgs, MirrorArgs, PublishArgs, RetentionArgs, VariantArgs,
+    GcArgs, GlobalArgs, MirrorArgs, PageArgs, PublishArgs, RetentionArgs, VariantArgs,
 };
-use super::values::{ApiParser, cid_version, size};
+use super::values::{ApiParser, cid_version, duration, gateways, size};
 use crate::ipfs::cid::CidVersion;
 use crate::mirror::{ItemRef, ItemSpec};
 use crate::node::NodeAddress;
@@ -12,6 +13,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Mirrors a Guix substitute server into IPFS, under an IPNS name
 ///
@@ -49,6 +51,9 @@ pub enum Command {
     /// Keep somebody else's mirror on this node, and serve it; for cron
     #[command(after_long_help = include_str!("manual/follow.txt"))]
     Follow(FollowArgs),
+    /// See a mirror as others do, through gateways and the network
+    #[command(after_long_help = include_str!("manual/check.txt"))]
+    Check(CheckArgs),
     /// Publish the first root under a name that was never published
     #[command(after_long_help = include_str!("manual/init.txt"))]
     Init(InitArgs),
@@ -118,6 +123,9 @@ pub struct SyncArgs {
     /// Options of collecting, for a run that let go of something.
     #[command(flatten)]
     pub collecting: GcArgs,
+    /// The page for people.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -145,6 +153,9 @@ pub struct AddArgs {
     /// Options of mirroring.
     #[command(flatten)]
     pub mirror: MirrorArgs,
+    /// The page for people.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -202,6 +213,58 @@ pub struct FollowArgs {
     pub collecting: GcArgs,
 }
 
+/// `check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// An IPNS name, a key of the node, or /ipfs/CID
+    ///
+    /// Without it, the key of --key.
+    #[arg(value_name = "NAME|KEY|/ipfs/CID")]
+    pub target: Option<String>,
+    /// A gateway to look through, or several with spaces between; repeatable
+    ///
+    /// The node's own is one more. With a NAME and a gateway no node is needed. Nothing is
+    /// sent to a gateway that is not named.
+    #[arg(
+        long = "gateway",
+        value_name = "URL",
+        env = "GUIX_IPFS_GATEWAYS",
+        value_parser = gateways()
+    )]
+    pub gateways: Vec<List<String>>,
+    /// Narinfos, each with a nar, to look at through each gateway
+    #[arg(
+        long,
+        value_name = "N",
+        env = "GUIX_IPFS_SAMPLE",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(u16).range(0..=1000)
+    )]
+    pub sample: u16,
+    /// Ask a gateway that is behind again for so long, such as 6m
+    ///
+    /// Gateways keep what a name leads to, for five minutes as a rule, so that one is behind
+    /// for a while after each publication. For cron.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "GUIX_IPFS_CHECK_WAIT",
+        value_parser = duration
+    )]
+    pub wait: Option<Duration>,
+    /// Write the findings to FILE as figures for Prometheus
+    ///
+    /// In the text format, for the textfile collector of the node exporter. A check that
+    /// fails writes it, too.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GUIX_IPFS_CHECK_METRICS",
+        value_hint = ValueHint::FilePath
+    )]
+    pub metrics: Option<PathBuf>,
+}
+
 /// `init`.
 #[derive(Clone, Debug, Args)]
 pub struct InitArgs {
@@ -222,6 +285,9 @@ pub struct InitArgs {
     /// given up.
     #[arg(long)]
     pub anew: bool,
+    /// The page for people.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -239,6 +305,9 @@ pub struct RemoveArgs {
     /// Options of collecting.
     #[command(flatten)]
     pub collecting: GcArgs,
+    /// The page for people.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -262,6 +331,9 @@ pub struct PruneArgs {
     /// Options of collecting.
     #[command(flatten)]
     pub collecting: GcArgs,
+    /// The page for people.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Options of publishing.
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -362,6 +434,7 @@ mod tests {
             "key-file",
             "accept-loss",
             "stop",
+            "no-page",
         ];
         for sub in command.get_subcommands() {
             let options = sub.get_arguments().chain(command.get_arguments());

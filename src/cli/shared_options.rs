@@ -259,6 +259,27 @@ pub struct GcArgs {
     pub gc: bool,
 }
 
+/// Options about the page for people.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct PageArgs {
+    /// Keep a page for people, index.html, in the root
+    ///
+    /// It says how to use the mirror, whose signatures there are and what came last, and
+    /// looks items up. Later runs keep it up to date by themselves.
+    #[arg(long, env = "GUIX_IPFS_PAGE", value_parser = FalseyValueParser::new())]
+    pub page: bool,
+    /// Remove the page for people, whatever --page and its variable say
+    #[arg(long)]
+    pub no_page: bool,
+}
+
+impl PageArgs {
+    /// The word about the page, if there is one.
+    pub fn wanted(&self) -> Option<bool> {
+        (self.page || self.no_page).then_some(!self.no_page)
+    }
+}
+
 /// Options of publishing.
 #[derive(Clone, Debug, Args)]
 pub struct PublishArgs {

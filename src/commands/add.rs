@@ -17,6 +17,7 @@ pub fn run(global: &GlobalArgs, args: &AddArgs, report: &Report) -> Result<Exit,
         global,
         args: &args.mirror,
         publish: &args.publish,
+        page: &args.page,
         retention: None,
         collecting: None,
     };

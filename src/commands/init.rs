@@ -1,6 +1,6 @@
 //! `init`: publishes the first root.
 
-use super::open::{open_node, publishing};
+use super::open::{open_node, publishing_page};
 use super::services;
 use super::upstreams::{trust, upstreams};
 use crate::cli::{GlobalArgs, InitArgs};
@@ -19,7 +19,7 @@ pub fn run(global: &GlobalArgs, args: &InitArgs, report: &Report) -> Result<Exit
             false => Beginning::First,
             true => Beginning::Anew,
         },
-        publishing: publishing(&args.publish, report)?,
+        publishing: publishing_page(global, &args.publish, Some(&args.page), report)?,
     };
     let summary = initialize(&*node, &request, report)?;
     let (name, root) = (&summary.name, summary.root);

@@ -1,10 +1,10 @@
 //! `sync` and `add` alike: the request, and its result.
 
 use super::gc::collect_after;
-use super::open::{open_node, publishing};
+use super::open::{open_node, publishing_page};
 use super::prune::lists_pruned;
 use super::services;
-use crate::cli::{GcArgs, GlobalArgs, List, MirrorArgs, PublishArgs, VariantArgs};
+use crate::cli::{GcArgs, GlobalArgs, List, MirrorArgs, PageArgs, PublishArgs, VariantArgs};
 use crate::guix::UpstreamClient;
 use crate::ipfs::cid::Cid;
 use crate::mirror::{
@@ -33,6 +33,8 @@ pub struct MirrorVerb<'a> {
     pub args: &'a MirrorArgs,
     /// Options of publishing.
     pub publish: &'a PublishArgs,
+    /// The page for people.
+    pub page: &'a PageArgs,
     /// The items that are kept, where the verb decides that.
     pub retention: Option<RetentionRule>,
     /// Options of collecting.
@@ -72,7 +74,7 @@ impl MirrorVerb<'_> {
             pauses: self.pauses,
             now: SystemTime::now(),
             base: args.base,
-            publishing: publishing(self.publish, report)?,
+            publishing: publishing_page(self.global, self.publish, Some(self.page), report)?,
             jobs: self.global.jobs,
             retention: self.retention,
             lists_pruned: lists_pruned(self.global),

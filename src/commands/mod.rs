@@ -3,6 +3,7 @@
 
 mod add;
 mod after_run;
+mod check;
 mod follow;
 mod gc;
 mod init;

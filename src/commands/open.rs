@@ -1,12 +1,13 @@
 //! The node and the terms of publishing, as the options give them.
 
-use crate::cli::{GlobalArgs, PublishArgs};
-use crate::mirror::Failure;
+use crate::cli::{GlobalArgs, PageArgs, PublishArgs};
+use crate::mirror::{Failure, Page};
 use crate::node::kubo::TimeLimits;
 use crate::node::{Node, NodeOptions, open};
 use crate::publication::PublisherOptions;
 use crate::report::Report;
 use crate::util::home::{BaseDirectory, folder};
+use std::sync::Arc;
 
 /// Opens the node of `--api`.
 pub fn open_node(global: &GlobalArgs) -> Result<Box<dyn Node>, Failure> {
@@ -32,5 +33,23 @@ pub fn publishing(args: &PublishArgs, report: &Report) -> Result<PublisherOption
         record_lifetime: args.record_lifetime,
         allow_offline: args.allow_offline,
         log: report.publications().clone(),
+        page: None,
+    })
+}
+
+/// The same for a verb that changes the root, with the word about its page.
+pub fn publishing_page(
+    global: &GlobalArgs,
+    args: &PublishArgs,
+    page: Option<&PageArgs>,
+    report: &Report,
+) -> Result<PublisherOptions, Failure> {
+    let page = Page {
+        wanted: page.and_then(PageArgs::wanted),
+        jobs: global.jobs,
+    };
+    Ok(PublisherOptions {
+        page: Some(Arc::new(page)),
+        ..publishing(args, report)?
     })
 }

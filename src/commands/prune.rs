@@ -1,7 +1,7 @@
 //! `prune`: lets go of the items that a rule does not keep.
 
 use super::gc::collect_after;
-use super::open::{open_node, publishing};
+use super::open::{open_node, publishing_page};
 use super::services;
 use crate::cli::{GlobalArgs, PruneArgs, RetentionArgs};
 use crate::mirror::{Exit, Failure, PruneRequest, PruneTerms, RetentionRule, preview_prune, prune};
@@ -25,7 +25,7 @@ pub fn run(global: &GlobalArgs, args: &PruneArgs, report: &Report) -> Result<Exi
             now: SystemTime::now(),
             jobs: global.jobs,
         },
-        publishing: publishing(&args.publish, report)?,
+        publishing: publishing_page(global, &args.publish, Some(&args.page), report)?,
     };
     let node = open_node(global)?;
     services::require(&*node, &args.publish)?;

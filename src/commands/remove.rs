@@ -2,7 +2,7 @@
 
 use super::gc::collect_after;
 use super::mirror_verb::note_tree;
-use super::open::{open_node, publishing};
+use super::open::{open_node, publishing_page};
 use super::services;
 use crate::cli::{GlobalArgs, RemoveArgs};
 use crate::mirror::{Exit, Failure, ReferencedItems, RemovalRequest, remove};
@@ -18,7 +18,7 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
             true => ReferencedItems::Removed,
             false => ReferencedItems::Kept,
         },
-        publishing: publishing(&args.publish, report)?,
+        publishing: publishing_page(global, &args.publish, Some(&args.page), report)?,
         now: SystemTime::now(),
         jobs: global.jobs,
     };

@@ -17,6 +17,7 @@ pub fn run(global: &GlobalArgs, args: &SyncArgs, report: &Report) -> Result<Exit
         global,
         args: &args.mirror,
         publish: &args.publish,
+        page: &args.page,
         retention: Some(rule(&args.retention)),
         collecting: Some(&args.collecting),
     };

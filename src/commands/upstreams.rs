@@ -43,6 +43,11 @@ pub fn add_servers<'u>(
     Ok(())
 }
 
+/// A gateway as a server to ask.
+pub fn gateway(global: &GlobalArgs, url: &str) -> Result<UpstreamClient, Failure> {
+    client(global, url, TrustedKeys::default())
+}
+
 /// A line for each upstream: the keys it is checked by, if any.
 pub fn trust(upstreams: &[UpstreamClient]) -> impl Iterator<Item = String> {
     upstreams.iter().map(|upstream| {
@@ -76,7 +81,8 @@ pub fn believed_keys(global: &GlobalArgs, report: &Report) -> Result<TrustedKeys
     Ok(keys)
 }
 
-fn given_keys(global: &GlobalArgs, report: &Report) -> Result<TrustedKeys, Failure> {
+/// The keys of `--trusted-keys`.
+pub fn given_keys(global: &GlobalArgs, report: &Report) -> Result<TrustedKeys, Failure> {
     let mut all = TrustedKeys::default();
     for path in List::all(&global.trusted_keys) {
         let file = read_keys(path).map_err(|reason| Failure::KeyFile {

@@ -1,7 +1,7 @@
 //! `verify`: checks the publication, and repairs it.
 
 use super::mirror_verb::filter;
-use super::open::{open_node, publishing};
+use super::open::{open_node, publishing_page};
 use super::services;
 use super::upstreams::upstreams;
 use crate::cli::{GlobalArgs, VerifyArgs};
@@ -47,7 +47,7 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs, report: &Report) -> Result<Ex
                 upstreams: upstreams(global, report)?,
                 filter: filter(&args.variants),
                 check,
-                publishing: publishing(&args.publish, report)?,
+                publishing: publishing_page(global, &args.publish, None, report)?,
                 now: SystemTime::now(),
                 jobs: global.jobs,
             };

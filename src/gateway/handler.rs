@@ -3,7 +3,7 @@
 
 use super::http::{Content, Request, Response, Server};
 use super::listing;
-use super::path::{PathError, resolve, segments};
+use super::path::{PathError, folder, resolve, segments, step};
 use crate::ipfs::cid::{Cid, DAG_PB};
 use crate::ipfs::dag_pb::PbNode;
 use crate::ipfs::unixfs::{Kind, UnixFs};
@@ -17,6 +17,9 @@ use std::sync::Arc;
 const IMMUTABLE: &str = "public, max-age=29030400, immutable";
 /// The content under a name may change; five minutes is Kubo's default as well.
 const MUTABLE: &str = "public, max-age=300";
+
+/// The name of the page that a directory may bring along.
+const PAGE: &str = "index.html";
 
 /// Serves a node on a port of this machine until the server is dropped; port 0
 /// takes any that is free.
@@ -59,16 +62,28 @@ fn foreign(request: &Request) -> Option<&'static str> {
 
 fn content(node: &Arc<dyn Node>, request: &Request) -> Result<Response, PathError> {
     let segments = segments(&request.path)?;
-    let cid = resolve(&**node, &segments)?;
-    let file = file_size(&**node, &cid)?;
+    let mut cid = resolve(&**node, &segments)?;
+    let mut file = file_size(&**node, &cid)?;
+    let mut path = request.path.as_str();
+    if file.is_none()
+        && let Ok(page) = step(&**node, &cid, PAGE)
+    {
+        // The links of the page begin at the directory.
+        if !path.ends_with('/') {
+            let folder = folder(&segments) + "/";
+            return Ok(Response::text(301, &folder).with("Location", folder));
+        }
+        (cid, path) = (page, PAGE);
+        file = file_size(&**node, &cid)?;
+    }
     let etag = match file {
         Some(_) => format!("\"{cid}\""),
         None => format!("\"listing-{cid}\""),
     };
     let is_immutable = segments.first().is_some_and(|kind| kind == "ipfs");
     let (content_type, cache) = match file {
-        Some(_) if is_immutable => (content_type(&request.path), IMMUTABLE),
-        Some(_) => (content_type(&request.path), MUTABLE),
+        Some(_) if is_immutable => (content_type(path), IMMUTABLE),
+        Some(_) => (content_type(path), MUTABLE),
         // The page of a directory may change with this program.
         None => ("text/html; charset=utf-8", MUTABLE),
     };
@@ -130,8 +145,10 @@ fn has_etag(request: &Request, etag: &str) -> bool {
 }
 
 fn content_type(path: &str) -> &'static str {
-    match path.ends_with(".narinfo") || path.ends_with("/nix-cache-info") {
-        true => "text/plain; charset=utf-8",
-        false => "application/octet-stream",
+    match path.rsplit('/').next().unwrap_or_default() {
+        PAGE => "text/html; charset=utf-8",
+        "nix-cache-info" => "text/plain; charset=utf-8",
+        name if name.ends_with(".narinfo") => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
     }
 }

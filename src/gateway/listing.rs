@@ -1,5 +1,6 @@
 //! The page of a directory.
 
+use super::path::folder;
 use crate::ipfs::cid::Cid;
 use crate::ipfs::directory::for_each;
 use crate::node::Node;
@@ -16,10 +17,7 @@ pub fn write(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let title = escaped(&format!("/{}", segments.join("/")));
-    let folder: String = segments
-        .iter()
-        .map(|segment| format!("/{}", utf8_percent_encode(segment, RESERVED)))
-        .collect();
+    let folder = folder(segments);
     writeln!(
         out,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\

@@ -3,7 +3,8 @@
 use crate::ipfs::cid::Cid;
 use crate::ipfs::directory::{DirectoryError, TreeError, lookup};
 use crate::node::{Node, NodeError};
-use percent_encoding::percent_decode_str;
+use crate::util::url::RESERVED;
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use thiserror::Error;
 
 /// The most names that may lead to one another.
@@ -37,6 +38,13 @@ pub fn segments(path: &str) -> Result<Vec<String>, PathError> {
     segments.map(decode).collect()
 }
 
+/// The path of these segments, percent-encoded.
+pub fn folder(segments: &[String]) -> String {
+    let segments = segments.iter();
+    let encoded = segments.map(|segment| format!("/{}", utf8_percent_encode(segment, RESERVED)));
+    encoded.collect()
+}
+
 /// The CID that a path leads to. Its block need not be there.
 pub fn resolve(node: &dyn Node, segments: &[String]) -> Result<Cid, PathError> {
     let mut segments = segments.to_vec();
@@ -63,7 +71,7 @@ pub fn resolve(node: &dyn Node, segments: &[String]) -> Result<Cid, PathError> {
 }
 
 /// The entry `name` of a directory.
-fn step(node: &dyn Node, directory: &Cid, name: &str) -> Result<Cid, PathError> {
+pub fn step(node: &dyn Node, directory: &Cid, name: &str) -> Result<Cid, PathError> {
     match lookup(&node, directory, name) {
         Ok(Some(entry)) => Ok(entry.cid),
         Ok(None) => Err(not_found(format!(

@@ -17,7 +17,7 @@ use crate::ipfs::cid::Cid;
 use crate::ipfs::directory::{
     DirectoryError, DirectoryNode, Entry, NAMES_AT_ONCE, TreeError, name_hash,
 };
-use crate::publication::{NewFile, PublicationError, Tree, join};
+use crate::publication::{NewFile, PAGE_NAME, PublicationError, Tree, join};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The decision about an item of a batch.
@@ -194,6 +194,10 @@ impl<'t> Places<'t> {
         let Some((name, directory)) = path.split_last() else {
             return Ok(None);
         };
+        // The page has its place, also where there is none yet.
+        if directory.is_empty() && name_hash(name) == name_hash(PAGE_NAME) {
+            return Ok(Some(same_hash(path, PAGE_NAME)));
+        }
         let occupied = || {
             let text = format!("{} is already published with other content", join(path));
             Ok(Some(SkipReason::Occupied(text)))

@@ -195,6 +195,9 @@ pub enum Failure {
     /// Something else than a mirror.
     #[error("/ipfs/{0} is no mirror: there is no nix-cache-info and no narinfo in it")]
     NoMirror(Box<Cid>),
+    /// A check without anything to look through.
+    #[error("there is no gateway to look through")]
+    NoGateway,
     /// Standard output or a port cannot be used, or a signal cannot be waited for.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -329,6 +332,10 @@ impl Diagnosis for Failure {
             Self::NoMirror(_) => {
                 "see that the name is the one that its publisher gave: `guix-ipfs resolve NAME` \
                  tells its root"
+            }
+            Self::NoGateway => {
+                "`guix-ipfs node` serves a local store while it runs; name another gateway with \
+                 --gateway https://HOST"
             }
             Self::Listen { .. } => "choose another with --gateway-port",
         };

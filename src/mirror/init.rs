@@ -9,8 +9,8 @@ use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::directory::empty;
 use crate::node::Node;
 use crate::publication::{
-    Base, KeyAge, NameState, PublicationError, Publisher, PublisherOptions, begin_anew,
-    create_first_root, ensure_published, read_name_state,
+    Base, Engine, KeyAge, LedgerFiles, NameState, PublicationError, Publisher, PublisherOptions,
+    Stage, Tree, begin_anew, create_first_root, publish_with_rebase, read_name_state,
 };
 use serde::Serialize;
 
@@ -72,7 +72,10 @@ pub fn initialize(
             begin_anew(&mut publisher, state, request.cid_version)?
         }
     };
-    ensure_published(&publisher, &mut base)?;
+    let tree = Tree::new(node, base.root);
+    // The root that was made stays as it is, but for a page.
+    let work = |_: &Tree, _: &Stage, _: &mut LedgerFiles| Ok::<_, Failure>(None);
+    publish_with_rebase(&publisher, &mut base, &tree, Engine::Car, work)?;
     Ok(InitSummary {
         key: publisher.view.key.name.clone(),
         name,

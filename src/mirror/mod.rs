@@ -5,6 +5,7 @@
 
 mod admission;
 mod announcing;
+mod check;
 mod collection;
 mod contents;
 mod counts;
@@ -32,6 +33,7 @@ mod nar_index;
 mod narinfos;
 mod nars;
 mod observer;
+mod page;
 mod plan;
 mod record;
 mod relocation;
@@ -48,6 +50,10 @@ mod skipped;
 mod sync;
 mod verification;
 
+pub use check::{
+    CheckRequest, CheckSummary, Finding, Kind as FindingKind, SwarmFound, ToldRecord, Verdict,
+    check,
+};
 pub use collection::{CollectionSummary, collect};
 pub use contents::{MirrorContents, MirrorReader};
 pub use counts::{Count, TreeSize, tree_size};
@@ -69,6 +75,7 @@ pub use move_failure::MoveFailure;
 pub use name_change::NameChange;
 pub use nar_check::Depth;
 pub use observer::{DownloadProgress, Event, Observer, RunProgress};
+pub use page::Page;
 pub use plan::Plan;
 pub use relocation::{MoveRequest, MoveSummary, relocate};
 pub use removal::{ReferencedItems, RemovalRequest, RemovalSummary, remove};

@@ -8,7 +8,7 @@ use super::damage::DamagedPart;
 use super::failure::Failure;
 use super::fetch::{FailedNars, Fetcher};
 use super::items::ItemRef;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, PageState};
 use super::lookup::NarinfoLookup;
 use super::observer::Observer;
 use super::plan::{Plan, Planner, WantedItems};
@@ -148,6 +148,7 @@ fn mend_tree(
                     ledger.remove(file);
                 }
             }
+            PageState::recover(tree, ledger);
             let damages = parts.iter().map(|part| part.damage.clone());
             Ok::<_, Failure>(Some(mend(tree, stage, damages)?))
         };
@@ -203,6 +204,7 @@ impl Run<'_> {
                 closure: request.check.closure,
                 taken_place: TakenPlace::IsReplaced,
                 batch_items: limits.checkpoint,
+                now: request.now.into(),
             },
         };
         let result = run.run(base, &mut plan)?;

@@ -5,6 +5,7 @@ use super::admission::{Decision, Policy, TakenPlace, decide};
 use super::failure::{Exit, Failure};
 use super::fetch::{FetchOutcome, Fetcher};
 use super::grafting::{engine_for, linked};
+use super::ledger::{Addition, PageState};
 use super::narinfos;
 use super::observer::{Event, RunProgress};
 use super::plan::Plan;
@@ -16,6 +17,7 @@ use crate::guix::HashPart;
 use crate::publication::{
     Base, Committed, Engine, LedgerFiles, Publisher, Stage, Tree, graft, publish_with_rebase,
 };
+use crate::util::timestamp::Timestamp;
 use serde::Serialize;
 use std::collections::{HashSet, VecDeque};
 
@@ -46,6 +48,8 @@ pub struct RunTerms {
     pub taken_place: TakenPlace,
     /// Items in a batch.
     pub batch_items: usize,
+    /// The time of the run.
+    pub now: Timestamp,
 }
 
 /// The state of a run between two batches.
@@ -238,6 +242,7 @@ impl Batches<'_> {
             decisions = decide(policy, tree, batch, outcomes)?;
             files = linked(outcomes, &decisions);
             self.record(context, &decisions, tree, ledger)?;
+            self.note_additions(batch, &decisions, tree, ledger)?;
             match files.is_empty() {
                 true => Ok(None),
                 false => Ok::<_, Failure>(Some(graft(engine, tree, stage, &files)?)),
@@ -249,6 +254,40 @@ impl Batches<'_> {
         let bytes = files.iter().map(|file| file.entry.size);
         self.result.bytes = bytes.fold(self.result.bytes, u64::saturating_add);
         Ok(decisions)
+    }
+
+    /// Takes note of the items that the tree lacks and that are linked, for the page.
+    fn note_additions(
+        &self,
+        batch: &[Scheduled],
+        decisions: &[Decision],
+        tree: &Tree,
+        ledger: &mut LedgerFiles,
+    ) -> Result<(), Failure> {
+        if !PageState::is_kept(ledger) {
+            return Ok(());
+        }
+        let linked = batch.iter().zip(decisions);
+        let linked = linked.filter(|(_, decision)| **decision == Decision::Link);
+        // Those come last that others refer to.
+        let linked: Vec<&Scheduled> = linked.map(|(scheduled, _)| scheduled).rev().collect();
+        let before = narinfos::published(tree, linked.iter().map(|scheduled| scheduled.hash()))?;
+        let new = linked
+            .into_iter()
+            .filter(|scheduled| !before.contains(&scheduled.hash()));
+        let new = new.map(|scheduled| {
+            let narinfo = &scheduled.item.narinfo;
+            Addition {
+                hash: scheduled.hash(),
+                name: narinfo.store_path.name().to_owned(),
+                bytes: narinfo.nar_size,
+                at: self.run.terms.now,
+            }
+        });
+        let mut state = PageState::read(tree.node(), ledger)?;
+        state.add(new.collect());
+        state.write(ledger);
+        Ok(())
     }
 
     /// Writes the run into the ledger as if it ended with this batch: a kill later

@@ -142,6 +142,7 @@ pub fn mirror(
             closure: request.closure,
             taken_place: TakenPlace::Refuses,
             batch_items: request.limits.checkpoint,
+            now: record.now,
         },
     };
     let mut result = run.run(&mut base, &mut plan)?;

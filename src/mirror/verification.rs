@@ -18,7 +18,7 @@ use crate::guix::{HashPart, NarPath, StorePath};
 use crate::ipfs::cid::Cid;
 use crate::node::Node;
 use crate::publication::{
-    CACHE_INFO_NAME, Damage, PublicationError, PublicationView, Tree, choose_base, join,
+    CACHE_INFO_NAME, Damage, PAGE_NAME, PublicationError, PublicationView, Tree, choose_base, join,
     read_name_state, unreadable_journals,
 };
 use crate::util::parallel;
@@ -148,7 +148,7 @@ pub fn verify_root(
         narinfos: 0,
         nars: 0,
         broken: Vec::new(),
-        damaged: cache_info(tree)?.into_iter().collect(),
+        damaged: cache_info(tree)?.into_iter().chain(page(tree)?).collect(),
         unlisted: Vec::new(),
         missing: BTreeSet::new(),
     };
@@ -298,6 +298,28 @@ pub(super) fn cache_info(tree: &Tree) -> Result<Option<DamagedPart>, Publication
             Ok((!names_the_store).then(|| damaged_cache_info(&error())))
         }
         Err(error) if error.is_of_block() => Ok(Some(damaged_cache_info(&error))),
+        Err(error) => Err(error),
+    }
+}
+
+/// The fault of the page for people.
+fn page(tree: &Tree) -> Result<Option<DamagedPart>, PublicationError> {
+    let read = match tree.find(&[PAGE_NAME]) {
+        Ok(None) => return Ok(None),
+        Ok(Some(entry)) => tree.read(&entry.cid).map(drop),
+        // It is written again with the part of the root that is lost.
+        Err(error) if error.is_of_block() => return Ok(None),
+        Err(error) => Err(error),
+    };
+    match read {
+        Ok(()) => Ok(None),
+        Err(PublicationError::Node(error)) if error.is_of_block() => Ok(Some(DamagedPart::new(
+            PAGE_NAME,
+            Damage::Page,
+            &error.into(),
+        ))),
+        // One that somebody else made may be of any kind.
+        Err(error) if error.is_of_block() => Ok(None),
         Err(error) => Err(error),
     }
 }

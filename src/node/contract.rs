@@ -141,6 +141,10 @@ pub trait Node: Send + Sync {
     /// Tells the network that this node has `root`, so that it is found at once.
     fn announce(&self, root: &Cid) -> Result<(), NodeError>;
 
+    /// The number of others that announce a block, of at most twenty, as far as the network
+    /// tells within `limit`; `None` where the node runs without one.
+    fn providers(&self, cid: &Cid, limit: Duration) -> Result<Option<usize>, NodeError>;
+
     /// The node's gateway on this machine, `http://HOST:PORT`, if there is one.
     fn gateway(&self) -> Result<Option<String>, NodeError>;
 

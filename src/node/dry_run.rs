@@ -10,6 +10,7 @@ use super::services::{RemotePin, RemoteQuery, RemoteStatus};
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::file::{AddError, Added};
 use std::io::Read;
+use std::time::Duration;
 
 /// A node of which everything can be read and nothing written.
 pub struct DryRun<'n>(pub &'n dyn Node);
@@ -117,6 +118,10 @@ impl Node for DryRun<'_> {
 
     fn announce(&self, _: &Cid) -> Result<(), NodeError> {
         refused("announce")
+    }
+
+    fn providers(&self, cid: &Cid, limit: Duration) -> Result<Option<usize>, NodeError> {
+        self.0.providers(cid, limit)
     }
 
     fn gateway(&self) -> Result<Option<String>, NodeError> {

@@ -172,6 +172,7 @@ mod tests {
             record_lifetime: Duration::from_secs(600),
             allow_offline: false,
             log: PublicationLog::default(),
+            page: None,
         };
         let mut publisher = Publisher::open(node, "key", &options).unwrap();
         let name_state = crate::publication::read_name_state(&publisher.view).unwrap();

@@ -156,6 +156,11 @@ impl LedgerFiles {
         self.files.remove(path);
     }
 
+    /// Returns true where there is a file at `path`.
+    pub fn has(&self, path: &str) -> bool {
+        self.files.contains_key(path)
+    }
+
     /// Returns true where the file at `path` has this content. Reads nothing.
     pub fn holds(&self, path: &str, content: &[u8]) -> bool {
         let known = self.files.get(path);

@@ -2,12 +2,14 @@
 
 use super::error::PublicationError;
 use super::name_state::read_name_state;
+use super::page::PageMaker;
 use super::publication_log::PublicationLog;
 use super::view::PublicationView;
 use super::writer_lock::WriterLock;
 use crate::ipfs::cid::Cid;
 use crate::node::{Node, NodeError, Problem, PublishOptions, Reach, Refusal, SealedSegment};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The end of a key's name until its first journal is pinned. A person's key is not
@@ -26,6 +28,8 @@ pub struct PublisherOptions {
     pub allow_offline: bool,
     /// Takes note of what is published.
     pub log: PublicationLog,
+    /// Writes the page for people.
+    pub page: Option<Arc<dyn PageMaker>>,
 }
 
 /// The history of a key.
@@ -128,6 +132,11 @@ impl<'n> Publisher<'n> {
     /// The node.
     pub fn node(&self) -> &'n dyn Node {
         self.view.node
+    }
+
+    /// The maker of the page for people.
+    pub(super) fn page(&self) -> Option<&dyn PageMaker> {
+        self.options.page.as_deref()
     }
 
     /// Tells the network of a root that was published, unless there is nobody to tell.

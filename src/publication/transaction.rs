@@ -8,6 +8,7 @@ use super::graft::Engine;
 use super::journal::Journal;
 use super::ledger::LedgerFiles;
 use super::other_writer::rebase_onto;
+use super::page::{PageUse, graft_page};
 use super::publisher::Publisher;
 use super::stage::{Stage, with_stage};
 use super::tree::Tree;
@@ -53,23 +54,39 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
         attempts += 1;
         let tree = tree.at(base.root);
         let mut ledger = base.ledger.clone();
-        let (journal, staging) = with_stage(publisher, version, engine, |stage| {
+        let maker = publisher.page();
+        let begin = |ledger: &mut _| maker.map_or(PageUse::None, |maker| maker.begin(ledger));
+        let mut page = begin(&mut ledger);
+        let (grafted, staging) = with_stage(publisher, version, engine, |stage| {
             let root = work(&tree, stage, &mut ledger)?.filter(|root| root.cid != base.root);
-            let (ledger, ledger_blocks) = ledger.encode().unzip();
-            let newest = base.journals.first();
-            let root = match root {
-                Some(root) => root,
-                None if ledger == newest.and_then(|journal| journal.ledger) => return Ok(None),
-                None => tree.whole()?,
-            };
-            let key_id = &publisher.view.key.id;
-            let (journal, blocks) = Journal::compose(key_id, &root, base.published, newest, ledger);
-            for (cid, block) in ledger_blocks.into_iter().flatten().chain(blocks) {
-                stage.block(cid, block)?;
+            if page == PageUse::None {
+                // A repair may have found one.
+                page = begin(&mut ledger);
             }
-            Ok::<_, E>(Some(journal))
+            match page.is_due(root.is_some()) {
+                true => Ok::<_, E>(Grafted::WithoutPage(root)),
+                false => {
+                    compose::<E>(publisher, base, &tree, stage, root, &ledger).map(Grafted::Whole)
+                }
+            }
         })?;
         pinned.extend(staging);
+        let journal = match (grafted, maker) {
+            (Grafted::Whole(journal), _) => journal,
+            (Grafted::WithoutPage(_), None) => None,
+            // The page tells of the root, which is on the node only now.
+            (Grafted::WithoutPage(root), Some(maker)) => {
+                let after = tree.at(root.map_or(base.root, |root| root.cid));
+                let key = &publisher.view.key;
+                let (journal, staging) = with_stage(publisher, version, Engine::Car, |stage| {
+                    let root = graft_page((maker, page), key, &after, stage, &mut ledger)?;
+                    let root = Some(root).filter(|root| root.cid != base.root);
+                    compose::<E>(publisher, base, &tree, stage, root, &ledger)
+                })?;
+                pinned.extend(staging);
+                journal
+            }
+        };
         let root = base.root;
         let committed = match journal {
             Some(journal) => commit(publisher, base, journal, ledger),
@@ -88,4 +105,37 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
             done => return Ok(done?),
         }
     }
+}
+
+/// A commit after the work.
+enum Grafted {
+    /// The journal is staged, where one is needed.
+    Whole(Option<Journal>),
+    /// The root, where it changes, still lacks its page.
+    WithoutPage(Option<Entry>),
+}
+
+/// The staged journal of a root, or of that of `tree` where none is given; `None` where
+/// neither the root nor the ledger changes.
+fn compose<E: From<NodeError> + From<PublicationError>>(
+    publisher: &Publisher,
+    base: &Base,
+    tree: &Tree,
+    stage: &Stage,
+    root: Option<Entry>,
+    ledger: &LedgerFiles,
+) -> Result<Option<Journal>, E> {
+    let (ledger, ledger_blocks) = ledger.encode().unzip();
+    let newest = base.journals.first();
+    let root = match root {
+        Some(root) => root,
+        None if ledger == newest.and_then(|journal| journal.ledger) => return Ok(None),
+        None => tree.whole()?,
+    };
+    let key_id = &publisher.view.key.id;
+    let (journal, blocks) = Journal::compose(key_id, &root, base.published, newest, ledger);
+    for (cid, block) in ledger_blocks.into_iter().flatten().chain(blocks) {
+        stage.block(cid, block)?;
+    }
+    Ok(Some(journal))
 }

@@ -21,6 +21,9 @@ const MOST_READERS: u16 = 4;
 /// The name of the file that tells of the store.
 pub const CACHE_INFO_NAME: &str = "nix-cache-info";
 
+/// The name of the page for people.
+pub const PAGE_NAME: &str = "index.html";
+
 /// The place where the blocks of a tree are looked for.
 #[derive(Clone, Copy)]
 pub enum Search<'n> {

@@ -3,6 +3,7 @@
 //! error; without a terminal a run that succeeds is silent, because cron mails
 //! what is printed.
 
+mod check;
 mod collection;
 mod description;
 mod figures;
@@ -16,6 +17,7 @@ mod summary;
 mod terminal;
 mod text;
 
+pub use check::{CheckFigures, print_finding, print_size};
 pub use collection::report_collection;
 pub use description::{
     print_contents, print_description, print_held, print_last_run, print_ledger, print_services,

@@ -69,6 +69,7 @@ fn each_verbs_help_lists_the_fields_that_it_prints(node: &TestNode) {
         &[&format!("{} --dry-run", prune.replace(" --gc", "")), &prune],
     );
     holds("resolve", &["resolve", "resolve --long", "resolve --list"]);
+    holds("check", &[&format!("check --gateway {}", node.gateway)]);
     mirror.run(&adding).silently();
     holds("remove", &[&format!("remove {} --gc", hashes[0])]);
     holds("verify", &["verify --repair"]);

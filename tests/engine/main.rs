@@ -99,6 +99,7 @@ fn request(upstream: &Upstream, locks: &Path, key: &str, closure: Closure) -> Mi
             record_lifetime: Duration::from_secs(3600),
             allow_offline: true,
             log: PublicationLog::default(),
+            page: None,
         },
         // One job, so that the calls are the same in every run.
         jobs: 1,

@@ -133,6 +133,14 @@ macro_rules! node_through_call {
                 self.call("announce", || self.node.announce(root))
             }
 
+            fn providers(
+                &self,
+                cid: &Cid,
+                limit: std::time::Duration,
+            ) -> Result<Option<usize>, NodeError> {
+                self.call("providers", || self.node.providers(cid, limit))
+            }
+
             fn gateway(&self) -> Result<Option<String>, NodeError> {
                 self.call("gateway", || self.node.gateway())
             }

@@ -316,5 +316,6 @@ fn publishing(locks: &Path) -> PublisherOptions {
         record_lifetime: Duration::from_secs(48 * 3600),
         allow_offline: true,
         log: PublicationLog::default(),
+        page: None,
     }
 }

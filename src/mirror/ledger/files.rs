@@ -8,5 +8,7 @@ pub const REMOVED: &str = "removed";
 pub const SEEN: &str = "seen";
 /// The rule of retention, and the time of the last prune.
 pub const RETENTION: &str = "retention";
+/// The latest additions, for the page.
+pub const PAGE: &str = "page";
 /// The folder of the wanted items, a file a day.
 pub const WANTED: &str = "wanted";

@@ -1,6 +1,6 @@
 //! The memory between two runs, kept below the journal: the items that are owed,
 //! the builds that were dealt with, the items that a person removed, those that were
-//! wanted on each day, and the rule of retention.
+//! wanted on each day, the rule of retention, and the latest additions.
 //!
 //! A run reads it once, plans by it, and changes it with each of its commits. The
 //! changes are applied to the ledger of the root that is committed onto, which may
@@ -12,6 +12,7 @@ mod files;
 mod fixtures;
 mod lines;
 mod owed;
+mod page;
 mod removed;
 mod retention;
 mod seen;
@@ -21,6 +22,7 @@ mod wanted;
 
 pub use changes::{DroppedEntries, LedgerChanges};
 pub use owed::{Attempt, OwedItem, OwedKind};
+pub use page::{Addition, GENERATOR, PageState};
 pub use removed::RemovedItem;
 pub use retention::{Retention, RetentionRule};
 pub use seen::{BuildList, SeenBuilds, forget_builds};

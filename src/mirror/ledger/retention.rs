@@ -29,6 +29,13 @@ impl RetentionRule {
         }
     }
 
+    /// The rule with room left for so many bytes.
+    #[must_use]
+    pub fn beside_page(self, bytes: u64) -> Self {
+        let max_size = self.max_size.map(|size| size.saturating_sub(bytes));
+        Self { max_size, ..self }
+    }
+
     /// Returns true for the rule that keeps all.
     pub fn keeps_all(&self) -> bool {
         *self == Self::default()

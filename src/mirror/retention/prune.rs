@@ -5,13 +5,14 @@ use super::summary::{PruneOutcome, PruneSummary};
 use crate::mirror::announcing::announce;
 use crate::mirror::failure::Failure;
 use crate::mirror::keys::no_key;
-use crate::mirror::ledger::Retention;
+use crate::mirror::ledger::{PageState, Retention};
 use crate::mirror::name_change::NameChange;
 use crate::mirror::observer::Observer;
+use crate::mirror::page::MOST_PAGE_BYTES;
 use crate::node::Node;
 use crate::publication::{
-    Base, Committed, Engine, LedgerFiles, PublicationView, Publisher, PublisherOptions, Stage,
-    Tree, adopt_root, choose_base, publish_with_rebase, read_name_state,
+    Base, Committed, Engine, LedgerFiles, PAGE_NAME, PublicationView, Publisher, PublisherOptions,
+    Stage, Tree, adopt_root, choose_base, publish_with_rebase, read_name_state,
 };
 
 /// A request to prune a mirror.
@@ -64,7 +65,11 @@ pub fn prune_beside(
 ) -> Result<(Committed, PruneOutcome), Failure> {
     let node = publisher.node();
     let mut outcome = PruneOutcome::default();
+    let mut terms = *terms;
+    let given = terms.rule;
     let work = |tree: &Tree, stage: &Stage, files: &mut LedgerFiles| {
+        terms.rule = given.beside_page(page_growth(tree, files)?);
+        let terms = &terms;
         let choice = Choice::new(tree, files, terms)?;
         let (kept, root) = choice.carry_out(tree, stage, terms)?;
         outcome = choice.outcome(tree, &kept, root.map(|root| root.size), terms)?;
@@ -80,6 +85,15 @@ pub fn prune_beside(
     };
     let committed = publish_with_rebase(publisher, base, tree, Engine::Car, work)?;
     Ok((committed, outcome))
+}
+
+/// Bytes by which the page may grow when the root changes.
+fn page_growth(tree: &Tree, files: &LedgerFiles) -> Result<u64, Failure> {
+    if !PageState::is_kept(files) {
+        return Ok(0);
+    }
+    let page = tree.find(&[PAGE_NAME])?;
+    Ok(MOST_PAGE_BYTES.saturating_sub(page.map_or(0, |page| page.size)))
 }
 
 /// The result that [`prune`] would have. Changes nothing.
@@ -100,8 +114,9 @@ pub fn preview_prune(
     let tree = Tree::new(node, root);
     let mut files = state.ledger(node, &root)?;
     let _shown = observer.waiting("looking through the mirror");
+    let rule = request.terms.rule.beside_page(page_growth(&tree, &files)?);
     let choice = Choice::new(&tree, &mut files, &request.terms)?;
-    let kept = choice.kept(&request.terms.rule, &request.terms)?;
+    let kept = choice.kept(&rule, &request.terms)?;
     Ok(PruneSummary {
         change: NameChange::new(&view.key, root, root, Committed::Unchanged),
         outcome: choice.outcome(&tree, &kept, None, &request.terms)?,

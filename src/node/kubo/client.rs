@@ -191,6 +191,10 @@ impl Node for KuboNode {
         names::announce(&self.rpc, root)
     }
 
+    fn providers(&self, cid: &Cid, limit: Duration) -> Result<Option<usize>, NodeError> {
+        info::providers(&self.rpc, &self.description.peer_id, cid, limit)
+    }
+
     fn gateway(&self) -> Result<Option<String>, NodeError> {
         info::gateway(&self.rpc)
     }

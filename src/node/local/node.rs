@@ -310,6 +310,10 @@ impl Node for LocalNode {
         Ok(())
     }
 
+    fn providers(&self, _: &Cid, _: Duration) -> Result<Option<usize>, NodeError> {
+        Ok(None)
+    }
+
     fn gateway(&self) -> Result<Option<String>, NodeError> {
         gateway_of(&self.folder).map_err(failing("look for the gateway"))
     }

@@ -8,7 +8,7 @@ use crate::ipfs::file::AddError;
 use crate::publication::base::CACHE_INFO;
 use crate::publication::error::PublicationError;
 use crate::publication::stage::Stage;
-use crate::publication::tree::{CACHE_INFO_NAME, Tree};
+use crate::publication::tree::{CACHE_INFO_NAME, PAGE_NAME, Tree};
 use std::io;
 
 /// A part of a publication that cannot be read.
@@ -20,6 +20,8 @@ pub enum Damage {
     Directory(Vec<String>),
     /// `nix-cache-info`.
     CacheInfo,
+    /// The page for people.
+    Page,
     /// A journal, which lies beside the tree.
     Journal(Cid),
     /// The file of the ledger at this path, or the whole ledger.
@@ -38,6 +40,8 @@ pub fn mend(
         match damage {
             Damage::Shards(directory, lost) => changes.folder(&directory).lost.extend(lost),
             Damage::Directory(path) => changes.remove(&path),
+            // It is written again with the root, where the mirror keeps one.
+            Damage::Page => changes.remove(&[PAGE_NAME.to_owned()]),
             Damage::CacheInfo => {
                 let added = stage.file(&mut &CACHE_INFO[..]);
                 let added = added.map_err(|error| match error {

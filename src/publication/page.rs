@@ -1,0 +1,78 @@
+//! A page for people in the root. Its maker writes it anew for each root that is
+//! published.
+
+use super::error::PublicationError;
+use super::graft::{Engine, NewFile, graft, remove};
+use super::ledger::LedgerFiles;
+use super::stage::Stage;
+use super::tree::{PAGE_NAME, Tree};
+use crate::ipfs::directory::Entry;
+use crate::ipfs::file::AddError;
+use crate::node::Key;
+use std::fmt;
+
+/// The maker of a page.
+pub trait PageMaker: fmt::Debug + Send + Sync {
+    /// The use of the page in a commit. The ledger is changed where that is a new one.
+    fn begin(&self, ledger: &mut LedgerFiles) -> PageUse;
+
+    /// The page of a root, all of which is on the node.
+    ///
+    /// # Errors
+    /// The ledger is not whole on the node.
+    fn write(
+        &self,
+        key: &Key,
+        tree: &Tree,
+        ledger: &mut LedgerFiles,
+    ) -> Result<Vec<u8>, PublicationError>;
+}
+
+/// The use of a page in a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageUse {
+    /// There is none.
+    None,
+    /// It is written again, if the root changes.
+    Kept,
+    /// It is new.
+    Begun,
+    /// It goes.
+    Ended,
+}
+
+impl PageUse {
+    /// Returns true where the page of the root is to be changed.
+    pub(super) fn is_due(self, root_changes: bool) -> bool {
+        match self {
+            Self::None => false,
+            Self::Kept => root_changes,
+            Self::Begun | Self::Ended => true,
+        }
+    }
+}
+
+/// The root of `tree`, which is on the node, with the page as it is to be; new blocks go
+/// to `stage`.
+pub(super) fn graft_page(
+    (maker, page): (&dyn PageMaker, PageUse),
+    key: &Key,
+    tree: &Tree,
+    stage: &Stage,
+    ledger: &mut LedgerFiles,
+) -> Result<Entry, PublicationError> {
+    let path = vec![PAGE_NAME.to_owned()];
+    if page == PageUse::Ended {
+        return remove(tree, stage, &[path]);
+    }
+    let content = maker.write(key, tree, ledger)?;
+    let added = stage.file(&mut &content[..]).map_err(|error| match error {
+        AddError::Sink(error) => PublicationError::Node(error),
+        AddError::Content(error) => PublicationError::File(PAGE_NAME.to_owned(), error.to_string()),
+    })?;
+    let entry = Entry {
+        cid: added.cid,
+        size: added.cumulative,
+    };
+    graft(Engine::Car, tree, stage, &[NewFile { path, entry }])
+}
