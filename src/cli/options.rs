@@ -60,7 +60,7 @@ pub enum Command {
     /// Take items out again, with the nars that nobody else lists
     #[command(after_long_help = include_str!("manual/remove.txt"))]
     Remove(RemoveArgs),
-    /// Let go of items that nobody wants any more, or for which there is no room
+    /// Let go of items that nobody wants, or for which there is no room
     #[command(after_long_help = include_str!("manual/prune.txt"))]
     Prune(PruneArgs),
     /// Check that every published narinfo and nar is there and whole
