@@ -4,7 +4,7 @@ use super::options::Cli;
 use clap::{Arg, Command, CommandFactory};
 
 /// The options that `-h` shows of a verb.
-const EVERYDAY: [&str; 23] = [
+const EVERYDAY: [&str; 30] = [
     "api",
     "key",
     "verbose",
@@ -18,6 +18,9 @@ const EVERYDAY: [&str; 23] = [
     "max_bytes",
     "max_time",
     "long",
+    "gateways",
+    "sample",
+    "wait",
     "list",
     "cid_version",
     "gateway_port",
@@ -27,6 +30,10 @@ const EVERYDAY: [&str; 23] = [
     "key_file",
     "keep_for",
     "max_size",
+    "follow_max_size",
+    "unsigned",
+    "accept_loss",
+    "stop",
     "force",
 ];
 

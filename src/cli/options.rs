@@ -1,10 +1,11 @@
 //! The verbs, each with its own options, their environment variables and defaults.
 
+use super::lists::List;
 use super::secrets::WithoutSecrets;
 use super::shared_options::{
     GcArgs, GlobalArgs, MirrorArgs, PageArgs, PublishArgs, RetentionArgs, VariantArgs,
 };
-use super::values::{ApiParser, cid_version};
+use super::values::{ApiParser, cid_version, duration, gateways, size};
 use crate::ipfs::cid::CidVersion;
 use crate::mirror::{ItemRef, ItemSpec};
 use crate::node::NodeAddress;
@@ -12,6 +13,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Mirrors a Guix substitute server into IPFS, under an IPNS name
 ///
@@ -46,13 +48,19 @@ pub enum Command {
     /// Show the root that the name points to
     #[command(after_long_help = include_str!("manual/resolve.txt"))]
     Resolve(ResolveArgs),
+    /// Keep somebody else's mirror on this node, and serve it; for cron
+    #[command(after_long_help = include_str!("manual/follow.txt"))]
+    Follow(FollowArgs),
+    /// See a mirror as others do, through gateways and the network
+    #[command(after_long_help = include_str!("manual/check.txt"))]
+    Check(CheckArgs),
     /// Publish the first root under a name that was never published
     #[command(after_long_help = include_str!("manual/init.txt"))]
     Init(InitArgs),
     /// Take items out again, with the nars that nobody else lists
     #[command(after_long_help = include_str!("manual/remove.txt"))]
     Remove(RemoveArgs),
-    /// Let go of items that nobody wants any more, or for which there is no room
+    /// Let go of items that nobody wants, or for which there is no room
     #[command(after_long_help = include_str!("manual/prune.txt"))]
     Prune(PruneArgs),
     /// Check that every published narinfo and nar is there and whole
@@ -167,6 +175,94 @@ pub struct ResolveArgs {
     /// Print the published store paths instead, one a line
     #[arg(long, conflicts_with = "long")]
     pub list: bool,
+}
+
+/// `follow`.
+#[derive(Clone, Debug, Args)]
+pub struct FollowArgs {
+    /// IPNS names; without one, all that are followed
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Take no root that is larger, such as 200G
+    ///
+    /// In bytes, or with K, M, G, T (powers of 1024). The root that is held stays.
+    #[arg(
+        id = "follow_max_size",
+        long = "max-size",
+        value_name = "SIZE",
+        env = "GUIX_IPFS_FOLLOW_MAX_SIZE",
+        value_parser = size
+    )]
+    pub max_size: Option<u64>,
+    /// Take narinfos that no believed key has signed, too
+    ///
+    /// Believed are the keys of Guix's own build farms, and those of --trusted-keys.
+    #[arg(long, env = "GUIX_IPFS_UNSIGNED", value_parser = FalseyValueParser::new())]
+    pub unsigned: bool,
+    /// Take a root that has lost more than half of its items
+    #[arg(long)]
+    pub accept_loss: bool,
+    /// Let go of these names instead
+    #[arg(long, requires = "names", conflicts_with_all = ["list", "accept_loss"])]
+    pub stop: bool,
+    /// Print the names that are followed, with the roots that are held, and stop
+    #[arg(long, conflicts_with = "accept_loss")]
+    pub list: bool,
+    /// Options of collecting.
+    #[command(flatten)]
+    pub collecting: GcArgs,
+}
+
+/// `check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// An IPNS name, a key of the node, or /ipfs/CID
+    ///
+    /// Without it, the key of --key.
+    #[arg(value_name = "NAME|KEY|/ipfs/CID")]
+    pub target: Option<String>,
+    /// A gateway to look through, or several with spaces between; repeatable
+    ///
+    /// The node's own is one more. With a NAME and a gateway no node is needed. Nothing is
+    /// sent to a gateway that is not named.
+    #[arg(
+        long = "gateway",
+        value_name = "URL",
+        env = "GUIX_IPFS_GATEWAYS",
+        value_parser = gateways()
+    )]
+    pub gateways: Vec<List<String>>,
+    /// Narinfos, each with a nar, to look at through each gateway
+    #[arg(
+        long,
+        value_name = "N",
+        env = "GUIX_IPFS_SAMPLE",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(u16).range(0..=1000)
+    )]
+    pub sample: u16,
+    /// Ask a gateway that is behind again for so long, such as 6m
+    ///
+    /// Gateways keep what a name leads to, for five minutes as a rule, so that one is behind
+    /// for a while after each publication. For cron.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "GUIX_IPFS_CHECK_WAIT",
+        value_parser = duration
+    )]
+    pub wait: Option<Duration>,
+    /// Write the findings to FILE as figures for Prometheus
+    ///
+    /// In the text format, for the textfile collector of the node exporter. A check that
+    /// fails writes it, too.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GUIX_IPFS_CHECK_METRICS",
+        value_hint = ValueHint::FilePath
+    )]
+    pub metrics: Option<PathBuf>,
 }
 
 /// `init`.
@@ -336,6 +432,8 @@ mod tests {
             "to",
             "to-auth-file",
             "key-file",
+            "accept-loss",
+            "stop",
             "no-page",
         ];
         for sub in command.get_subcommands() {

@@ -72,6 +72,20 @@ pub(super) fn upstreams() -> ListParser<impl TypedValueParser<Value = String>> {
     ListParser::of_words(WithoutSecrets(upstream))
 }
 
+/// Gateways, separated by spaces.
+pub(super) fn gateways() -> ListParser<impl TypedValueParser<Value = String>> {
+    fn gateway(text: &str) -> Result<String, String> {
+        let (base, _) =
+            url::base(text).map_err(|fault| format!("{fault}; give a gateway as https://HOST"))?;
+        // As in the URL of a mirror.
+        match base.contains("/ipns/") || base.contains("/ipfs/") {
+            false => Ok(text.to_owned()),
+            true => Err("give the gateway as https://HOST, and the name as NAME".to_owned()),
+        }
+    }
+    ListParser::of_words(WithoutSecrets(gateway))
+}
+
 /// Files, separated by colons.
 pub(super) fn files() -> ListParser<PathBufValueParser> {
     ListParser::of_paths(PathBufValueParser::new())

@@ -20,9 +20,9 @@ pub fn notes(cli: &Cli, report: &Arc<Report>) -> Option<RunNotes> {
 }
 
 /// Takes the steps that follow a run with this exit code. Their failures are warnings.
-/// `has_begun` is true for a run that had the right to write.
-pub fn finish(cli: &Cli, exit: Exit, has_begun: bool, notes: Option<&RunNotes>, report: &Report) {
-    if has_begun && let Some((_, args)) = publishing(&cli.command) {
+/// `knows_root` is true for a run that can tell what is published now.
+pub fn finish(cli: &Cli, exit: Exit, knows_root: bool, notes: Option<&RunNotes>, report: &Report) {
+    if knows_root && let Some((_, args)) = publishing(&cli.command) {
         services::look(cli, args, exit, report);
     }
     if let Some(notes) = notes {

@@ -3,6 +3,8 @@
 
 mod add;
 mod after_run;
+mod check;
+mod follow;
 mod gc;
 mod init;
 mod lists;

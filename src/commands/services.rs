@@ -16,8 +16,8 @@ pub fn require(node: &dyn Node, args: &PublishArgs) -> Result<(), Failure> {
     require_services(node, &services(args))
 }
 
-/// Looks at the services after a run that had the right to write under its key, whether it
-/// published or not. A failure is a warning: the root is published.
+/// Looks at the services after a run that may publish, whether it did or not. A failure is
+/// a warning: the root is published.
 pub fn look(cli: &Cli, args: &PublishArgs, exit: Exit, report: &Report) {
     let services = services(args);
     let is_over = !matches!(exit, Exit::Interrupted | Exit::Terminated);

@@ -43,6 +43,11 @@ pub fn add_servers<'u>(
     Ok(())
 }
 
+/// A gateway as a server to ask.
+pub fn gateway(global: &GlobalArgs, url: &str) -> Result<UpstreamClient, Failure> {
+    client(global, url, TrustedKeys::default())
+}
+
 /// A line for each upstream: the keys it is checked by, if any.
 pub fn trust(upstreams: &[UpstreamClient]) -> impl Iterator<Item = String> {
     upstreams.iter().map(|upstream| {
@@ -68,7 +73,16 @@ fn client(global: &GlobalArgs, url: &str, keys: TrustedKeys) -> Result<UpstreamC
     Ok(UpstreamClient::new(url, limits)?.trusting(keys))
 }
 
-fn given_keys(global: &GlobalArgs, report: &Report) -> Result<TrustedKeys, Failure> {
+/// The keys that may have signed what somebody else mirrors: those of the farms, and
+/// those of `--trusted-keys`.
+pub fn believed_keys(global: &GlobalArgs, report: &Report) -> Result<TrustedKeys, Failure> {
+    let mut keys = TrustedKeys::of_farms();
+    keys.extend(&given_keys(global, report)?);
+    Ok(keys)
+}
+
+/// The keys of `--trusted-keys`.
+pub fn given_keys(global: &GlobalArgs, report: &Report) -> Result<TrustedKeys, Failure> {
     let mut all = TrustedKeys::default();
     for path in List::all(&global.trusted_keys) {
         let file = read_keys(path).map_err(|reason| Failure::KeyFile {

@@ -30,4 +30,6 @@ pub use narinfo::{MAX_NARINFO_BYTES, Narinfo, NarinfoError, Variant};
 pub use signature::{PublicKey, Signature, SignatureError};
 pub use store_path::{HashPart, StorePath, StorePathError};
 pub use trusted_keys::TrustedKeys;
-pub use upstream::{BuildQuery, ConnectionLimits, Download, HttpError, RateLimit, UpstreamClient};
+pub use upstream::{
+    BuildQuery, ConnectionLimits, Download, HttpAnswer, HttpError, RateLimit, UpstreamClient,
+};

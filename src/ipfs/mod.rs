@@ -10,5 +10,6 @@ pub mod dag_pb;
 pub mod directory;
 pub mod file;
 pub mod ipns;
+pub mod ipns_record;
 mod protobuf;
 pub mod unixfs;

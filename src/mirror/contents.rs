@@ -174,7 +174,7 @@ impl<'n> MirrorReader<'n> {
 
 /// Returns true for a name of a key of the node, where the node keeps its journal or
 /// the root itself. A key alone may have come from elsewhere.
-fn is_own(node: &dyn Node, target: &Target, root: &Cid) -> Result<bool, Failure> {
+pub fn is_own(node: &dyn Node, target: &Target, root: &Cid) -> Result<bool, Failure> {
     let Some(name) = target.name() else {
         return Ok(false);
     };

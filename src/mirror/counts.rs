@@ -6,8 +6,9 @@
 //! where the blocks come over a network.
 
 use super::failure::Failure;
+use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::Cid;
-use crate::ipfs::directory::{Child, DirectoryNode, Shard};
+use crate::ipfs::directory::{Child, DirectoryNode, Shard, TreeError};
 use crate::node::Node;
 use crate::publication::{PublicationError, Tree};
 use crate::util::parallel;
@@ -121,7 +122,7 @@ pub fn survey(
     if tree.is_remote()
         && let DirectoryNode::Sharded(shard) = &*tree.top(directory)?
     {
-        return remote(tree, shard, jobs, counted);
+        return Ok(survey_shard(tree, shard, jobs, counted)?);
     }
     let (mut entries, part) = tree.sample(directory, jobs, ON_THE_NODE)?;
     entries.retain(|(name, _)| counted(name));
@@ -137,13 +138,13 @@ pub fn survey(
     })
 }
 
-/// The same for a directory whose blocks come one by one over the network.
-fn remote(
-    tree: &Tree,
+/// The same for a sharded directory whose blocks come one by one over the network.
+pub fn survey_shard<B: Blocks<Error: Send> + Sync>(
+    blocks: &B,
     shard: &Shard,
     jobs: u16,
     counted: impl Fn(&str) -> bool + Sync,
-) -> Result<Survey, PublicationError> {
+) -> Result<Survey, TreeError<B::Error>> {
     let mut all = Tally::default();
     let below = of_shard(shard, &counted, &mut all);
     let direct = std::mem::take(&mut all.entries);
@@ -152,7 +153,7 @@ fn remote(
         if all.shards >= ON_THE_NETWORK {
             break;
         }
-        let slot = |cid| of_slot(tree, &cid, &counted);
+        let slot = |cid| of_slot(blocks, &cid, &counted);
         for part in parallel::map(jobs.max(1), group.to_vec(), slot) {
             let part = part?;
             all.entries += part.entries;
@@ -192,26 +193,26 @@ fn of_shard(shard: &Shard, counted: &impl Fn(&str) -> bool, tally: &mut Tally) -
 }
 
 /// Counts what is below one slot of the root shard.
-fn of_slot(
-    tree: &Tree,
+fn of_slot<B: Blocks>(
+    blocks: &B,
     cid: &Cid,
     counted: &impl Fn(&str) -> bool,
-) -> Result<Tally, PublicationError> {
+) -> Result<Tally, TreeError<B::Error>> {
     let mut tally = Tally::default();
-    tally.entries = below(tree, cid, 1, counted, &mut tally)?;
+    tally.entries = below(blocks, cid, 1, counted, &mut tally)?;
     Ok(tally)
 }
 
-fn below(
-    tree: &Tree,
+fn below<B: Blocks>(
+    blocks: &B,
     cid: &Cid,
     depth: usize,
     counted: &impl Fn(&str) -> bool,
     tally: &mut Tally,
-) -> Result<f64, PublicationError> {
+) -> Result<f64, TreeError<B::Error>> {
     tally.shards += 1;
     // A plain directory in a shard's place has no entries of this one.
-    let DirectoryNode::Sharded(shard) = DirectoryNode::read(tree, cid)? else {
+    let DirectoryNode::Sharded(shard) = DirectoryNode::read(blocks, cid)? else {
         return Ok(0.0);
     };
     let shards = of_shard(&shard, counted, tally);
@@ -221,7 +222,7 @@ fn below(
         if tally.shards >= OF_A_SLOT || depth == DEEPEST {
             break;
         }
-        entries += below(tree, cid, depth + 1, counted, tally)?;
+        entries += below(blocks, cid, depth + 1, counted, tally)?;
         read += 1;
     }
     let all = shards.len() as f64;

@@ -1,5 +1,6 @@
 //! The reasons why a run stops, and its exit code: the one place that decides.
 
+use super::follow::failure::FollowFailure;
 use super::move_failure::MoveFailure;
 use crate::guix::HttpError;
 use crate::ipfs::cid::Cid;
@@ -63,6 +64,9 @@ pub enum Failure {
     /// A mirror cannot be moved to another node.
     #[error(transparent)]
     Move(Box<MoveFailure>),
+    /// A name is not followed to its root.
+    #[error(transparent)]
+    Follow(Box<FollowFailure>),
     /// The list of store paths cannot be read.
     #[error("cannot read the store paths of {path}: {source}", path = path.display())]
     Input {
@@ -191,6 +195,9 @@ pub enum Failure {
     /// Something else than a mirror.
     #[error("/ipfs/{0} is no mirror: there is no nix-cache-info and no narinfo in it")]
     NoMirror(Box<Cid>),
+    /// A check without anything to look through.
+    #[error("there is no gateway to look through")]
+    NoGateway,
     /// Standard output or a port cannot be used, or a signal cannot be waited for.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -222,7 +229,7 @@ impl Failure {
                 | Self::NoRule
                 | Self::NoServices
                 | Self::UnknownService { .. }
-        )
+        ) || matches!(self, Self::Follow(failure) if matches!(**failure, FollowFailure::NotAName(_)))
     }
 
     /// The same failure, where it is due to a block of the tree that this node publishes,
@@ -239,8 +246,13 @@ impl Failure {
 
     /// Returns true where cron need not hear of it: another run is at work.
     pub fn is_silent(&self) -> bool {
-        let held = |error: &WriterLockError| matches!(error, WriterLockError::Held { .. });
-        matches!(self, Self::Publication(PublicationError::Lock(error)) if held(error))
+        match self {
+            Self::Publication(PublicationError::Lock(error)) => {
+                matches!(error, WriterLockError::Held { .. })
+            }
+            Self::Follow(failure) => matches!(**failure, FollowFailure::Held { .. }),
+            _ => false,
+        }
     }
 
     /// Returns true for the failure of a node, as opposed to an upstream's or a
@@ -253,6 +265,12 @@ impl Failure {
 impl From<MoveFailure> for Failure {
     fn from(error: MoveFailure) -> Self {
         Self::Move(Box::new(error))
+    }
+}
+
+impl From<FollowFailure> for Failure {
+    fn from(error: FollowFailure) -> Self {
+        Self::Follow(Box::new(error))
     }
 }
 
@@ -269,6 +287,7 @@ impl Diagnosis for Failure {
             Self::Open(error) => return error.advice(),
             Self::Upstream(error) => return error.advice(),
             Self::Move(error) => return error.advice(),
+            Self::Follow(error) => return error.advice(),
             Self::NoHome(error) => return error.advice(),
             Self::Io(_) => return None,
             Self::Input { .. } => "name a file that can be read, or - for standard input",
@@ -314,6 +333,10 @@ impl Diagnosis for Failure {
                 "see that the name is the one that its publisher gave: `guix-ipfs resolve NAME` \
                  tells its root"
             }
+            Self::NoGateway => {
+                "`guix-ipfs node` serves a local store while it runs; name another gateway with \
+                 --gateway https://HOST"
+            }
             Self::Listen { .. } => "choose another with --gateway-port",
         };
         Some(text.to_owned())
@@ -325,6 +348,7 @@ impl Diagnosis for Failure {
             Self::Open(error) => error.retry(),
             Self::Upstream(error) => error.retry(),
             Self::Move(error) => error.retry(),
+            Self::Follow(error) => error.retry(),
             Self::Foreign { source, .. } => source.retry(),
             _ => Retry::Never,
         }

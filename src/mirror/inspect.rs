@@ -32,21 +32,31 @@ impl Target {
                 None => Err(no_key(node, key)),
             };
         };
-        if let Some(root) = word.strip_prefix("/ipfs/") {
-            let root = root.trim_end_matches('/').parse();
-            return root
-                .map(Self::Root)
-                .map_err(|_| Failure::NotARoot(word.to_owned()));
-        }
         let name = word.strip_prefix("/ipns/").unwrap_or(word);
         if let Some(view) = PublicationView::of_key(node, name)? {
             return Ok(Self::Name(view.key.id));
         }
-        match key_hash(name) {
-            Some(key) => Ok(Self::Name(as_cid(&key))),
-            None if is_domain(name) => Ok(Self::Name(name.to_owned())),
+        match Self::without_node(word)? {
+            Some(target) => Ok(target),
             None => Err(not_a_name(node, name)),
         }
+    }
+
+    /// The same where there is no node, and so no key: `None` for a word that could only
+    /// be one.
+    pub fn without_node(word: &str) -> Result<Option<Self>, Failure> {
+        if let Some(root) = word.strip_prefix("/ipfs/") {
+            let root = root.trim_end_matches('/').parse();
+            return root
+                .map(|root| Some(Self::Root(root)))
+                .map_err(|_| Failure::NotARoot(word.to_owned()));
+        }
+        let name = word.strip_prefix("/ipns/").unwrap_or(word);
+        Ok(match key_hash(name) {
+            Some(key) => Some(Self::Name(as_cid(&key))),
+            None if is_domain(name) => Some(Self::Name(name.to_owned())),
+            None => None,
+        })
     }
 
     /// The name, unless it is a root.

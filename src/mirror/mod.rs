@@ -5,6 +5,7 @@
 
 mod admission;
 mod announcing;
+mod check;
 mod collection;
 mod contents;
 mod counts;
@@ -12,6 +13,7 @@ mod damage;
 mod failure;
 mod farm;
 mod fetch;
+mod follow;
 mod grafting;
 mod in_flight;
 mod init;
@@ -48,11 +50,19 @@ mod skipped;
 mod sync;
 mod verification;
 
+pub use check::{
+    CheckRequest, CheckSummary, Finding, Kind as FindingKind, SwarmFound, ToldRecord, Verdict,
+    check,
+};
 pub use collection::{CollectionSummary, collect};
 pub use contents::{MirrorContents, MirrorReader};
 pub use counts::{Count, TreeSize, tree_size};
 pub use damage::DamagedPart;
 pub use failure::{Exit, Failure};
+pub use follow::{
+    FollowFailure, FollowRequest, FollowSummary, HeldFigures, HeldRoot, Objection, follow,
+    followed_name, followed_names, held_root, held_roots, stop_following,
+};
 pub use init::{Beginning, InitRequest, InitSummary, initialize};
 pub use inspect::{MirrorDescription, Target, describe};
 pub use items::{ItemRef, ItemSpec, Package};

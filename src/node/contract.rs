@@ -97,6 +97,9 @@ pub trait Node: Send + Sync {
     /// The roots of the recursive pins with exactly this name.
     fn pins_named(&self, name: &str) -> Result<Vec<Cid>, NodeError>;
 
+    /// The recursive pins whose names begin so: each name with its root.
+    fn pins_beginning(&self, name: &str) -> Result<Vec<(String, Cid)>, NodeError>;
+
     /// The keys of the node, `self` included.
     fn keys(&self) -> Result<Vec<Key>, NodeError>;
 
@@ -137,6 +140,10 @@ pub trait Node: Send + Sync {
 
     /// Tells the network that this node has `root`, so that it is found at once.
     fn announce(&self, root: &Cid) -> Result<(), NodeError>;
+
+    /// The number of others that announce a block, of at most twenty, as far as the network
+    /// tells within `limit`; `None` where the node runs without one.
+    fn providers(&self, cid: &Cid, limit: Duration) -> Result<Option<usize>, NodeError>;
 
     /// The node's gateway on this machine, `http://HOST:PORT`, if there is one.
     fn gateway(&self) -> Result<Option<String>, NodeError>;

@@ -10,6 +10,7 @@ use super::services::{RemotePin, RemoteQuery, RemoteStatus};
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::file::{AddError, Added};
 use std::io::Read;
+use std::time::Duration;
 
 /// A node of which everything can be read and nothing written.
 pub struct DryRun<'n>(pub &'n dyn Node);
@@ -75,6 +76,10 @@ impl Node for DryRun<'_> {
         self.0.pins_named(name)
     }
 
+    fn pins_beginning(&self, name: &str) -> Result<Vec<(String, Cid)>, NodeError> {
+        self.0.pins_beginning(name)
+    }
+
     fn keys(&self) -> Result<Vec<Key>, NodeError> {
         self.0.keys()
     }
@@ -113,6 +118,10 @@ impl Node for DryRun<'_> {
 
     fn announce(&self, _: &Cid) -> Result<(), NodeError> {
         refused("announce")
+    }
+
+    fn providers(&self, cid: &Cid, limit: Duration) -> Result<Option<usize>, NodeError> {
+        self.0.providers(cid, limit)
     }
 
     fn gateway(&self) -> Result<Option<String>, NodeError> {

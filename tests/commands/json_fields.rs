@@ -69,10 +69,16 @@ fn each_verbs_help_lists_the_fields_that_it_prints(node: &TestNode) {
         &[&format!("{} --dry-run", prune.replace(" --gc", "")), &prune],
     );
     holds("resolve", &["resolve", "resolve --long", "resolve --list"]);
+    holds("check", &[&format!("check --gateway {}", node.gateway)]);
     mirror.run(&adding).silently();
     holds("remove", &[&format!("remove {} --gc", hashes[0])]);
     holds("verify", &["verify --repair"]);
     holds("gc", &["gc"]);
+    if node.is_kubo() {
+        let name = node.key_id("guix-ipfs").unwrap();
+        let stop = format!("follow --stop {name} --gc");
+        holds("follow", &[&format!("follow --unsigned {name}"), &stop]);
+    }
     let other = tempfile::tempdir().unwrap();
     let key = other.path().join("key");
     let mut moving = format!("move --to embedded:{}/there", other.path().display());

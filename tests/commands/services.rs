@@ -1,10 +1,12 @@
 //! `--pin-at`: pinning services keep what is published, too.
 
 use crate::support::{
-    Item, Manner, Mirror, Network, PinningService, Proxy, Run, Setup, TOKEN, TestNode, Upstream,
-    item, run,
+    Item, Manner, Mirror, Network, PinningService, Proxy, Run, Setup, Spoil, TOKEN, TestNode,
+    Upstream, item, run,
 };
+use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,7 @@ on_kubo_alone!(
     older_roots_stay_until_the_newest_is_pinned,
     of_many_roots_in_a_row_few_are_kept,
     a_service_that_fails_is_a_warning_and_made_good_by_the_next_run,
+    a_fault_in_any_call_about_a_service_is_made_good_by_the_next_run,
     a_trouble_is_said_once_a_day,
     a_service_that_forgot_everything_is_asked_again,
     a_root_that_was_given_up_is_asked_for_again_with_pauses,
@@ -23,6 +26,8 @@ on_kubo_alone!(
     a_killed_run_is_made_good_by_the_next,
     other_pins_at_the_service_stay,
     a_service_that_sorts_nothing_out_loses_no_pin,
+    a_run_that_cannot_speak_for_the_name_asks_nobody,
+    a_farm_that_is_away_keeps_no_service_waiting,
     every_verb_that_publishes_asks,
     a_run_with_nothing_new_only_looks,
     an_unknown_service_is_an_error_before_anything_is_fetched,
@@ -75,14 +80,17 @@ impl Asking {
 
     /// Lets the next run say again what was said today.
     fn forget_notes(&self) {
-        let state = self.mirror.home().join(".local/state/guix-ipfs");
-        for entry in std::fs::read_dir(state).unwrap() {
-            let path = entry.unwrap().path();
-            if path.to_str().unwrap().ends_with("services.json") {
-                std::fs::remove_file(path).unwrap();
-            }
-        }
+        std::fs::remove_file(file_of_state(&self.mirror, "services.json")).unwrap();
     }
+}
+
+/// The file with this ending in the state folder.
+fn file_of_state(mirror: &Mirror, ending: &str) -> PathBuf {
+    let state = mirror.home().join(".local/state/guix-ipfs");
+    let files = std::fs::read_dir(state).unwrap();
+    let mut files = files.map(|entry| entry.unwrap().path());
+    let file = files.find(|path| path.to_str().unwrap().ends_with(ending));
+    file.unwrap()
 }
 
 /// The roots with their states, as a service should have them.
@@ -219,6 +227,59 @@ fn a_service_that_fails_is_a_warning_and_made_good_by_the_next_run(node: &TestNo
     locked.says("UNAUTHORIZED").says("set anew");
 }
 
+fn a_fault_in_any_call_about_a_service_is_made_good_by_the_next_run(node: &TestNode) {
+    let service = PinningService::start().on(node, "s");
+    service.begins_with("pinned");
+    let proxy = Proxy::new(&node.api);
+    let upstream = Upstream::empty();
+    let mine = Asking {
+        mirror: Mirror::at(&proxy.url, &upstream),
+        upstream,
+        services: "s",
+    };
+    mine.publish(1);
+    let mut number = 1;
+    for (command, well) in [
+        // By name, by CID, and before something goes.
+        ("pin/remote/ls", 0),
+        ("pin/remote/ls", 1),
+        ("pin/remote/ls", 2),
+        ("pin/remote/add", 0),
+        ("pin/remote/rm", 0),
+        // The second of the run, for the services.
+        ("id", 1),
+    ] {
+        for spoil in [
+            Spoil::Before,
+            Spoil::After,
+            Spoil::Answer(500, "{}"),
+            Spoil::Answer(403, "no"),
+            Spoil::Half,
+            Spoil::StreamError,
+            Spoil::WrongLength,
+        ] {
+            number += 1;
+            let new = mine.offer(number);
+            proxy.spoil(command, well, spoil);
+            let run = mine.run(&format!("add {}", new.hash)).exits(0);
+            assert!(!proxy.is_waiting(), "{command}: {run:?}");
+            let root = mine.mirror.root();
+            assert!(!service.pins().is_empty(), "{command} {spoil:?}");
+            mine.look().silently();
+            let expected = roots([(&root, "pinned")]);
+            assert_eq!(service.roots(""), expected, "{command} {well} {spoil:?}");
+        }
+    }
+    // Without the list of services nothing has begun.
+    for spoil in [Spoil::Before, Spoil::Half, Spoil::Answer(403, "no")] {
+        let new = mine.offer(1000);
+        proxy.spoil("pin/remote/service/ls", 0, spoil);
+        let run = mine.run(&format!("add {}", new.hash)).exits(1);
+        run.says("list the node's pinning services");
+        assert!(!mine.upstream.has_asked(&format!("{}.narinfo", new.hash)));
+    }
+}
+
 fn a_trouble_is_said_once_a_day(node: &TestNode) {
     let service = PinningService::start().on(node, "s");
     let mine = Asking::new(node, "s");
@@ -238,11 +299,7 @@ fn a_trouble_is_said_once_a_day(node: &TestNode) {
     let run = mine.run(&format!("sync -v --from {}", list.display()));
     run.exits(0).says("pinning service s");
     // A day later.
-    let state = mine.mirror.home().join(".local/state/guix-ipfs");
-    let notes = std::fs::read_dir(state).unwrap();
-    let mut notes = notes.map(|entry| entry.unwrap().path());
-    let notes = notes.find(|path| path.to_str().unwrap().ends_with("services.json"));
-    let notes = notes.unwrap();
+    let notes = file_of_state(&mine.mirror, "services.json");
     let text = std::fs::read_to_string(&notes).unwrap();
     let mut said: Value = serde_json::from_str(&text).unwrap();
     said["s"]["said"] = "2026-01-01T00:00:00Z".into();
@@ -459,6 +516,44 @@ fn a_service_that_sorts_nothing_out_loses_no_pin(node: &TestNode) {
         .says("nothing is removed there");
     let kept: Vec<String> = service.pins().into_iter().map(|pin| pin.cid).collect();
     assert_eq!(kept, [first, other, mine.mirror.root()]);
+}
+
+/// Beside another run, and where a mirror was moved away: the root is another there.
+fn a_run_that_cannot_speak_for_the_name_asks_nobody(node: &TestNode) {
+    let service = PinningService::start().on(node, "s");
+    let mine = Asking::new(node, "s");
+    mine.publish(1);
+    let lock = file_of_state(&mine.mirror, ".lock");
+    let held = std::fs::File::open(lock).unwrap();
+    flock(&held, FlockOperation::LockExclusive).unwrap();
+    service.forgets();
+    service.asked();
+    let new = mine.offer(2);
+    let add = format!("add {}", new.hash);
+    assert_eq!(mine.run(&add).exits(75).err, "");
+    assert_eq!(service.asked(), [""; 0]);
+    drop(held);
+    let there = TestNode::local();
+    let file = node.daemon().repo().join("key");
+    let file = file.to_str().unwrap();
+    node.ipfs("key export -o", &[file, "guix-ipfs"]);
+    let to = format!("move --to {} --key-file {file}", there.api);
+    mine.mirror.run(&to).exits(0);
+    mine.run(&add).exits(1).says("moved");
+    assert_eq!(service.asked(), [""; 0]);
+    assert!(service.pins().is_empty());
+}
+
+fn a_farm_that_is_away_keeps_no_service_waiting(node: &TestNode) {
+    let service = PinningService::start().on(node, "s");
+    let mine = Asking::new(node, "s");
+    let first = mine.publish(1);
+    service.becomes(&first, "pinned");
+    let second = mine.publish(2);
+    service.becomes(&second, "pinned");
+    let away = "sync --upstream http://127.0.0.1:9 --connect-timeout 1";
+    mine.run(away).exits(75);
+    assert_eq!(service.roots(""), roots([(&second, "pinned")]));
 }
 
 fn every_verb_that_publishes_asks(node: &TestNode) {

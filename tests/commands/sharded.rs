@@ -275,8 +275,11 @@ fn beside_many_items_a_run_with_nothing_new_makes_few_calls(node: &TestNode) {
     mirror.run("sync").silently();
     let root = mirror.root();
     proxy.calls();
+    proxy.connections();
     mirror.run("sync").silently();
     let calls = proxy.calls();
     assert!(calls.len() < 12, "{calls:?}");
+    // Kubo itself ends none of them.
+    assert_eq!(proxy.connections(), 1, "{calls:?}");
     assert_eq!(mirror.root(), root);
 }

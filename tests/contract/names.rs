@@ -14,7 +14,7 @@ on_both_nodes!(
     a_key_made_elsewhere_publishes_under_its_name,
     a_name_points_to_what_was_published_last,
     a_name_that_was_never_published_resolves_to_nothing,
-    an_announcement_needs_a_network,
+    announcements_and_those_of_others_need_a_network,
 );
 
 fn keys_are_made_listed_and_renamed(at: &TestNode) {
@@ -150,7 +150,7 @@ fn a_name_that_was_never_published_resolves_to_nothing(at: &TestNode) {
     assert_eq!(node.resolve(&key.id).unwrap(), None);
 }
 
-fn an_announcement_needs_a_network(at: &TestNode) {
+fn announcements_and_those_of_others_need_a_network(at: &TestNode) {
     let node = at.node();
     let root = add(node, b"a file");
     match node.description().capabilities.network {
@@ -158,4 +158,7 @@ fn an_announcement_needs_a_network(at: &TestNode) {
         // Nobody expects one.
         false => node.announce(&root).unwrap(),
     }
+    let limit = Duration::from_secs(2);
+    assert_eq!(node.providers(&root, limit).unwrap(), None);
+    assert_eq!(node.providers(&missing(), limit).unwrap(), None);
 }

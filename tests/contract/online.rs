@@ -59,6 +59,12 @@ fn the_record_with_the_highest_sequence_counts_on_the_whole_network() {
     let [first, second] = [&b"first"[..], b"second"].map(|content| network[0].add(content));
     node.announce(&first).unwrap();
     assert!(other.block(&first).unwrap_err().is_missing());
+    let limit = Duration::from_secs(20);
+    assert_eq!(other.providers(&first, limit).unwrap(), Some(1));
+    // Oneself does not count.
+    assert_eq!(node.providers(&first, limit).unwrap(), Some(0));
+    let missing = cid_of(CidVersion::V0, DAG_PB, b"missing");
+    assert_eq!(other.providers(&missing, limit).unwrap(), Some(0));
     let fetched = other.fetch_block(&first).unwrap();
     assert_eq!(fetched, node.block(&first).unwrap());
     let mut options = PublishOptions {

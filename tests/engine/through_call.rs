@@ -84,6 +84,10 @@ macro_rules! node_through_call {
                 self.call("pins_named", || self.node.pins_named(name))
             }
 
+            fn pins_beginning(&self, name: &str) -> Result<Vec<(String, Cid)>, NodeError> {
+                self.call("pins_beginning", || self.node.pins_beginning(name))
+            }
+
             fn keys(&self) -> Result<Vec<Key>, NodeError> {
                 self.call("keys", || self.node.keys())
             }
@@ -127,6 +131,14 @@ macro_rules! node_through_call {
 
             fn announce(&self, root: &Cid) -> Result<(), NodeError> {
                 self.call("announce", || self.node.announce(root))
+            }
+
+            fn providers(
+                &self,
+                cid: &Cid,
+                limit: std::time::Duration,
+            ) -> Result<Option<usize>, NodeError> {
+                self.call("providers", || self.node.providers(cid, limit))
             }
 
             fn gateway(&self) -> Result<Option<String>, NodeError> {

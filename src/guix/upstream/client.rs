@@ -294,7 +294,7 @@ impl UpstreamClient {
         response::drain(response, self.body_limits());
     }
 
-    fn body_limits(&self) -> BodyLimits {
+    pub(super) fn body_limits(&self) -> BodyLimits {
         BodyLimits {
             window: self.limits.low_speed,
             rate: self.rate.clone(),
@@ -302,7 +302,7 @@ impl UpstreamClient {
     }
 
     /// The first answer that is not a redirect, and its URL as it may be shown.
-    fn get_following(
+    pub(super) fn get_following(
         &self,
         mut url: String,
         headers: &[(HeaderName, String)],

@@ -1,6 +1,7 @@
 //! The client of a substitute server.
 
 mod agents;
+mod asking;
 mod body;
 mod certificates;
 mod client;
@@ -18,6 +19,7 @@ mod resume;
 #[cfg(test)]
 mod tests;
 
+pub use asking::HttpAnswer;
 pub use client::{BuildQuery, UpstreamClient};
 pub use error::HttpError;
 pub use limits::ConnectionLimits;

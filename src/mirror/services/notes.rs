@@ -84,8 +84,8 @@ impl Note {
         self.next = now.after((FIRST_PAUSE * factor).min(DAY));
     }
 
-    /// Takes note that a root is pinned. A trouble that comes after that is a new one,
-    /// but is not said more than once a day either.
+    /// Takes note that the published root is pinned. A trouble after that is said no more
+    /// than once a day, either: some services come and go.
     pub fn settle(&mut self) {
         let said = self.said;
         *self = Self {

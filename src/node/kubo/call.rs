@@ -11,7 +11,7 @@ use std::fmt::Display;
 use std::io::{self, Read};
 use std::time::Duration;
 use ureq::http::Response;
-use ureq::{Agent, Body, SendBody};
+use ureq::{Agent, AsSendBody, Body, SendBody};
 
 /// The longest JSON answer that is read, in bytes.
 const MAX_JSON_BYTES: u64 = 64 << 20;
@@ -24,6 +24,10 @@ pub const PATIENCE: u32 = 5;
 /// The longest time by which the client waits longer than the node, so that the node's
 /// own message arrives.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// The body of a call without one. It states its length, zero: Kubo closes the connection
+/// after a request whose body it has not read, and a chunked one counts as such.
+const NO_BODY: &[u8] = &[];
 
 /// The characters of a query that stand for themselves; `+` would be read as a space.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC
@@ -118,7 +122,7 @@ impl Call<'_> {
 
     /// Makes the call and hands out its answer as a stream.
     pub fn stream(self) -> Result<impl Read + Send + use<>, NodeError> {
-        let answer = self.send(SendBody::none(), None, None)?;
+        let answer = self.send(NO_BODY, None, None)?;
         Ok(answer.into_body().into_reader())
     }
 
@@ -165,13 +169,13 @@ impl Call<'_> {
 
     fn answer(&self, most: u64) -> Result<Vec<u8>, NodeError> {
         let wait = self.limit + self.limit.min(GRACE);
-        let answer = self.send(SendBody::none(), None, Some(wait))?;
+        let answer = self.send(NO_BODY, None, Some(wait))?;
         self.read(answer, most)
     }
 
     fn send(
         &self,
-        body: SendBody,
+        body: impl AsSendBody,
         content_type: Option<&str>,
         wait: Option<Duration>,
     ) -> Result<Response<Body>, NodeError> {

@@ -146,6 +146,10 @@ impl Node for KuboNode {
         pins::named(&self.rpc, name)
     }
 
+    fn pins_beginning(&self, name: &str) -> Result<Vec<(String, Cid)>, NodeError> {
+        pins::beginning(&self.rpc, name)
+    }
+
     fn keys(&self) -> Result<Vec<Key>, NodeError> {
         names::keys(&self.rpc)
     }
@@ -185,6 +189,10 @@ impl Node for KuboNode {
 
     fn announce(&self, root: &Cid) -> Result<(), NodeError> {
         names::announce(&self.rpc, root)
+    }
+
+    fn providers(&self, cid: &Cid, limit: Duration) -> Result<Option<usize>, NodeError> {
+        info::providers(&self.rpc, &self.description.peer_id, cid, limit)
     }
 
     fn gateway(&self) -> Result<Option<String>, NodeError> {

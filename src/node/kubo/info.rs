@@ -5,12 +5,24 @@ use super::super::error::{NodeError, Problem, Refusal};
 use super::address::Address;
 use super::call::{Rpc, is_alphanumeric};
 use super::version::Version;
+use crate::ipfs::cid::Cid;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use std::collections::BTreeSet;
+use std::io::BufReader;
 use std::time::Duration;
 
 /// The longest wait for what nothing depends on.
 const ADVISORY: Duration = Duration::from_secs(5);
+
+/// The most providers that are looked for.
+const MOST_PROVIDERS: usize = 20;
+
+/// The number of the event that names providers (`routing.Provider` of go-libp2p).
+const PROVIDER: u8 = 4;
+
+/// The time for which a stream is waited for beyond the node's own limit.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// The peer ID and the software. The ID becomes a part of a file's name.
 pub fn identity(rpc: &Rpc) -> Result<(String, String), NodeError> {
@@ -143,4 +155,45 @@ pub fn reach(rpc: &Rpc) -> Result<Reach, NodeError> {
         Err(error) if error.is(Refusal::Offline) => Ok(Reach::Offline),
         Err(error) => Err(error),
     }
+}
+
+/// The others that announce a block, of at most [`MOST_PROVIDERS`].
+pub fn providers(
+    rpc: &Rpc,
+    own_id: &str,
+    cid: &Cid,
+    limit: Duration,
+) -> Result<Option<usize>, NodeError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Event {
+        #[serde(rename = "Type")]
+        kind: u8,
+        responses: Option<Vec<Peer>>,
+    }
+    #[derive(Deserialize)]
+    struct Peer {
+        #[serde(rename = "ID")]
+        id: String,
+    }
+    let call = rpc.call("routing/findprovs", format!("look for others with {cid}"));
+    let call = call.arg(cid).option("num-providers", MOST_PROVIDERS);
+    let stream = match call.limit(limit).pause(limit + GRACE).stream() {
+        Ok(stream) => stream,
+        Err(error) if error.is(Refusal::Offline) => return Ok(None),
+        // Nobody was found in time.
+        Err(error) if error.is_missing() || error.is(Refusal::NotFound) => return Ok(Some(0)),
+        Err(error) => return Err(error),
+    };
+    let mut others = BTreeSet::new();
+    let events = serde_json::Deserializer::from_reader(BufReader::new(stream));
+    // The end of the time comes as an error, like that of a connection: who was found by
+    // then was found.
+    for event in events.into_iter::<Event>().map_while(Result::ok) {
+        let peers = event.responses.unwrap_or_default().into_iter();
+        if event.kind == PROVIDER {
+            others.extend(peers.map(|peer| peer.id).filter(|id| id != own_id));
+        }
+    }
+    Ok(Some(others.len()))
 }

@@ -69,7 +69,7 @@ pub fn pins(rpc: &Rpc, service: &str, query: RemoteQuery) -> Result<Vec<RemotePi
         RemoteQuery::Named(name) => call.option("name", name),
         RemoteQuery::Of(cid) => call.option("cid", cid),
     };
-    let pins = list(in_any_state(call))?.into_iter();
+    let pins = list(in_states(call, &RemoteStatus::ALL))?.into_iter();
     Ok(pins.filter(|pin| is_asked_for(pin, query)).collect())
 }
 
@@ -125,10 +125,6 @@ fn call<'r>(rpc: &'r Rpc, command: &'static str, service: &str, action: &str) ->
     rpc.call(command, format!("pinning service {service}: {action}"))
         .option("service", service)
         .limit(rpc.short.min(LIMIT))
-}
-
-fn in_any_state(call: Call) -> Call {
-    in_states(call, &RemoteStatus::ALL)
 }
 
 /// Narrows a call to pins in these states. Unlike on the command line, one value holds

@@ -243,6 +243,13 @@ impl Node for LocalNode {
         Ok(named.map(|(root, _)| root).collect())
     }
 
+    fn pins_beginning(&self, name: &str) -> Result<Vec<(String, Cid)>, NodeError> {
+        let pins = self.pins.all().map_err(failing("read the pins"))?;
+        let named = pins.into_iter();
+        let named = named.filter(|(_, of_pin)| of_pin.starts_with(name));
+        Ok(named.map(|(root, of_pin)| (of_pin, root)).collect())
+    }
+
     fn keys(&self) -> Result<Vec<Key>, NodeError> {
         self.keys.all().map_err(failing("read the keys"))
     }
@@ -301,6 +308,10 @@ impl Node for LocalNode {
 
     fn announce(&self, _: &Cid) -> Result<(), NodeError> {
         Ok(())
+    }
+
+    fn providers(&self, _: &Cid, _: Duration) -> Result<Option<usize>, NodeError> {
+        Ok(None)
     }
 
     fn gateway(&self) -> Result<Option<String>, NodeError> {

@@ -3,6 +3,7 @@
 mod http_proxy;
 mod items;
 mod kubo;
+mod liar;
 mod network;
 mod node;
 mod parts;
@@ -19,6 +20,7 @@ mod upstream;
 pub use http_proxy::HttpProxy;
 pub use items::{Files, Item, Nothing, item, root_of, tree_of, tree_of_fixtures, write_tree};
 pub use kubo::Setup;
+pub use liar::{Liar, Lie};
 pub use network::Network;
 pub use node::{Answer, TestNode};
 pub use parts::{Asked, PartServer, Sent};

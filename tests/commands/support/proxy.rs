@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+/// The line of an answer after which the connection ends.
+const LAST: &str = "Connection: close";
+
 /// A fault of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spoil {
@@ -38,6 +41,8 @@ pub struct Proxy {
 #[derive(Default)]
 struct Shared {
     calls: Vec<String>,
+    /// Connections from the program.
+    connections: usize,
     /// The command, how many of its calls go well before, and what goes wrong
     /// with the next.
     spoil: Option<(String, usize, Spoil)>,
@@ -55,6 +60,7 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let (to, shared) = (to.clone(), Arc::clone(&seen));
+                shared.lock().unwrap().connections += 1;
                 thread::spawn(move || {
                     let reader = BufReader::new(client.try_clone().unwrap());
                     // Broken connections are what this is for.
@@ -73,6 +79,11 @@ impl Proxy {
     /// The commands that were called since this was last asked.
     pub fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.lock().unwrap().calls)
+    }
+
+    /// The connections since this was last asked.
+    pub fn connections(&self) -> usize {
+        std::mem::take(&mut self.shared.lock().unwrap().connections)
     }
 
     /// Spoils one call of `command`, after `well` of them that go well.
@@ -148,12 +159,19 @@ fn serve(
         for line in head.iter().filter(|line| !is(line, "connection")) {
             write!(node, "{line}\r\n")?;
         }
-        write!(node, "Connection: close\r\n\r\n")?;
+        write!(node, "{LAST}\r\n\r\n")?;
         pass_body(&head, &mut reader, &mut node)?;
         let mut answer = BufReader::new(node);
-        let head = read_head(&mut answer)?;
+        // Kubo ends the connection after a request whose body it has not read, and takes a
+        // chunked one for such.
+        let is_last = value(&head, "transfer-encoding").is_some();
+        let mut head = read_head(&mut answer)?;
         let body = read_body(&head, &mut answer)?;
-        if !answer_with(&mut client, &head, &body, spoil)? {
+        head.retain(|line| !is(line, "connection"));
+        if is_last {
+            head.push(LAST.to_owned());
+        }
+        if !answer_with(&mut client, &head, &body, spoil)? || is_last {
             return Ok(());
         }
     }
@@ -166,12 +184,7 @@ fn answer_with(
     body: &[u8],
     spoil: Option<Spoil>,
 ) -> std::io::Result<bool> {
-    let framing = [
-        "connection",
-        "content-length",
-        "transfer-encoding",
-        "trailer",
-    ];
+    let framing = ["content-length", "transfer-encoding", "trailer"];
     let mut out = Vec::new();
     for line in head
         .iter()
@@ -219,7 +232,7 @@ fn answer_with(
 }
 
 /// The lines up to the empty one; none where the connection ends.
-fn read_head(reader: &mut impl BufRead) -> std::io::Result<Vec<String>> {
+pub(super) fn read_head(reader: &mut impl BufRead) -> std::io::Result<Vec<String>> {
     let mut head = Vec::new();
     loop {
         let mut line = String::new();
@@ -231,12 +244,12 @@ fn read_head(reader: &mut impl BufRead) -> std::io::Result<Vec<String>> {
     }
 }
 
-fn is(line: &str, name: &str) -> bool {
+pub(super) fn is(line: &str, name: &str) -> bool {
     let found = line.split_once(':');
     found.is_some_and(|(found, _)| found.eq_ignore_ascii_case(name))
 }
 
-fn value<'h>(head: &'h [String], name: &str) -> Option<&'h str> {
+pub(super) fn value<'h>(head: &'h [String], name: &str) -> Option<&'h str> {
     let line = head.iter().find(|line| is(line, name))?;
     Some(line.split_once(':')?.1.trim())
 }
@@ -270,7 +283,7 @@ fn pass_body(head: &[String], from: &mut impl BufRead, to: &mut impl Write) -> s
 }
 
 /// The body of an answer after which the connection ends, without its framing.
-fn read_body(head: &[String], from: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+pub(super) fn read_body(head: &[String], from: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
     let mut body = Vec::new();
     if value(head, "transfer-encoding").is_none() {
         from.read_to_end(&mut body)?;
