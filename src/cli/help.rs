@@ -4,7 +4,7 @@ use super::options::Cli;
 use clap::{Arg, Command, CommandFactory};
 
 /// The options that `-h` shows of a verb.
-const EVERYDAY: [&str; 26] = [
+const EVERYDAY: [&str; 30] = [
     "api",
     "key",
     "verbose",
@@ -30,6 +30,10 @@ const EVERYDAY: [&str; 26] = [
     "key_file",
     "keep_for",
     "max_size",
+    "follow_max_size",
+    "unsigned",
+    "accept_loss",
+    "stop",
     "force",
 ];
 

@@ -12,8 +12,8 @@ mod values;
 pub use help::{command, each_arg};
 pub use lists::List;
 pub use options::{
-    AddArgs, CheckArgs, Cli, Command, InitArgs, MoveArgs, NodeArgs, PruneArgs, RemoveArgs,
-    ResolveArgs, SyncArgs, VerifyArgs,
+    AddArgs, CheckArgs, Cli, Command, FollowArgs, InitArgs, MoveArgs, NodeArgs, PruneArgs,
+    RemoveArgs, ResolveArgs, SyncArgs, VerifyArgs,
 };
 pub use reading::parse;
 pub use shared_options::{

@@ -5,7 +5,7 @@ use super::secrets::WithoutSecrets;
 use super::shared_options::{
     GcArgs, GlobalArgs, MirrorArgs, PageArgs, PublishArgs, RetentionArgs, VariantArgs,
 };
-use super::values::{ApiParser, cid_version, duration, gateways};
+use super::values::{ApiParser, cid_version, duration, gateways, size};
 use crate::ipfs::cid::CidVersion;
 use crate::mirror::{ItemRef, ItemSpec};
 use crate::node::NodeAddress;
@@ -48,6 +48,9 @@ pub enum Command {
     /// Show the root that the name points to
     #[command(after_long_help = include_str!("manual/resolve.txt"))]
     Resolve(ResolveArgs),
+    /// Keep somebody else's mirror on this node, and serve it; for cron
+    #[command(after_long_help = include_str!("manual/follow.txt"))]
+    Follow(FollowArgs),
     /// See a mirror as others do, through gateways and the network
     #[command(after_long_help = include_str!("manual/check.txt"))]
     Check(CheckArgs),
@@ -57,7 +60,7 @@ pub enum Command {
     /// Take items out again, with the nars that nobody else lists
     #[command(after_long_help = include_str!("manual/remove.txt"))]
     Remove(RemoveArgs),
-    /// Let go of items that nobody wants any more, or for which there is no room
+    /// Let go of items that nobody wants, or for which there is no room
     #[command(after_long_help = include_str!("manual/prune.txt"))]
     Prune(PruneArgs),
     /// Check that every published narinfo and nar is there and whole
@@ -172,6 +175,42 @@ pub struct ResolveArgs {
     /// Print the published store paths instead, one a line
     #[arg(long, conflicts_with = "long")]
     pub list: bool,
+}
+
+/// `follow`.
+#[derive(Clone, Debug, Args)]
+pub struct FollowArgs {
+    /// IPNS names; without one, all that are followed
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Take no root that is larger, such as 200G
+    ///
+    /// In bytes, or with K, M, G, T (powers of 1024). The root that is held stays.
+    #[arg(
+        id = "follow_max_size",
+        long = "max-size",
+        value_name = "SIZE",
+        env = "GUIX_IPFS_FOLLOW_MAX_SIZE",
+        value_parser = size
+    )]
+    pub max_size: Option<u64>,
+    /// Take narinfos that no believed key has signed, too
+    ///
+    /// Believed are the keys of Guix's own build farms, and those of --trusted-keys.
+    #[arg(long, env = "GUIX_IPFS_UNSIGNED", value_parser = FalseyValueParser::new())]
+    pub unsigned: bool,
+    /// Take a root that has lost more than half of its items
+    #[arg(long)]
+    pub accept_loss: bool,
+    /// Let go of these names instead
+    #[arg(long, requires = "names", conflicts_with_all = ["list", "accept_loss"])]
+    pub stop: bool,
+    /// Print the names that are followed, with the roots that are held, and stop
+    #[arg(long, conflicts_with = "accept_loss")]
+    pub list: bool,
+    /// Options of collecting.
+    #[command(flatten)]
+    pub collecting: GcArgs,
 }
 
 /// `check`.
@@ -393,6 +432,8 @@ mod tests {
             "to",
             "to-auth-file",
             "key-file",
+            "accept-loss",
+            "stop",
             "no-page",
         ];
         for sub in command.get_subcommands() {

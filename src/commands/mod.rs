@@ -4,6 +4,7 @@
 mod add;
 mod after_run;
 mod check;
+mod follow;
 mod gc;
 mod init;
 mod lists;

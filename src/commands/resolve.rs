@@ -5,16 +5,17 @@ use super::upstreams::{trust, upstreams};
 use crate::cli::{GlobalArgs, ResolveArgs};
 use crate::ipfs::cid::Cid;
 use crate::mirror::{
-    Exit, Failure, LastRun, MirrorReader, Target, at_services, describe, ledger_summary,
+    Exit, Failure, LastRun, MirrorReader, Target, at_services, describe, held_root, ledger_summary,
 };
 use crate::node::Node;
 use crate::publication::PublicationId;
 use crate::report::{
-    FailureResult, Report, ResolveResult, Summary, print_contents, print_description,
+    FailureResult, Report, ResolveResult, Summary, print_contents, print_description, print_held,
     print_last_run, print_ledger, print_services, print_trust,
 };
 use crate::util::diagnosis::Diagnosis;
 use crate::util::home::{BaseDirectory, folder};
+use std::time::SystemTime;
 
 /// The line that a terminal shows while a mirror is read.
 const READING: &str = "reading the mirror";
@@ -68,6 +69,13 @@ fn print_long(
     if last_run.is_some() || reader.is_own() {
         print_last_run(report, last_run.as_ref());
     }
+    let followed = match target.name() {
+        Some(name) => held_root(node, name)?,
+        None => None,
+    };
+    if let Some(held) = &followed {
+        print_held(report, held, &root, SystemTime::now().into());
+    }
     let services = target.name().map(|name| at_services(node, name, &root));
     let services = services.unwrap_or_default();
     print_services(report, &services);
@@ -104,6 +112,7 @@ fn print_long(
             services: Some(&services),
             contents: contents.as_ref(),
             ledger: ledger.as_ref(),
+            followed: Some(followed.as_ref()),
             failure: failure.as_ref().map(FailureResult::new),
             ..result(target, root)
         },
@@ -168,6 +177,7 @@ fn result(target: &Target, root: Cid) -> ResolveResult<'_> {
         contents: None,
         trust: None,
         ledger: None,
+        followed: None,
         store_paths: None,
         failure: None,
     }

@@ -2,8 +2,8 @@
 
 use super::run_notes::RunNotes;
 use super::{
-    add, after_run, check, gc, init, man, move_verb, node, prune, remove, repeated, resolve, shell,
-    sync, verify,
+    add, after_run, check, follow, gc, init, man, move_verb, node, prune, remove, repeated,
+    resolve, shell, sync, verify,
 };
 use crate::cli::{Cli, Command};
 use crate::mirror::{Exit, Failure};
@@ -25,6 +25,7 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         Command::Sync(args) => sync::run(global, args, &report),
         Command::Add(args) => add::run(global, args, &report),
         Command::Resolve(args) => resolve::run(global, args, &report),
+        Command::Follow(args) => follow::run(global, args, &report),
         Command::Check(args) => check::run(global, args, &report),
         Command::Init(args) => init::run(global, args, &report),
         Command::Remove(args) => remove::run(global, args, &report),
@@ -37,6 +38,7 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         Command::Man => man::man(&report),
     };
     let has_node = !matches!(&ended, Err(Failure::Open(_)));
+    let is_job = notes.is_some() || matches!(&cli.command, Command::Follow(_));
     // A farm that is away leaves the root as it is. After another failure it is not known
     // whether this run is the one to speak for the name.
     let knows_root = match &ended {
@@ -47,11 +49,11 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         }
     };
     let exit = ended.unwrap_or_else(|failure| {
-        report_failure(cli, &failure, notes.is_some(), &report);
+        report_failure(cli, &failure, is_job, &report);
         failure.exit()
     });
     let exit = report.end(exit);
-    if notes.is_some() && exit.is_success() {
+    if is_job && exit.is_success() {
         repeated::forget(&global.key);
     }
     if let Some(notes) = notes.as_ref().filter(|_| has_node) {

@@ -73,6 +73,14 @@ fn client(global: &GlobalArgs, url: &str, keys: TrustedKeys) -> Result<UpstreamC
     Ok(UpstreamClient::new(url, limits)?.trusting(keys))
 }
 
+/// The keys that may have signed what somebody else mirrors: those of the farms, and
+/// those of `--trusted-keys`.
+pub fn believed_keys(global: &GlobalArgs, report: &Report) -> Result<TrustedKeys, Failure> {
+    let mut keys = TrustedKeys::of_farms();
+    keys.extend(&given_keys(global, report)?);
+    Ok(keys)
+}
+
 /// The keys of `--trusted-keys`.
 pub fn given_keys(global: &GlobalArgs, report: &Report) -> Result<TrustedKeys, Failure> {
     let mut all = TrustedKeys::default();

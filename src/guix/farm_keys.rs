@@ -27,6 +27,16 @@ const FARMS: [(&[&str], &str); 2] = [
 ];
 
 impl TrustedKeys {
+    /// The keys of all official farms.
+    #[must_use]
+    pub fn of_farms() -> Self {
+        let mut keys = Self::default();
+        for (_, key) in FARMS {
+            keys.extend(&keys_in(key));
+        }
+        keys
+    }
+
     /// The keys of an official farm, by the host of its URL; empty for any other.
     #[must_use]
     pub fn of_server(url: &str) -> Self {

@@ -1,5 +1,6 @@
 //! The reasons why a run stops, and its exit code: the one place that decides.
 
+use super::follow::failure::FollowFailure;
 use super::move_failure::MoveFailure;
 use crate::guix::HttpError;
 use crate::ipfs::cid::Cid;
@@ -63,6 +64,9 @@ pub enum Failure {
     /// A mirror cannot be moved to another node.
     #[error(transparent)]
     Move(Box<MoveFailure>),
+    /// A name is not followed to its root.
+    #[error(transparent)]
+    Follow(Box<FollowFailure>),
     /// The list of store paths cannot be read.
     #[error("cannot read the store paths of {path}: {source}", path = path.display())]
     Input {
@@ -225,7 +229,7 @@ impl Failure {
                 | Self::NoRule
                 | Self::NoServices
                 | Self::UnknownService { .. }
-        )
+        ) || matches!(self, Self::Follow(failure) if matches!(**failure, FollowFailure::NotAName(_)))
     }
 
     /// The same failure, where it is due to a block of the tree that this node publishes,
@@ -242,8 +246,13 @@ impl Failure {
 
     /// Returns true where cron need not hear of it: another run is at work.
     pub fn is_silent(&self) -> bool {
-        let held = |error: &WriterLockError| matches!(error, WriterLockError::Held { .. });
-        matches!(self, Self::Publication(PublicationError::Lock(error)) if held(error))
+        match self {
+            Self::Publication(PublicationError::Lock(error)) => {
+                matches!(error, WriterLockError::Held { .. })
+            }
+            Self::Follow(failure) => matches!(**failure, FollowFailure::Held { .. }),
+            _ => false,
+        }
     }
 
     /// Returns true for the failure of a node, as opposed to an upstream's or a
@@ -256,6 +265,12 @@ impl Failure {
 impl From<MoveFailure> for Failure {
     fn from(error: MoveFailure) -> Self {
         Self::Move(Box::new(error))
+    }
+}
+
+impl From<FollowFailure> for Failure {
+    fn from(error: FollowFailure) -> Self {
+        Self::Follow(Box::new(error))
     }
 }
 
@@ -272,6 +287,7 @@ impl Diagnosis for Failure {
             Self::Open(error) => return error.advice(),
             Self::Upstream(error) => return error.advice(),
             Self::Move(error) => return error.advice(),
+            Self::Follow(error) => return error.advice(),
             Self::NoHome(error) => return error.advice(),
             Self::Io(_) => return None,
             Self::Input { .. } => "name a file that can be read, or - for standard input",
@@ -332,6 +348,7 @@ impl Diagnosis for Failure {
             Self::Open(error) => error.retry(),
             Self::Upstream(error) => error.retry(),
             Self::Move(error) => error.retry(),
+            Self::Follow(error) => error.retry(),
             Self::Foreign { source, .. } => source.retry(),
             _ => Retry::Never,
         }

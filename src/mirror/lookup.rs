@@ -161,7 +161,7 @@ impl<'a> NarinfoLookup<'a> {
 
 /// Fails unless each nar has a path of its own, and one that is not another item's:
 /// two spellings of one path would be two files with one name.
-fn check_paths(narinfo: &Narinfo) -> Result<(), String> {
+pub(super) fn check_paths(narinfo: &Narinfo) -> Result<(), String> {
     let paths = narinfo.variants.iter().map(Variant::path);
     let paths: Vec<NarPath> = paths
         .collect::<Result<_, _>>()

@@ -13,6 +13,7 @@ mod damage;
 mod failure;
 mod farm;
 mod fetch;
+mod follow;
 mod grafting;
 mod in_flight;
 mod init;
@@ -58,6 +59,10 @@ pub use contents::{MirrorContents, MirrorReader};
 pub use counts::{Count, TreeSize, tree_size};
 pub use damage::DamagedPart;
 pub use failure::{Exit, Failure};
+pub use follow::{
+    FollowFailure, FollowRequest, FollowSummary, HeldFigures, HeldRoot, Objection, follow,
+    followed_name, followed_names, held_root, held_roots, stop_following,
+};
 pub use init::{Beginning, InitRequest, InitSummary, initialize};
 pub use inspect::{MirrorDescription, Target, describe};
 pub use items::{ItemRef, ItemSpec, Package};

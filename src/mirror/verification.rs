@@ -278,7 +278,7 @@ impl Checked {
 }
 
 /// The fault of `nix-cache-info`.
-fn cache_info(tree: &Tree) -> Result<Option<DamagedPart>, PublicationError> {
+pub(super) fn cache_info(tree: &Tree) -> Result<Option<DamagedPart>, PublicationError> {
     let entry = match tree.find(&[CACHE_INFO_NAME]) {
         Ok(Some(entry)) => entry,
         // A tree that this program has not begun may lack it, and works.

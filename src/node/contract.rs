@@ -97,6 +97,9 @@ pub trait Node: Send + Sync {
     /// The roots of the recursive pins with exactly this name.
     fn pins_named(&self, name: &str) -> Result<Vec<Cid>, NodeError>;
 
+    /// The recursive pins whose names begin so: each name with its root.
+    fn pins_beginning(&self, name: &str) -> Result<Vec<(String, Cid)>, NodeError>;
+
     /// The keys of the node, `self` included.
     fn keys(&self) -> Result<Vec<Key>, NodeError>;
 

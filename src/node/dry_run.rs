@@ -76,6 +76,10 @@ impl Node for DryRun<'_> {
         self.0.pins_named(name)
     }
 
+    fn pins_beginning(&self, name: &str) -> Result<Vec<(String, Cid)>, NodeError> {
+        self.0.pins_beginning(name)
+    }
+
     fn keys(&self) -> Result<Vec<Key>, NodeError> {
         self.0.keys()
     }

@@ -2,9 +2,10 @@
 
 use super::terminal::Report;
 use super::text::{bytes, items};
+use crate::ipfs::cid::Cid;
 use crate::mirror::{
-    LastRun, LedgerSummary, MirrorContents, MirrorDescription, OwedItem, RemovedItem, Retention,
-    ServiceView, Signers,
+    HeldRoot, LastRun, LedgerSummary, MirrorContents, MirrorDescription, OwedItem, RemovedItem,
+    Retention, ServiceView, Signers,
 };
 use crate::node::RemoteStatus;
 use crate::util::timestamp::Timestamp;
@@ -70,6 +71,22 @@ fn last_run(run: &LastRun) -> String {
         (_, None) => "; no success is known".to_owned(),
     };
     format!("{}, {}: {how}{success}", minutes(run.end), run.command)
+}
+
+/// Prints the root that the node holds because it follows the name.
+pub fn print_held(report: &Report, held: &HeldRoot, root: &Cid, now: Timestamp) {
+    let which = match held.root == *root {
+        true => "this root is held".to_owned(),
+        false => format!("/ipfs/{} is held, not this root", held.root),
+    };
+    let figures = &held.figures;
+    let since = minutes(&figures.since.to_string());
+    let age = figures.since.age(now).unwrap_or_default().as_secs() / 60;
+    let age = humantime::format_duration(Duration::from_secs(age * 60));
+    let all = items(usize::try_from(figures.items).unwrap_or(usize::MAX));
+    let size = bytes(figures.bytes);
+    let text = format!("{which}, since {since} ({age}): {all}, {size}");
+    print_row(report, "followed", &text);
 }
 
 /// Prints a line for each pinning service: the state of the root there.

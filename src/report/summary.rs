@@ -2,7 +2,7 @@
 //! Fields may be added, never renamed.
 
 use crate::mirror::{
-    CollectionSummary, DamagedPart, Failure, LastRun, LedgerSummary, MirrorContents,
+    CollectionSummary, DamagedPart, Failure, HeldRoot, LastRun, LedgerSummary, MirrorContents,
     MirrorDescription, Plan, PruneSummary, ServiceView, VerifyReport,
 };
 use crate::util::diagnosis::Diagnosis;
@@ -91,6 +91,9 @@ pub struct ResolveResult<'s> {
     /// key of the node.
     #[serde(flatten)]
     pub ledger: Option<&'s LedgerSummary>,
+    /// The root that the node holds because it follows the name, with `--long`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub followed: Option<Option<&'s HeldRoot>>,
     /// Every store path, with `--list`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_paths: Option<&'s [String]>,

@@ -74,6 +74,11 @@ fn each_verbs_help_lists_the_fields_that_it_prints(node: &TestNode) {
     holds("remove", &[&format!("remove {} --gc", hashes[0])]);
     holds("verify", &["verify --repair"]);
     holds("gc", &["gc"]);
+    if node.is_kubo() {
+        let name = node.key_id("guix-ipfs").unwrap();
+        let stop = format!("follow --stop {name} --gc");
+        holds("follow", &[&format!("follow --unsigned {name}"), &stop]);
+    }
     let other = tempfile::tempdir().unwrap();
     let key = other.path().join("key");
     let mut moving = format!("move --to embedded:{}/there", other.path().display());

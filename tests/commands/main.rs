@@ -18,6 +18,8 @@ mod damage;
 mod empty_variables;
 mod extremes;
 mod faults;
+mod follow;
+mod follow_network;
 mod full_disk;
 mod gateway;
 mod gc;

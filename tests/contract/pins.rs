@@ -10,6 +10,7 @@ use std::thread;
 on_both_nodes!(
     a_pin_needs_everything_below_it,
     a_pin_is_found_by_its_whole_name_and_has_one,
+    pins_are_found_by_the_beginning_of_their_names,
     a_pin_is_updated_beside_the_old_one_and_keeps_its_name,
     an_update_is_refused_for_its_reason,
     a_pin_that_was_updated_twice_at_once_is_updated_again,
@@ -126,4 +127,22 @@ fn what_is_not_pinned_is_unpinned_without_complaint(at: &TestNode) {
     node.unpin(&file).unwrap();
     node.unpin(&file).unwrap();
     assert!(!node.is_pinned(&file).unwrap());
+}
+
+fn pins_are_found_by_the_beginning_of_their_names(at: &TestNode) {
+    let node = at.node();
+    let pin = |content: &[u8], name: &str| {
+        let file = add(node, content);
+        node.pin(&file, name, KnownBlocks::All).unwrap();
+        (name.to_owned(), file)
+    };
+    let mut expected = vec![pin(b"1", "a/b"), pin(b"2", "a/b"), pin(b"3", "a/bc")];
+    pin(b"4", "b/a/b");
+    pin(b"5", "a");
+    pin(b"6", "");
+    let mut found = node.pins_beginning("a/b").unwrap();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+    assert_eq!(node.pins_beginning("c").unwrap(), []);
 }

@@ -84,6 +84,10 @@ macro_rules! node_through_call {
                 self.call("pins_named", || self.node.pins_named(name))
             }
 
+            fn pins_beginning(&self, name: &str) -> Result<Vec<(String, Cid)>, NodeError> {
+                self.call("pins_beginning", || self.node.pins_beginning(name))
+            }
+
             fn keys(&self) -> Result<Vec<Key>, NodeError> {
                 self.call("keys", || self.node.keys())
             }

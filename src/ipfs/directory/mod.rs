@@ -6,6 +6,9 @@
 //! `ipfs add -r` gives for the same entries.
 
 mod ahead;
+mod difference;
+#[cfg(test)]
+mod difference_tests;
 mod entry;
 mod error;
 mod gradual;
@@ -19,6 +22,7 @@ mod tests;
 mod walk;
 
 pub use ahead::{NAMES_AT_ONCE, lookup_each, read_ahead};
+pub use difference::{Changed, Side, difference};
 pub use entry::{Changes, Entry};
 pub use error::{DirectoryError, TreeError};
 pub use gradual::GradualPatch;

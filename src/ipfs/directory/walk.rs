@@ -94,7 +94,7 @@ pub fn small<B: Blocks>(
 
 /// Fails unless the hash of every entry of a shard begins with the slots that lead to
 /// it, and shards are below it only where a hash has bytes left.
-fn check<E>(cid: &Cid, shard: &Shard, above: &[u8]) -> Result<(), TreeError<E>> {
+pub(super) fn check<E>(cid: &Cid, shard: &Shard, above: &[u8]) -> Result<(), TreeError<E>> {
     for (slot, child) in &shard.children {
         let is_placed = |hash: [u8; 8]| hash.starts_with(above) && hash[above.len()] == *slot;
         match child {

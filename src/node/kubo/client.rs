@@ -146,6 +146,10 @@ impl Node for KuboNode {
         pins::named(&self.rpc, name)
     }
 
+    fn pins_beginning(&self, name: &str) -> Result<Vec<(String, Cid)>, NodeError> {
+        pins::beginning(&self.rpc, name)
+    }
+
     fn keys(&self) -> Result<Vec<Key>, NodeError> {
         names::keys(&self.rpc)
     }

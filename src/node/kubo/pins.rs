@@ -107,8 +107,15 @@ pub fn contain(rpc: &Rpc, root: &Cid) -> Result<bool, NodeError> {
     Ok(name(rpc, root)?.is_some())
 }
 
-/// The recursive pins with exactly this name. (The node matches parts of names.)
+/// The recursive pins with exactly this name.
 pub fn named(rpc: &Rpc, name: &str) -> Result<Vec<Cid>, NodeError> {
+    let pins = beginning(rpc, name)?.into_iter();
+    let named = pins.filter(|(of_pin, _)| of_pin == name);
+    Ok(named.map(|(_, root)| root).collect())
+}
+
+/// The recursive pins whose names begin so. (The node matches parts of names.)
+pub fn beginning(rpc: &Rpc, name: &str) -> Result<Vec<(String, Cid)>, NodeError> {
     let list: PinList = rpc
         .call("pin/ls", format!("list the pins named {name}"))
         .option("type", "recursive")
@@ -116,11 +123,10 @@ pub fn named(rpc: &Rpc, name: &str) -> Result<Vec<Cid>, NodeError> {
         .option("names", true)
         .limit(pin_limit(rpc))
         .json()?;
-    let named = list
-        .keys
-        .into_iter()
-        .filter(|(_, entry)| entry.name == name);
-    Ok(named.filter_map(|(cid, _)| cid.parse().ok()).collect())
+    let pins = list.keys.into_iter();
+    let named = pins.filter(|(_, pin)| pin.name.starts_with(name));
+    let parsed = named.filter_map(|(root, pin)| Some((pin.name, root.parse().ok()?)));
+    Ok(parsed.collect())
 }
 
 /// Runs the collector to its end, and returns the number of blocks that it removed.

@@ -243,6 +243,13 @@ impl Node for LocalNode {
         Ok(named.map(|(root, _)| root).collect())
     }
 
+    fn pins_beginning(&self, name: &str) -> Result<Vec<(String, Cid)>, NodeError> {
+        let pins = self.pins.all().map_err(failing("read the pins"))?;
+        let named = pins.into_iter();
+        let named = named.filter(|(_, of_pin)| of_pin.starts_with(name));
+        Ok(named.map(|(root, of_pin)| (of_pin, root)).collect())
+    }
+
     fn keys(&self) -> Result<Vec<Key>, NodeError> {
         self.keys.all().map_err(failing("read the keys"))
     }

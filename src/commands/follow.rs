@@ -1,0 +1,140 @@
+//! `follow`: keeps somebody else's mirrors on this node.
+
+use super::gc::collect_after;
+use super::open::open_node;
+use super::repeated;
+use super::upstreams::believed_keys;
+use crate::cli::{FollowArgs, GlobalArgs};
+use crate::mirror::{
+    Exit, Failure, FollowRequest, follow, followed_name, followed_names, held_roots, stop_following,
+};
+use crate::node::Node;
+use crate::report::{
+    CollectedResult, FollowResult, FollowedName, Report, Summary, report_followed,
+};
+use crate::util::diagnosis::Diagnosis;
+use crate::util::home::{BaseDirectory, folder};
+use std::time::SystemTime;
+
+/// Runs `follow`.
+pub fn run(global: &GlobalArgs, args: &FollowArgs, report: &Report) -> Result<Exit, Failure> {
+    let node = open_node(global)?;
+    let node = &*node;
+    if args.list {
+        return list(node, args, report);
+    }
+    let names = names(node, args)?;
+    let lock_folder = folder(BaseDirectory::State)?;
+    let results: Vec<FollowedName> = match args.stop {
+        true => {
+            let stop = |name: &String| FollowedName {
+                result: stop_following(node, name, &lock_folder).map(|_| None),
+                name: name.clone(),
+            };
+            names.iter().map(stop).collect()
+        }
+        false => {
+            let request = FollowRequest {
+                keys: match args.unsigned {
+                    true => None,
+                    false => Some(believed_keys(global, report)?),
+                },
+                max_size: args.max_size,
+                accepts_loss: args.accept_loss,
+                lock_folder,
+                now: SystemTime::now(),
+                jobs: global.jobs,
+            };
+            let follow = |name: &String| FollowedName {
+                result: follow(node, name, &request, report).map(Some),
+                name: name.clone(),
+            };
+            names.iter().map(follow).collect()
+        }
+    };
+    let mut lets_go = false;
+    for followed in &results {
+        lets_go |= followed.lets_go();
+        if !is_held_back(global, followed, report) {
+            report_followed(report, followed);
+        }
+    }
+    if results.is_empty() {
+        report.status("no name is followed on this node");
+    }
+    let collected = match lets_go {
+        true => collect_after(&args.collecting, node, report),
+        false => None,
+    };
+    report.summary_json(&Summary {
+        command: "follow",
+        result: &CollectedResult {
+            result: &FollowResult { names: &results },
+            collected,
+        },
+    });
+    Ok(exit(&results))
+}
+
+/// The names of the command line, or all that are followed.
+fn names(node: &dyn Node, args: &FollowArgs) -> Result<Vec<String>, Failure> {
+    if args.names.is_empty() {
+        return Ok(followed_names(node)?);
+    }
+    let mut names = Vec::new();
+    for word in &args.names {
+        let name = followed_name(node, word)?;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Prints what is followed.
+fn list(node: &dyn Node, args: &FollowArgs, report: &Report) -> Result<Exit, Failure> {
+    let mut held = held_roots(node)?;
+    if !args.names.is_empty() {
+        let names = names(node, args)?;
+        held.retain(|held| names.contains(&held.name));
+    }
+    for held in &held {
+        report.print(&format!("{} /ipfs/{}", held.name, held.root));
+    }
+    report.summary_json(&Summary {
+        command: "follow",
+        result: &FollowResult { names: &held },
+    });
+    Ok(Exit::Done)
+}
+
+/// Returns true for a failure that passes by itself and was printed less than a day ago.
+fn is_held_back(global: &GlobalArgs, followed: &FollowedName, report: &Report) -> bool {
+    let job = format!("follow {}", followed.name);
+    let failure = match &followed.result {
+        Ok(_) => {
+            repeated::forget(&job);
+            return false;
+        }
+        Err(failure) => failure,
+    };
+    let is_for_a_person = report.is_watched() || global.verbose || global.json;
+    // Unlike the text, the advice names no bytes and no blocks.
+    let kind = failure.advice().unwrap_or_default();
+    !is_for_a_person
+        && failure.exit() == Exit::TryLater
+        && !failure.is_silent()
+        && repeated::is_repeated(&job, &kind)
+}
+
+/// The exit code of a run with these results: 3 where only some of them failed for good.
+fn exit(results: &[FollowedName]) -> Exit {
+    let failures = results.iter().filter_map(|it| it.result.as_ref().err());
+    let exits: Vec<Exit> = failures.map(Failure::exit).collect();
+    match exits.iter().find(|exit| **exit != Exit::TryLater) {
+        Some(exit) if exits.len() == results.len() => *exit,
+        Some(_) => Exit::Partly,
+        None if exits.is_empty() => Exit::Done,
+        None => Exit::TryLater,
+    }
+}

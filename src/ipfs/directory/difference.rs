@@ -1,0 +1,257 @@
+//! The entries in which two directories differ. Parts that have one CID are passed over
+//! unread, so that a small change of a large directory takes a few blocks.
+
+use super::super::blocks::Blocks;
+use super::super::cid::Cid;
+use super::entry::Entry;
+use super::error::TreeError;
+use super::node::DirectoryNode;
+use super::shard::{Child, Shard, decode, name_hash};
+use super::walk;
+use std::collections::BTreeMap;
+
+/// Shards of a level that are read at once, on each side.
+const AT_ONCE: usize = 256;
+
+/// A name that stands for something else in one directory than in another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// The name.
+    pub name: String,
+    /// Its entry in the old directory, if it has one there.
+    pub old: Option<Entry>,
+    /// Its entry in the new directory, if it has one there.
+    pub new: Option<Entry>,
+}
+
+/// A directory and the place that its blocks come from.
+#[derive(Debug)]
+pub struct Side<'b, B> {
+    /// The source of its blocks.
+    pub blocks: &'b B,
+    /// The directory; `None` stands for an empty one.
+    pub directory: Option<Cid>,
+}
+
+/// Calls `take` with the names in which `new` differs from `old`, some at a time. Names
+/// with one CID in both do not differ, whatever sizes the two state.
+///
+/// # Errors
+/// A block cannot be had or is not what it should be, or `take` fails.
+pub fn difference<A, B, E>(
+    old: &Side<'_, A>,
+    new: &Side<'_, B>,
+    take: &mut impl FnMut(Vec<Changed>) -> Result<(), E>,
+) -> Result<(), E>
+where
+    A: Blocks,
+    B: Blocks<Error = A::Error>,
+    E: From<TreeError<A::Error>>,
+{
+    if old.directory == new.directory {
+        return Ok(());
+    }
+    let pair = Pair {
+        slots: Vec::new(),
+        old: old.top()?,
+        new: new.top()?,
+    };
+    let mut walk = Walk {
+        old: old.blocks,
+        new: new.blocks,
+        take,
+    };
+    let mut changed = Vec::new();
+    let below = pair.compare(&mut changed);
+    walk.tell(changed)?;
+    walk.below(below)
+}
+
+/// The part of a directory that some slots lead to.
+#[derive(Clone)]
+enum Part {
+    /// These entries and no more.
+    Entries(BTreeMap<String, Entry>),
+    /// All that is in a shard.
+    Shard(Shard),
+    /// All that is in a shard that was not read.
+    Unread(Cid),
+}
+
+/// The parts of both directories that the same slots lead to.
+struct Pair {
+    slots: Vec<u8>,
+    old: Part,
+    new: Part,
+}
+
+struct Walk<'w, A, B, T> {
+    old: &'w A,
+    new: &'w B,
+    take: &'w mut T,
+}
+
+impl<B: Blocks> Side<'_, B> {
+    fn top(&self) -> Result<Part, TreeError<B::Error>> {
+        let Some(cid) = &self.directory else {
+            return Ok(Part::Entries(BTreeMap::new()));
+        };
+        Ok(match DirectoryNode::read(self.blocks, cid)? {
+            DirectoryNode::Plain(plain) => Part::Entries(plain.entries),
+            DirectoryNode::Sharded(shard) => {
+                walk::check(cid, &shard, &[])?;
+                Part::Shard(shard)
+            }
+        })
+    }
+}
+
+impl Part {
+    /// The parts by the next slot, for slots of this number.
+    fn split(self, depth: usize) -> BTreeMap<u8, Self> {
+        let mut parts = BTreeMap::new();
+        match self {
+            Self::Unread(_) => {}
+            Self::Shard(shard) => {
+                let children = shard.children.into_iter();
+                parts.extend(children.map(|(slot, child)| {
+                    let part = match child {
+                        Child::Entry(name, entry) => Self::Entries(BTreeMap::from([(name, entry)])),
+                        Child::Shard(link) => Self::Unread(link.cid),
+                    };
+                    (slot, part)
+                }));
+            }
+            Self::Entries(entries) => {
+                for (name, entry) in entries {
+                    let slot = name_hash(&name).get(depth).copied().unwrap_or_default();
+                    let part = parts.entry(slot);
+                    let part = part.or_insert_with(|| Self::Entries(BTreeMap::new()));
+                    if let Self::Entries(entries) = part {
+                        entries.insert(name, entry);
+                    }
+                }
+            }
+        }
+        parts
+    }
+
+    fn unread(&self) -> Option<Cid> {
+        match self {
+            Self::Unread(cid) => Some(*cid),
+            _ => None,
+        }
+    }
+}
+
+impl Pair {
+    /// Adds what differs here to `changed`, and returns the pairs of which a shard must
+    /// be read to know.
+    fn compare(self, changed: &mut Vec<Changed>) -> Vec<Self> {
+        let Self { slots, old, new } = self;
+        let (old, new) = match (old, new) {
+            (Part::Unread(old), Part::Unread(new)) if old == new => return Vec::new(),
+            (Part::Entries(old), Part::Entries(new)) => {
+                compare_entries(old, new, changed);
+                return Vec::new();
+            }
+            (old, new) if old.unread().is_some() || new.unread().is_some() => {
+                return vec![Self { slots, old, new }];
+            }
+            other => other,
+        };
+        let depth = slots.len();
+        let (mut old, new) = (old.split(depth), new.split(depth));
+        let none = || Part::Entries(BTreeMap::new());
+        let mut pairs = Vec::new();
+        for (slot, new) in new {
+            pairs.push((slot, old.remove(&slot).unwrap_or_else(none), new));
+        }
+        pairs.extend(old.into_iter().map(|(slot, old)| (slot, old, none())));
+        let mut below = Vec::new();
+        for (slot, old, new) in pairs {
+            let slots = [&slots[..], &[slot]].concat();
+            below.extend(Self { slots, old, new }.compare(changed));
+        }
+        below
+    }
+}
+
+fn compare_entries(
+    mut old: BTreeMap<String, Entry>,
+    new: BTreeMap<String, Entry>,
+    changed: &mut Vec<Changed>,
+) {
+    for (name, new) in new {
+        let old = old.remove(&name);
+        if old.is_none_or(|old| old.cid != new.cid) {
+            let new = Some(new);
+            changed.push(Changed { name, old, new });
+        }
+    }
+    changed.extend(old.into_iter().map(|(name, old)| Changed {
+        name,
+        old: Some(old),
+        new: None,
+    }));
+}
+
+impl<A, B, E, T> Walk<'_, A, B, T>
+where
+    A: Blocks,
+    B: Blocks<Error = A::Error>,
+    E: From<TreeError<A::Error>>,
+    T: FnMut(Vec<Changed>) -> Result<(), E>,
+{
+    /// Compares these pairs, some of them and all that is below them at a time.
+    fn below(&mut self, mut pairs: Vec<Pair>) -> Result<(), E> {
+        while !pairs.is_empty() {
+            let mut some = pairs.split_off(pairs.len().saturating_sub(AT_ONCE));
+            read(self.old, &mut some, |pair| &mut pair.old)?;
+            read(self.new, &mut some, |pair| &mut pair.new)?;
+            let mut changed = Vec::new();
+            let below = some
+                .into_iter()
+                .flat_map(|pair| pair.compare(&mut changed))
+                .collect();
+            self.tell(changed)?;
+            self.below(below)?;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, changed: Vec<Changed>) -> Result<(), E> {
+        match changed.is_empty() {
+            true => Ok(()),
+            false => (self.take)(changed),
+        }
+    }
+}
+
+/// Reads the shards of one side of these pairs together.
+fn read<B: Blocks>(
+    blocks: &B,
+    pairs: &mut [Pair],
+    side: impl Fn(&mut Pair) -> &mut Part,
+) -> Result<(), TreeError<B::Error>> {
+    let cids: Vec<Cid> = pairs
+        .iter_mut()
+        .filter_map(|pair| side(pair).unread())
+        .collect();
+    if cids.is_empty() {
+        return Ok(());
+    }
+    let mut read = blocks
+        .get_many(&cids)
+        .map_err(TreeError::Blocks)?
+        .into_iter();
+    for pair in pairs {
+        let Some(cid) = side(pair).unread() else {
+            continue;
+        };
+        let shard = decode(&cid, &read.next().unwrap_or_default())?;
+        walk::check(&cid, &shard, &pair.slots)?;
+        *side(pair) = Part::Shard(shard);
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! The results of `follow`.
+
+use super::summary::FailureResult;
+use super::terminal::Report;
+use super::text::{bytes, items};
+use crate::mirror::{Failure, FollowSummary};
+use crate::util::diagnosis::Diagnosis;
+use serde::{Serialize, Serializer};
+
+/// The result of `follow`.
+#[derive(Serialize)]
+pub struct FollowResult<'r, T> {
+    /// The result for each name.
+    pub names: &'r [T],
+}
+
+/// The result for a name that was followed, or let go of.
+pub struct FollowedName {
+    /// The name.
+    pub name: String,
+    /// The root that is held now; `None` where it was let go of.
+    pub result: Result<Option<FollowSummary>, Failure>,
+}
+
+impl FollowedName {
+    /// Returns true where the node does not hold any more what it did before.
+    pub fn lets_go(&self) -> bool {
+        match &self.result {
+            Ok(Some(summary)) => summary.is_new() && summary.previous.is_some(),
+            Ok(None) => true,
+            Err(_) => false,
+        }
+    }
+}
+
+impl Serialize for FollowedName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Fields<'f> {
+            name: &'f str,
+            #[serde(flatten)]
+            failure: Option<FailureResult>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            stopped: Option<bool>,
+        }
+        match &self.result {
+            Ok(Some(summary)) => summary.serialize(serializer),
+            Ok(None) => Fields {
+                name: &self.name,
+                failure: None,
+                stopped: Some(true),
+            }
+            .serialize(serializer),
+            Err(failure) => Fields {
+                name: &self.name,
+                failure: Some(FailureResult::new(failure)),
+                stopped: None,
+            }
+            .serialize(serializer),
+        }
+    }
+}
+
+/// Says what became of a name.
+pub fn report_followed(report: &Report, followed: &FollowedName) {
+    let name = &followed.name;
+    match &followed.result {
+        Err(failure) => report.item_failure(failure),
+        Ok(None) => report.status(&format!("/ipns/{name}: let go of")),
+        Ok(Some(summary)) if summary.is_new() => {
+            report.status(&format!(
+                "/ipns/{name}: /ipfs/{}, {}",
+                summary.root,
+                sum(summary)
+            ));
+        }
+        Ok(Some(summary)) => {
+            report.status(&format!("/ipns/{name}: /ipfs/{} already", summary.root));
+        }
+    }
+}
+
+/// Such as `3 new items, 1 gone, 2.00 MiB; 40 items in all`.
+fn sum(summary: &FollowSummary) -> String {
+    let mut parts = vec![format!("{} new", summary.new)];
+    for (count, word) in [(summary.changed, "changed"), (summary.gone, "gone")] {
+        if count > 0 {
+            parts.push(format!("{count} {word}"));
+        }
+    }
+    parts.push(bytes(summary.bytes_new));
+    let all = usize::try_from(summary.figures.items).unwrap_or(usize::MAX);
+    format!(
+        "{}; {}, {} in all",
+        parts.join(", "),
+        items(all),
+        bytes(summary.figures.bytes)
+    )
+}
+
+impl Report {
+    /// Prints the reason why one of several things failed.
+    fn item_failure(&self, failure: &Failure) {
+        if !failure.is_silent() || self.is_watched() {
+            self.error(&failure.to_string(), failure.advice().as_deref());
+        }
+    }
+}
