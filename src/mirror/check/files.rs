@@ -275,19 +275,27 @@ impl GatewayFiles<'_> {
         })
     }
 
-    /// The fault of an answer that should have one of these statuses, and come from the
-    /// root that the others come from.
+    /// The fault of an answer that should have one of these statuses. One from another root
+    /// than before is none: the name moved on.
     fn fault(&self, answer: &HttpAnswer, statuses: &[u16]) -> Option<(Verdict, String)> {
-        if !statuses.contains(&answer.status) {
-            return Some((Verdict::Unreachable, status_text(answer)));
-        }
-        match told_root(answer) {
+        let is_there = statuses.contains(&answer.status);
+        let root = match answer.status {
+            404 => self.root_now(),
+            _ => told_root(answer),
+        };
+        match root {
             Some(root) if !is_same(&root, &self.root) => {
-                let text = format!("from another root, /ipfs/{root}: it moved meanwhile");
-                Some((Verdict::Stale, text))
+                let text = format!("not compared: the name moved on to /ipfs/{root}");
+                Some((Verdict::Note, text))
             }
-            _ => None,
+            _ => (!is_there).then(|| (Verdict::Unreachable, status_text(answer))),
         }
+    }
+
+    /// The root that the gateway comes to now.
+    fn root_now(&self) -> Option<Cid> {
+        let path = format!("{}/nix-cache-info", self.path);
+        told_root(&self.client.ask(&path, &[], 0).ok()?)
     }
 
     /// The entry at a path below the root.
