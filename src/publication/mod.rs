@@ -22,6 +22,7 @@ mod moved;
 mod name_state;
 mod other_writer;
 mod page;
+mod page_graft;
 mod part;
 mod past_damage;
 mod publication_id;

@@ -8,7 +8,8 @@ use super::graft::Engine;
 use super::journal::Journal;
 use super::ledger::LedgerFiles;
 use super::other_writer::rebase_onto;
-use super::page::{PageUse, graft_page};
+use super::page::PageUse;
+use super::page_graft::graft_page;
 use super::publisher::Publisher;
 use super::stage::{Stage, with_stage};
 use super::tree::Tree;
@@ -66,13 +67,14 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
             match page.is_due(root.is_some()) {
                 true => Ok::<_, E>(Grafted::WithoutPage(root)),
                 false => {
-                    compose::<E>(publisher, base, &tree, stage, root, &ledger).map(Grafted::Whole)
+                    let journal = compose::<E>(publisher, base, &tree, stage, root, &ledger)?;
+                    Ok(Grafted::Whole(journal.map(Box::new)))
                 }
             }
         })?;
         pinned.extend(staging);
         let journal = match (grafted, maker) {
-            (Grafted::Whole(journal), _) => journal,
+            (Grafted::Whole(journal), _) => journal.map(|journal| *journal),
             (Grafted::WithoutPage(_), None) => None,
             // The page tells of the root, which is on the node only now.
             (Grafted::WithoutPage(root), Some(maker)) => {
@@ -110,7 +112,7 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
 /// A commit after the work.
 enum Grafted {
     /// The journal is staged, where one is needed.
-    Whole(Option<Journal>),
+    Whole(Option<Box<Journal>>),
     /// The root, where it changes, still lacks its page.
     WithoutPage(Option<Entry>),
 }

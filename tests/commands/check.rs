@@ -8,8 +8,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 on_both_nodes!(
@@ -27,6 +27,7 @@ on_kubo_alone!(
     a_lying_gateway_is_found_out_without_a_node,
     a_gateway_with_an_old_root_is_stale,
     a_gateway_that_catches_up_is_waited_for,
+    what_is_published_during_a_check_makes_nobody_stale,
     a_record_that_ends_is_stale,
     a_gateway_that_redirects_is_noted,
 );
@@ -368,6 +369,40 @@ fn a_gateway_that_catches_up_is_waited_for(node: &TestNode) {
     assert!(behind.out.contains("keeps its answer for"), "{behind:?}");
     let waited = check(&mirror, &format!("{gateway} --wait 20s")).exits(0);
     assert!(waited.out.contains(", as published"), "{waited:?}");
+}
+
+fn what_is_published_during_a_check_makes_nobody_stale(node: &TestNode) {
+    let (mirror, items) = mirror(node);
+    let id = node.key_id("guix-ipfs").unwrap();
+    let at = Arc::new(Mutex::new(mirror.root()));
+    let remove = |item: &Item| mirror.run(&format!("remove {}", item.hash)).exits(0);
+    remove(&items[0]);
+    let first = mirror.root();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (counted, stands) = (Arc::clone(&asked), Arc::clone(&at));
+    let (name, told) = (id.clone(), node.gateway.clone());
+    let slow = Liar::elsewhere(
+        &told,
+        move |path| {
+            counted.fetch_add(
+                usize::from(path.ends_with("nix-cache-info")),
+                Ordering::SeqCst,
+            );
+            let root = format!("/ipfs/{}/", stands.lock().unwrap());
+            path.replace(&format!("/ipns/{name}/"), &root)
+        },
+        |_| (),
+    );
+    let mut command = mirror.command(&format!("check {id} --gateway {} --wait 20s", slow.url));
+    let checking = command.stdout(Stdio::piped()).spawn().unwrap();
+    while asked.load(Ordering::SeqCst) < 2 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // It comes to the root of the beginning, and another is published by then.
+    remove(&items[1]);
+    *at.lock().unwrap() = first;
+    let ended = checking.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
 }
 
 fn a_record_that_ends_is_stale(node: &TestNode) {

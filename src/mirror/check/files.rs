@@ -17,6 +17,7 @@ use crate::ipfs::cid::Cid;
 use crate::ipfs::directory::{Entry, TreeError, lookup};
 use crate::node::Node;
 use crate::util::parallel;
+use crate::util::url;
 
 /// Bytes that are asked for at each end of a nar.
 const END_BYTES: u64 = 1024;
@@ -32,7 +33,7 @@ pub struct FileTerms<'t> {
 }
 
 /// The files of a gateway.
-pub struct GatewayFiles<'f> {
+struct GatewayFiles<'f> {
     at: &'f str,
     client: &'f UpstreamClient,
     terms: &'f FileTerms<'f>,
@@ -105,7 +106,7 @@ pub fn look_at(
 /// A redirect, which `guix` does not follow.
 fn redirect(at: &str, target: &Target, answer: &HttpAnswer) -> Option<Finding> {
     let base = answer.url.strip_suffix("/nix-cache-info")?;
-    if base.starts_with(at) {
+    if url::is_same_origin(base, at) {
         return None;
     }
     let what = match target {
@@ -261,9 +262,11 @@ impl GatewayFiles<'_> {
     /// The fault of an answer that should be all of a small file.
     fn fault_of_whole(&self, answer: &HttpAnswer, ends: &FileEnds) -> Option<(Verdict, String)> {
         self.fault(answer, &[200]).or_else(|| {
-            // A file of several blocks is none of those that are read as a whole.
-            (answer.body != ends.first || ends.first != ends.last).then(|| {
-                let text = match answer.body.len() < ends.first.len() {
+            let (body, size) = (&answer.body, answer.body.len() as u64);
+            let is_whole =
+                size == ends.size && body.starts_with(&ends.first) && body.ends_with(&ends.last);
+            (!is_whole).then(|| {
+                let text = match size < ends.size {
                     true => "the answer is cut, or has other bytes than in the root",
                     false => "the answer has other bytes than in the root",
                 };

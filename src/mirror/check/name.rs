@@ -214,83 +214,113 @@ fn most(roots: impl Iterator<Item = Cid>) -> Option<Cid> {
     }))
 }
 
-/// Compares a gateway's account with what is published.
-pub fn compare(at: &str, told: &Told, published: &Published, now: SystemTime) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if let Some(record) = &told.record {
-        findings.push(of_record(at, record, published, now));
-    }
-    let root = match &told.cache_info {
-        Err(error) => {
-            let text = error.to_string();
-            Finding::new(at, Kind::Root, Verdict::Unreachable, text)
-        }
-        Ok(answer) => of_root(at, told, answer, published).after(answer.first_byte),
-    };
-    findings.insert(0, root);
-    findings
+/// The states of a name while a check goes on: a gateway that is at any of them is not
+/// behind.
+#[derive(Clone, Debug)]
+pub struct PublishedStates {
+    /// The newest.
+    pub last: Published,
+    /// The roots, from the first one on.
+    roots: Vec<Cid>,
+    /// The number of the first record.
+    sequence: Option<u64>,
 }
 
-fn of_root(at: &str, told: &Told, answer: &HttpAnswer, published: &Published) -> Finding {
-    let finding = |verdict, text: String| Finding::new(at, Kind::Root, verdict, text);
-    if answer.status != 200 {
-        return finding(Verdict::Unreachable, status_text(answer));
+impl PublishedStates {
+    /// The states until now, and another.
+    pub fn and(before: Option<Self>, last: Published) -> Self {
+        let sequence = last.record.as_ref().map(|record| record.sequence);
+        let mut states = before.unwrap_or(Self {
+            last: Published::default(),
+            roots: Vec::new(),
+            sequence,
+        });
+        states.roots.extend(last.root);
+        states.last = last;
+        states
     }
-    let Some(root) = &told.root else {
-        return finding(Verdict::Note, "it does not tell which".to_owned());
-    };
-    let (verdict, text) = match &published.root {
-        None => (Verdict::Good, format!("/ipfs/{root}")),
-        Some(expected) if is_same(root, expected) => {
-            (Verdict::Good, format!("/ipfs/{root}, as published"))
+
+    fn has(&self, root: &Cid) -> bool {
+        self.roots.iter().any(|known| is_same(known, root))
+    }
+
+    /// Returns true for an account of an older state.
+    pub fn is_newer_than(&self, told: &Told) -> bool {
+        let is_other = |root: &Cid| !self.roots.is_empty() && !self.has(root);
+        let record = told.record.as_ref().and_then(|it| it.as_ref().ok());
+        told.root.as_ref().is_some_and(is_other) || record.is_some_and(|it| self.is_after(it))
+    }
+
+    fn is_after(&self, record: &ToldRecord) -> bool {
+        self.sequence.is_some_and(|first| record.sequence < first)
+    }
+
+    /// Compares a gateway's account with what is published.
+    pub fn compare(&self, at: &str, told: &Told, now: SystemTime) -> Vec<Finding> {
+        let root = match &told.cache_info {
+            Err(error) => {
+                let text = error.to_string();
+                Finding::new(at, Kind::Root, Verdict::Unreachable, text)
+            }
+            Ok(answer) => {
+                let (verdict, text) = self.compare_root(told, answer);
+                Finding::new(at, Kind::Root, verdict, text).after(answer.first_byte)
+            }
+        };
+        let record = told.record.as_ref().map(|record| {
+            let (verdict, text) = self.compare_record(record, now);
+            Finding::new(at, Kind::Record, verdict, text)
+        });
+        [root].into_iter().chain(record).collect()
+    }
+
+    fn compare_root(&self, told: &Told, answer: &HttpAnswer) -> (Verdict, String) {
+        if answer.status != 200 {
+            return (Verdict::Unreachable, status_text(answer));
         }
-        // An older one, unless it is made up: the name's records are not kept.
-        Some(expected) => {
-            let kept = kept_for(answer).map(|time| format!("; it keeps its answer for {time} s"));
-            let kept = kept.unwrap_or_default();
-            let text = format!("/ipfs/{root}, and published is /ipfs/{expected}{kept}");
-            (Verdict::Stale, text)
+        let Some(root) = &told.root else {
+            return (Verdict::Note, "it does not tell which".to_owned());
+        };
+        match &self.last.root {
+            None => (Verdict::Good, format!("/ipfs/{root}")),
+            Some(_) if self.has(root) => (Verdict::Good, format!("/ipfs/{root}, as published")),
+            // An older one, unless it is made up: nobody keeps old records.
+            Some(newest) => {
+                let kept =
+                    kept_for(answer).map(|time| format!("; it keeps its answer for {time} s"));
+                let kept = kept.unwrap_or_default();
+                let text = format!("/ipfs/{root}, and published is /ipfs/{newest}{kept}");
+                (Verdict::Stale, text)
+            }
         }
-    };
-    finding(verdict, text)
+    }
+
+    fn compare_record(
+        &self,
+        record: &Result<ToldRecord, RecordError>,
+        now: SystemTime,
+    ) -> (Verdict, String) {
+        match record {
+            Err(error @ RecordError::NoKey) => (Verdict::Note, error.to_string()),
+            Err(error) => (Verdict::Wrong, error.to_string()),
+            Ok(record) if self.is_after(record) => {
+                let newest = self
+                    .last
+                    .record
+                    .as_ref()
+                    .map_or(0, |newest| newest.sequence);
+                let text = format!("sequence {}, and {newest} is published", record.sequence);
+                (Verdict::Stale, text)
+            }
+            Ok(record) => age(record, now),
+        }
+    }
 }
 
 /// The seconds for which others may keep an answer, and so may the gateway.
 fn kept_for(answer: &HttpAnswer) -> Option<u64> {
     let mut parts = answer.header("cache-control")?.split(',');
     parts.find_map(|part| part.trim().strip_prefix("max-age=")?.parse().ok())
-}
-
-/// Returns true for an account of an older state than the one that is published.
-pub fn is_behind(told: &Told, published: &Published) -> bool {
-    let root = told.root.as_ref().zip(published.root.as_ref());
-    let record = told.record.as_ref().and_then(|it| it.as_ref().ok());
-    let record = record.zip(published.record.as_ref());
-    root.is_some_and(|(told, newest)| !is_same(told, newest))
-        || record.is_some_and(|(told, newest)| told.sequence < newest.sequence)
-}
-
-fn of_record(
-    at: &str,
-    record: &Result<ToldRecord, RecordError>,
-    published: &Published,
-    now: SystemTime,
-) -> Finding {
-    let (verdict, text) = match record {
-        Err(RecordError::NoKey) => (Verdict::Note, RecordError::NoKey.to_string()),
-        Err(error) => (Verdict::Wrong, error.to_string()),
-        Ok(record) => {
-            let newest = published.record.as_ref().map(|it| it.sequence);
-            match newest.filter(|newest| *newest > record.sequence) {
-                Some(newest) => (
-                    Verdict::Stale,
-                    format!("sequence {}, and {newest} is published", record.sequence),
-                ),
-                None => age(record, now),
-            }
-        }
-    };
-    Finding::new(at, Kind::Record, verdict, text)
 }
 
 /// The age of a record, by its end.

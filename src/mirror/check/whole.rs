@@ -7,7 +7,7 @@ use super::super::inspect::Target;
 use super::super::json;
 use super::files::{self, FileTerms, FilesFound};
 use super::finding::{Finding, Kind, Verdict};
-use super::name::{self, Published, Told, ToldRecord, is_same};
+use super::name::{self, PublishedStates, Told, ToldRecord, is_same};
 use super::swarm::{self, SwarmFound};
 use crate::guix::{TrustedKeys, UpstreamClient};
 use crate::ipfs::cid::Cid;
@@ -99,14 +99,12 @@ pub fn check(
         all: Vec::new(),
         take: &mut take,
     };
-    let (known, told, of_node) = accounts(request, &path)?;
-    findings.extend(of_node);
-    let root_of_node = known.root;
-    let published = name::newest(known, &told);
-    findings.extend(behind(root_of_node, published.root));
+    let accounts = accounts(request, &path)?;
+    findings.extend(accounts.of_node);
+    let (told, published) = (accounts.told, accounts.published);
     let look = |(client, told): (&UpstreamClient, &Told)| {
-        let mut findings = name::compare(client.base(), told, &published, request.now);
-        let mut found = files_of(request, &path, client, told, &published);
+        let mut findings = published.compare(client.base(), told, request.now);
+        let mut found = files_of(request, &path, client, told, published.last.root);
         findings.append(&mut found.findings);
         found.findings = findings;
         found
@@ -120,18 +118,24 @@ pub fn check(
     });
     let mut swarm = SwarmFound::default();
     if let Some(node) = request.node {
-        let root = published.root.as_ref();
-        let is_own = root.map(|root| is_own(node, target, root)).transpose()?;
+        let root = published.last.root.as_ref();
+        let is_own = root.is_some_and(|root| is_own(node, target, root).unwrap_or_default());
         let narinfo = sample.as_ref().and_then(|sample| sample.some.first());
-        let is_own = is_own.unwrap_or_default();
-        let (found, told) = swarm::look_at(node, root, narinfo, is_own, request.search)?;
-        findings.extend(told);
-        swarm = found;
+        match swarm::look_at(node, root, narinfo, is_own, request.search) {
+            Ok((found, told)) => {
+                findings.extend(told);
+                swarm = found;
+            }
+            Err(error) => {
+                let (verdict, text) = (Verdict::Unreachable, error.to_string());
+                findings.extend([Finding::new("node", Kind::Peers, verdict, text)]);
+            }
+        }
     }
     Ok(CheckSummary {
         name: target.name().map(str::to_owned),
-        root: published.root,
-        record: published.record,
+        root: published.last.root,
+        record: published.last.record,
         gateways: gateways.iter().map(|it| it.base().to_owned()).collect(),
         narinfos: sample.as_ref().map(|sample| sample.narinfos),
         bytes: sample.as_ref().map(|sample| sample.bytes),
@@ -140,17 +144,25 @@ pub fn check(
     })
 }
 
-/// The accounts of the node and of the gateways, and the findings about the node's. Those
-/// that are behind are asked again while there is time.
-fn accounts(
-    request: &CheckRequest<'_>,
-    path: &str,
-) -> Result<(Published, Vec<Told>, Vec<Finding>), Failure> {
+/// The accounts of a name.
+struct Accounts {
+    /// The state of the name.
+    published: PublishedStates,
+    /// Those of the gateways.
+    told: Vec<Told>,
+    /// The findings about the node's.
+    of_node: Vec<Finding>,
+}
+
+/// Asks the node and the gateways. Those that are behind are asked again while there is
+/// time.
+fn accounts(request: &CheckRequest<'_>, path: &str) -> Result<Accounts, Failure> {
     let CheckRequest {
         target, gateways, ..
     } = request;
     let begun = Instant::now();
     let mut told: Vec<Option<Told>> = gateways.iter().map(|_| None).collect();
+    let mut states: Option<PublishedStates> = None;
     loop {
         let ask = |(client, told): (&UpstreamClient, Option<Told>)| {
             told.unwrap_or_else(|| name::of_gateway(client, target, path))
@@ -162,18 +174,26 @@ fn accounts(
             let answers = parallel::map(GATEWAYS_AT_ONCE, pairs, ask);
             (known.join(), answers)
         });
-        let (known, findings) = known.unwrap_or_else(|panic| resume_unwind(panic))?;
-        let published = name::newest(known.clone(), &answers);
-        let is_behind = answers.iter().any(|told| name::is_behind(told, &published));
+        let (known, mut of_node) = known.unwrap_or_else(|panic| resume_unwind(panic))?;
+        let root_of_node = known.root;
+        let newest = name::newest(known, &answers);
+        of_node.extend(behind(root_of_node, newest.root));
+        let published = PublishedStates::and(states, newest);
+        let is_behind = answers.iter().any(|told| published.is_newer_than(told));
         let left = request.wait.saturating_sub(begun.elapsed());
         if !is_behind || left.is_zero() {
-            return Ok((known, answers, findings));
+            return Ok(Accounts {
+                published,
+                told: answers,
+                of_node,
+            });
         }
         thread::sleep(left.min((request.wait / LOOKS).max(LEAST_PAUSE)));
         let answers = answers.into_iter();
         told = answers
-            .map(|told| (!name::is_behind(&told, &published)).then_some(told))
+            .map(|told| (!published.is_newer_than(&told)).then_some(told))
             .collect();
+        states = Some(published);
     }
 }
 
@@ -207,9 +227,9 @@ fn files_of(
     path: &str,
     client: &UpstreamClient,
     told: &Told,
-    published: &Published,
+    published: Option<Cid>,
 ) -> FilesFound {
-    let (Ok(cache_info), Some(root)) = (&told.cache_info, told.root.or(published.root)) else {
+    let (Ok(cache_info), Some(root)) = (&told.cache_info, told.root.or(published)) else {
         return FilesFound::default();
     };
     if cache_info.status != 200 {

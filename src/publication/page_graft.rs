@@ -1,0 +1,36 @@
+//! The graft of the page for people into a root.
+
+use super::error::PublicationError;
+use super::graft::{Engine, NewFile, graft, remove};
+use super::ledger::LedgerFiles;
+use super::page::{PageMaker, PageUse};
+use super::stage::Stage;
+use super::tree::{PAGE_NAME, Tree};
+use crate::ipfs::directory::Entry;
+use crate::ipfs::file::AddError;
+use crate::node::Key;
+
+/// The root of `tree`, which is on the node, with the page as it is to be; new blocks go
+/// to `stage`.
+pub(super) fn graft_page(
+    (maker, page): (&dyn PageMaker, PageUse),
+    key: &Key,
+    tree: &Tree,
+    stage: &Stage,
+    ledger: &mut LedgerFiles,
+) -> Result<Entry, PublicationError> {
+    let path = vec![PAGE_NAME.to_owned()];
+    if page == PageUse::Ended {
+        return remove(tree, stage, &[path]);
+    }
+    let content = maker.write(key, tree, ledger)?;
+    let added = stage.file(&mut &content[..]).map_err(|error| match error {
+        AddError::Sink(error) => PublicationError::Node(error),
+        AddError::Content(error) => PublicationError::File(PAGE_NAME.to_owned(), error.to_string()),
+    })?;
+    let entry = Entry {
+        cid: added.cid,
+        size: added.cumulative,
+    };
+    graft(Engine::Car, tree, stage, &[NewFile { path, entry }])
+}
