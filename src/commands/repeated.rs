@@ -12,15 +12,15 @@ use std::time::SystemTime;
 /// A failure that was printed and has not passed yet.
 #[derive(Debug, Serialize, Deserialize)]
 struct PrintedFailure {
-    /// The key of the job.
-    key: String,
+    /// The job.
+    job: String,
     text: String,
     printed: Timestamp,
 }
 
-/// Takes note of a failure of a job that publishes under `key`. Returns true where the
+/// Takes note of a failure of a job. Returns true where the
 /// same one was printed less than a day ago. Where notes cannot be kept none is.
-pub fn is_repeated(key: &str, text: &str) -> bool {
+pub fn is_repeated(job: &str, text: &str) -> bool {
     let Some(file) = file() else {
         return false;
     };
@@ -28,11 +28,11 @@ pub fn is_repeated(key: &str, text: &str) -> bool {
     let mut failures = read(&file);
     // One of a clock gone wrong holds nothing back.
     failures.retain(|failure| failure.printed.age(now).is_some_and(|age| age < DAY));
-    if failures.iter().any(|it| it.key == key && it.text == text) {
+    if failures.iter().any(|it| it.job == job && it.text == text) {
         return true;
     }
     failures.push(PrintedFailure {
-        key: key.to_owned(),
+        job: job.to_owned(),
         text: text.to_owned(),
         printed: now,
     });
@@ -42,13 +42,13 @@ pub fn is_repeated(key: &str, text: &str) -> bool {
 
 /// Forgets the failures of a job that went well, so that they are printed when they come
 /// again.
-pub fn forget(key: &str) {
+pub fn forget(job: &str) {
     let Some(file) = file().filter(|file| file.exists()) else {
         return;
     };
     let mut failures = read(&file);
     let before = failures.len();
-    failures.retain(|failure| failure.key != key);
+    failures.retain(|failure| failure.job != job);
     if failures.len() < before {
         keep(&file, &failures);
     }

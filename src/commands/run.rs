@@ -38,7 +38,6 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         Command::Man => man::man(&report),
     };
     let has_node = !matches!(&ended, Err(Failure::Open(_)));
-    let is_job = notes.is_some() || matches!(&cli.command, Command::Follow(_));
     // A farm that is away leaves the root as it is. After another failure it is not known
     // whether this run is the one to speak for the name.
     let knows_root = match &ended {
@@ -49,12 +48,12 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
         }
     };
     let exit = ended.unwrap_or_else(|failure| {
-        report_failure(cli, &failure, is_job, &report);
+        report_failure(cli, &failure, &report);
         failure.exit()
     });
     let exit = report.end(exit);
-    if is_job && exit.is_success() {
-        repeated::forget(&global.key);
+    if let Some(job) = job(cli).filter(|_| exit.is_success()) {
+        repeated::forget(&job);
     }
     if let Some(notes) = notes.as_ref().filter(|_| has_node) {
         notes.find_key(global);
@@ -63,19 +62,30 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
     exit
 }
 
-/// Reports the error that stopped a run. A job that runs by itself says once a day that it
+/// Reports the error that stopped a run. A job that runs by itself prints once a day that it
 /// has to try again later.
-fn report_failure(cli: &Cli, failure: &Failure, is_job: bool, report: &Report) {
+fn report_failure(cli: &Cli, failure: &Failure, report: &Report) {
     let global = &cli.global;
     let is_for_a_person = report.is_watched() || global.verbose || global.json;
-    let is_held_back = is_job
-        && !is_for_a_person
+    let is_held_back = !is_for_a_person
         && failure.exit() == Exit::TryLater
         && !failure.is_silent()
-        && repeated::is_repeated(&global.key, &failure.to_string());
+        && job(cli).is_some_and(|job| repeated::is_repeated(&job, &failure.to_string()));
     if !is_held_back {
         report.failure(failure);
     }
+}
+
+/// The name of a job that runs by itself; `None` for a verb that a person runs.
+fn job(cli: &Cli) -> Option<String> {
+    let verb = match &cli.command {
+        Command::Sync(_) => "sync",
+        Command::Prune(_) => "prune",
+        Command::Verify(_) => "verify",
+        Command::Follow(args) => return Some(format!("follow {}", args.names.join(" "))),
+        _ => return None,
+    };
+    Some(format!("{verb} {}", cli.global.key))
 }
 
 /// Sees to it that a run which a signal ends says so and leaves its notes. Where signals

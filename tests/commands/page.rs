@@ -1,6 +1,8 @@
 //! The page for people, `index.html` in the root.
 
-use crate::support::{Files, Mirror, TestNode, Upstream, item, root_of, run, tree_of, write_tree};
+use crate::support::{
+    Files, Mirror, Proxy, TestNode, Upstream, item, root_of, run, tree_of, write_tree,
+};
 use guix_ipfs::ipfs::cid::CidVersion::{self, V0, V1};
 use std::process::Command;
 
@@ -13,7 +15,12 @@ on_both_nodes!(
     a_gateway_shows_the_page_of_a_directory,
     no_file_of_an_upstream_takes_the_place_of_the_page,
     a_page_that_is_lost_is_written_again,
+    a_ledger_that_is_lost_takes_no_page_along,
+    two_writers_at_once_write_the_page_of_both,
+    a_mirror_takes_its_page_to_another_node,
 );
+
+on_kubo_alone!(a_run_with_nothing_new_makes_as_few_calls_beside_a_page);
 
 #[test]
 #[ignore = "needs chromium on PATH"]
@@ -296,6 +303,96 @@ fn a_page_that_is_lost_is_written_again(node: &TestNode) {
     add(1).silently();
     assert_eq!(judged(node, &mirror, V0), tree_of(&items));
     mirror.run("verify").exits(0);
+}
+
+/// The journal of the mirror under `guix-ipfs`.
+fn journal(node: &TestNode) -> String {
+    let name = format!("guix-ipfs/{}", node.key_id("guix-ipfs").unwrap());
+    let journals = node.pins_named(&name);
+    assert_eq!(journals.len(), 1);
+    journals[0].clone()
+}
+
+fn a_ledger_that_is_lost_takes_no_page_along(node: &TestNode) {
+    if !node.can_lose_blocks() {
+        return;
+    }
+    let upstream = Upstream::empty();
+    let items: Vec<_> = (0..4).map(|number| item(number, "i", 1000)).collect();
+    upstream.add_items(&items);
+    let mirror = Mirror::new(node, &upstream);
+    let add = |number: usize| mirror.run(&format!("add {}", items[number].hash));
+    mirror.run("init --page").silently();
+    add(0).silently();
+    // The additions alone: nobody waits for a repair.
+    node.lose(&node.cid_at(&journal(node), "ledger/page"));
+    mirror.run("verify").exits(3).says("the ledger's page");
+    add(1).silently();
+    mirror.run("verify").exits(0);
+    let after = page(node, &mirror).unwrap();
+    assert!(after.contains(&items[1].hash) && !after.contains(&items[0].hash));
+    for (number, part) in [(2, "ledger/page"), (3, "ledger")] {
+        node.lose(&node.cid_at(&journal(node), part));
+        mirror.run("verify --repair").exits(0);
+        mirror.run("verify").exits(0);
+        add(number).silently();
+        assert_eq!(judged(node, &mirror, V0), tree_of(&items[..=number]));
+        let after = page(node, &mirror).unwrap();
+        assert!(after.contains(&items[number].hash), "{part}: {after}");
+    }
+}
+
+fn two_writers_at_once_write_the_page_of_both(node: &TestNode) {
+    let upstream = Upstream::empty();
+    let items: Vec<_> = (0..4).map(|number| item(number, "i", 1000)).collect();
+    upstream.add_items(&items);
+    // Each has a lock folder of its own.
+    let mirrors = [(); 2].map(|()| Mirror::new(node, &upstream));
+    mirrors[0].run("init --page").silently();
+    for pair in items.chunks(2) {
+        std::thread::scope(|scope| {
+            for (mirror, item) in mirrors.iter().zip(pair) {
+                scope.spawn(|| mirror.run(&format!("add {}", item.hash)).silently());
+            }
+        });
+    }
+    assert_eq!(judged(node, &mirrors[0], V0), tree_of(&items));
+    let page = page(node, &mirrors[0]).unwrap();
+    for item in &items {
+        assert!(page.contains(&item.hash), "{page}");
+    }
+    assert!(page.contains("<b>4</b>"));
+}
+
+fn a_mirror_takes_its_page_to_another_node(node: &TestNode) {
+    let (origin, upstream) = (TestNode::local(), Upstream::empty());
+    let items = [1, 2].map(|number| item(number, "i", 1000));
+    upstream.add_items(&items);
+    let mirror = Mirror::new(&origin, &upstream);
+    mirror
+        .run(&format!("add {} --page", items[0].hash))
+        .silently();
+    let root = mirror.root();
+    mirror.run(&format!("move --to {}", node.api)).exits(0);
+    let mirror = mirror.with_api(&node.api);
+    assert_eq!(mirror.root(), root);
+    mirror.run(&format!("add {}", items[1].hash)).silently();
+    assert_eq!(judged(node, &mirror, V0), tree_of(&items));
+    let page = page(node, &mirror).unwrap();
+    assert!(items.iter().all(|item| page.contains(&item.hash)));
+}
+
+fn a_run_with_nothing_new_makes_as_few_calls_beside_a_page(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let proxy = Proxy::new(&node.api);
+    let mirror = Mirror::at(&proxy.url, &upstream);
+    mirror.run("sync --page").silently();
+    proxy.calls();
+    for again in ["sync --page", "sync"] {
+        mirror.run(again).silently();
+        let calls = proxy.calls();
+        assert!(calls.len() < 12, "{calls:?}");
+    }
 }
 
 /// The document at `url`, as a browser has it once all scripts have run, and the

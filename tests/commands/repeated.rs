@@ -64,12 +64,13 @@ fn an_upstream_that_stays_away_is_said_once_a_day(node: &TestNode) {
 fn a_node_that_stays_away_is_said_once_a_day_and_to_a_person_each_time() {
     let upstream = Upstream::of_fixtures();
     let mirror = Mirror::at(NOBODY, &upstream);
-    for verb in ["sync", "add -", "verify"] {
+    for verb in ["sync", "verify", "follow"] {
         fs::remove_dir_all(mirror.home().join(".local")).ok();
         mirror.run(verb).exits(75).says("no node answers");
         is_silent(mirror.run(verb));
     }
     for _ in 0..2 {
         mirror.run("resolve").exits(75).says("no node answers");
+        mirror.run("add -").exits(75).says("no node answers");
     }
 }

@@ -234,7 +234,7 @@ fn stopped(halt: Halt, name: &str, root: Cid, held: Option<Cid>, came: u64) -> F
 }
 
 /// Keeps other runs from following the same name.
-fn lock(node: &dyn Node, name: &str, folder: &Path) -> Result<FileLock, FollowFailure> {
+fn lock(node: &dyn Node, name: &str, folder: &Path) -> Result<FileLock, Failure> {
     let id = PublicationId {
         peer_id: node.description().peer_id.clone(),
         key_id: name.to_owned(),
@@ -247,9 +247,9 @@ fn lock(node: &dyn Node, name: &str, folder: &Path) -> Result<FileLock, FollowFa
         Ok((lock, _)) => Ok(lock),
         Err(LockFailure::Held(holder)) => {
             let name = name.to_owned();
-            Err(FollowFailure::Held { name, holder })
+            Err(FollowFailure::Held { name, holder }.into())
         }
-        Err(LockFailure::Io(source)) => Err(FollowFailure::Lock { path, source }),
+        Err(LockFailure::Io(source)) => Err(FollowFailure::Lock { path, source }.into()),
     }
 }
 
