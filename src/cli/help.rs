@@ -4,7 +4,7 @@ use super::options::Cli;
 use clap::{Arg, Command, CommandFactory};
 
 /// The options that `-h` shows of a verb.
-const EVERYDAY: [&str; 30] = [
+const EVERYDAY: [&str; 28] = [
     "api",
     "key",
     "verbose",
@@ -13,9 +13,7 @@ const EVERYDAY: [&str; 30] = [
     "system",
     "from",
     "dry_run",
-    "no_closure",
     "compressions",
-    "max_bytes",
     "max_time",
     "long",
     "gateways",
@@ -37,6 +35,12 @@ const EVERYDAY: [&str; 30] = [
     "force",
 ];
 
+/// More options that it shows of some verbs.
+const OF_VERBS: [(&str, &[&str]); 2] = [
+    ("upstreams", &["sync", "add", "verify"]),
+    ("allow_offline", &["sync", "add", "init"]),
+];
+
 /// The command line as a whole: `--help`, the man page, the completions and the
 /// README's table are made from it. The values of variables are not shown: they may
 /// hold passwords.
@@ -53,6 +57,16 @@ pub(super) fn for_a_screen(command: Command) -> Command {
     });
     // Gives the verbs their copies of what every command takes.
     command.build();
+    for (option, verbs) in OF_VERBS {
+        for verb in verbs {
+            command = command.mut_subcommand(verb, |verb| {
+                verb.mut_args(|arg| match arg.get_id() == option {
+                    true => arg.hide_short_help(false),
+                    false => arg,
+                })
+            });
+        }
+    }
     command.mut_args(|arg| {
         let is_own = ["help", "version"].contains(&arg.get_id().as_str());
         arg.hide_short_help(!is_own)

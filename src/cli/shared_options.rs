@@ -53,7 +53,9 @@ pub struct GlobalArgs {
         global = true
     )]
     pub key: String,
-    /// A substitute server, or several with spaces between; repeatable, tried in order
+    /// A substitute server
+    ///
+    /// Repeatable, or several with spaces between. They are asked in order, item by item.
     #[arg(
         long = "upstream",
         value_name = "URL",

@@ -153,12 +153,14 @@ fn what_the_readme_and_the_setup_run_is_understood() {
 
 /// The arguments of the program in a line that runs it.
 fn command_in(line: &str) -> Option<&str> {
-    let begins = [
-        "    guix-ipfs ",
-        "ExecStart=/usr/local/bin/guix-ipfs ",
-        "*/5 * * * * /usr/local/bin/guix-ipfs ",
-    ];
-    let arguments = begins.iter().find_map(|begin| line.strip_prefix(begin))?;
+    let installed = line.split_once("/usr/local/bin/guix-ipfs ");
+    let in_block = || {
+        let code = line.strip_prefix("    ")?;
+        code.trim_start().strip_prefix("guix-ipfs ")
+    };
+    let arguments = installed
+        .map(|(_, arguments)| arguments)
+        .or_else(in_block)?;
     let end = ["#", "|", ">", "&"]
         .iter()
         .filter_map(|end| arguments.find(end))

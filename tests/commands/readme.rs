@@ -38,7 +38,7 @@ const BLOCKS: [(&str, &str); 15] = [
     ("guix-ipfs sync ", "the_block_of_a_publisher"),
     (
         "ipfs config Provide",
-        "needs a daemon's restart: the_settings_of_kubo",
+        "needs a daemon of its own, started anew",
     ),
     ("sudo useradd", "needs root"),
     (
