@@ -41,9 +41,8 @@ const OF_VERBS: [(&str, &[&str]); 2] = [
     ("allow_offline", &["sync", "add", "init"]),
 ];
 
-/// The command line as a whole: `--help`, the man page, the completions and the
-/// README's table are made from it. The values of variables are not shown: they may
-/// hold passwords.
+/// The command line as a whole: `--help`, the man page and the completions are made from
+/// it. The values of variables are not shown: they may hold passwords.
 pub fn command() -> Command {
     each_arg(Cli::command(), &|arg| arg.hide_env_values(true))
 }

@@ -277,7 +277,7 @@ pub struct PageArgs {
 
 impl PageArgs {
     /// The word about the page, if there is one.
-    pub fn wanted(&self) -> Option<bool> {
+    pub fn choice(&self) -> Option<bool> {
         (self.page || self.no_page).then_some(!self.no_page)
     }
 }

@@ -1,4 +1,5 @@
-//! The steps after a run: the pinning services, its notes, and a person's command where a root was published.
+//! The steps after a run: the pinning services, its notes, and a person's command where a
+//! root was published.
 
 use super::run_notes::{Effect, RunNotes};
 use super::services;

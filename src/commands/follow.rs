@@ -2,7 +2,6 @@
 
 use super::gc::collect_after;
 use super::open::open_node;
-use super::repeated;
 use super::upstreams::believed_keys;
 use crate::cli::{FollowArgs, GlobalArgs};
 use crate::mirror::{
@@ -12,7 +11,6 @@ use crate::node::Node;
 use crate::report::{
     CollectedResult, FollowResult, FollowedName, Report, Summary, report_followed,
 };
-use crate::util::diagnosis::Diagnosis;
 use crate::util::home::{BaseDirectory, folder};
 use std::time::SystemTime;
 
@@ -55,9 +53,7 @@ pub fn run(global: &GlobalArgs, args: &FollowArgs, report: &Report) -> Result<Ex
     let mut lets_go = false;
     for followed in &results {
         lets_go |= followed.lets_go();
-        if !is_held_back(global, followed, report) {
-            report_followed(report, followed);
-        }
+        report_followed(report, followed);
     }
     if results.is_empty() {
         report.status("no name is followed on this node");
@@ -106,25 +102,6 @@ fn list(node: &dyn Node, args: &FollowArgs, report: &Report) -> Result<Exit, Fai
         result: &FollowResult { names: &held },
     });
     Ok(Exit::Done)
-}
-
-/// Returns true for a failure that passes by itself and was printed less than a day ago.
-fn is_held_back(global: &GlobalArgs, followed: &FollowedName, report: &Report) -> bool {
-    let job = format!("follow {}", followed.name);
-    let failure = match &followed.result {
-        Ok(_) => {
-            repeated::forget(&job);
-            return false;
-        }
-        Err(failure) => failure,
-    };
-    let is_for_a_person = report.is_watched() || global.verbose || global.json;
-    // Unlike the text, the advice names no bytes and no blocks.
-    let kind = failure.advice().unwrap_or_default();
-    !is_for_a_person
-        && failure.exit() == Exit::TryLater
-        && !failure.is_silent()
-        && repeated::is_repeated(&job, &kind)
 }
 
 /// The exit code of a run with these results: 3 where only some of them failed for good.

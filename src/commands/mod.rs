@@ -15,7 +15,6 @@ mod node;
 mod open;
 mod prune;
 mod remove;
-mod repeated;
 mod resolve;
 mod run;
 mod run_notes;

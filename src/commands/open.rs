@@ -45,7 +45,7 @@ pub fn publishing_page(
     report: &Report,
 ) -> Result<PublisherOptions, Failure> {
     let page = Page {
-        wanted: page.and_then(PageArgs::wanted),
+        choice: page.and_then(PageArgs::choice),
         jobs: global.jobs,
     };
     Ok(PublisherOptions {

@@ -2,8 +2,8 @@
 
 use super::run_notes::RunNotes;
 use super::{
-    add, after_run, check, follow, gc, init, man, move_verb, node, prune, remove, repeated,
-    resolve, shell, sync, verify,
+    add, after_run, check, follow, gc, init, man, move_verb, node, prune, remove, resolve, shell,
+    sync, verify,
 };
 use crate::cli::{Cli, Command};
 use crate::mirror::{Exit, Failure};
@@ -47,33 +47,20 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
             has_begun && failure.exit() == Exit::TryLater && !failure.is_silent()
         }
     };
+    let job = job(cli);
     let exit = ended.unwrap_or_else(|failure| {
-        report_failure(cli, &failure, &report);
+        report.failure_of_job(job.as_deref(), &failure);
         failure.exit()
     });
     let exit = report.end(exit);
-    if let Some(job) = job(cli).filter(|_| exit.is_success()) {
-        repeated::forget(&job);
+    if let Some(job) = job.filter(|_| exit.is_success()) {
+        report.job_succeeded(&job);
     }
     if let Some(notes) = notes.as_ref().filter(|_| has_node) {
         notes.find_key(global);
     }
     after_run::finish(cli, exit, knows_root, notes.as_deref(), &report);
     exit
-}
-
-/// Reports the error that stopped a run. A job that runs by itself prints once a day that it
-/// has to try again later.
-fn report_failure(cli: &Cli, failure: &Failure, report: &Report) {
-    let global = &cli.global;
-    let is_for_a_person = report.is_watched() || global.verbose || global.json;
-    let is_held_back = !is_for_a_person
-        && failure.exit() == Exit::TryLater
-        && !failure.is_silent()
-        && job(cli).is_some_and(|job| repeated::is_repeated(&job, &failure.to_string()));
-    if !is_held_back {
-        report.failure(failure);
-    }
 }
 
 /// The name of a job that runs by itself; `None` for a verb that a person runs.

@@ -33,7 +33,7 @@ pub fn look(cli: &Cli, args: &PublishArgs, exit: Exit, report: &Report) {
         let text = format!("the pinning services were not asked: {failure}");
         match exit.is_success() {
             true => report.warn(&text, failure.advice().as_deref()),
-            // The reason is that of the run, which was said.
+            // The reason is that of the run, which was reported.
             false => report.status(&text),
         }
     }

@@ -51,7 +51,7 @@ mod sync;
 mod verification;
 
 pub use check::{
-    CheckRequest, CheckSummary, Finding, Kind as FindingKind, SwarmFound, ToldRecord, Verdict,
+    CheckRequest, CheckSummary, Finding, Kind as FindingKind, NameRecord, SwarmFound, Verdict,
     check,
 };
 pub use collection::{CollectionSummary, collect};

@@ -58,5 +58,5 @@ pub use publisher::{KeyAge, Publisher, PublisherOptions};
 pub use stage::Stage;
 pub use transaction::publish_with_rebase;
 pub use tree::{CACHE_INFO_NAME, PAGE_NAME, Search, Tree};
-pub use view::{PublicationView, root_of_path};
+pub use view::{PublicationView, root_in, root_of_path};
 pub use writer_lock::WriterLockError;

@@ -54,12 +54,14 @@ impl<'n> PublicationView<'n> {
 /// # Errors
 /// [`PublicationError::ForeignPath`] for the path of something else.
 pub fn root_of_path(name: &str, path: String) -> Result<Cid, PublicationError> {
-    let cid = path
-        .strip_prefix("/ipfs/")
-        .map(|cid| cid.trim_end_matches('/'));
-    let root = cid.and_then(|cid| cid.parse().ok());
-    root.ok_or_else(|| PublicationError::ForeignPath {
+    root_in(&path).ok_or_else(|| PublicationError::ForeignPath {
         name: name.to_owned(),
         path,
     })
+}
+
+/// The root in `/ipfs/CID`.
+pub fn root_in(path: &str) -> Option<Cid> {
+    let cid = path.strip_prefix("/ipfs/")?;
+    cid.trim_end_matches('/').parse().ok()
 }

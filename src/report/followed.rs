@@ -64,8 +64,18 @@ impl Serialize for FollowedName {
 /// Says what became of a name.
 pub fn report_followed(report: &Report, followed: &FollowedName) {
     let name = &followed.name;
+    let job = format!("follow {name}");
+    if followed.result.is_ok() {
+        report.job_succeeded(&job);
+    }
     match &followed.result {
-        Err(failure) => report.item_failure(failure),
+        Err(failure) => {
+            // Unlike the text, the advice names no bytes and no blocks.
+            let kind = failure.advice().unwrap_or_default();
+            if !report.holds_back(&job, failure, &kind) {
+                report.item_failure(failure);
+            }
+        }
         Ok(None) => report.status(&format!("/ipns/{name}: let go of")),
         Ok(Some(summary)) if summary.is_new() => {
             report.status(&format!(

@@ -12,6 +12,7 @@ mod metrics;
 mod observer;
 mod progress;
 mod pruned;
+mod repeated;
 mod skipped;
 mod summary;
 mod terminal;

@@ -2,6 +2,7 @@
 //! ([`printable`]); styles are put around it here.
 
 use super::figures::RunFigures;
+use super::repeated;
 use super::summary::FailureResult;
 use crate::mirror::{Exit, Failure};
 use crate::publication::PublicationLog;
@@ -150,6 +151,29 @@ impl Report {
     pub fn error(&self, what: &str, advice: Option<&str>) {
         let head = style("guix-ipfs:").for_stderr().red().bold();
         self.print_problem(head, what, advice);
+    }
+
+    /// The same as [`Report::failure`] for a job that runs by itself: it prints once a day
+    /// that it has to try again later. `None` stands for a run by hand.
+    pub fn failure_of_job(&self, job: Option<&str>, failure: &Failure) {
+        if !job.is_some_and(|job| self.holds_back(job, failure, &failure.to_string())) {
+            self.failure(failure);
+        }
+    }
+
+    /// Returns true for a failure of a job that passes by itself and was printed less than a
+    /// day ago. `kind` is equal for those that count as the same.
+    pub(super) fn holds_back(&self, job: &str, failure: &Failure, kind: &str) -> bool {
+        let is_for_a_person = self.watched || self.verbose || self.json;
+        !is_for_a_person
+            && failure.exit() == Exit::TryLater
+            && !failure.is_silent()
+            && repeated::is_repeated(job, kind)
+    }
+
+    /// Takes note that a job went well, so that its next failure is printed.
+    pub fn job_succeeded(&self, job: &str) {
+        repeated::forget(job);
     }
 
     /// Prints the reason why the run stopped, and as the summary.

@@ -302,7 +302,7 @@ fn a_trouble_is_said_once_a_day(node: &TestNode) {
     let notes = file_of_state(&mine.mirror, "services.json");
     let text = std::fs::read_to_string(&notes).unwrap();
     let mut said: Value = serde_json::from_str(&text).unwrap();
-    said["s"]["said"] = "2026-01-01T00:00:00Z".into();
+    said["s"]["reported"] = "2026-01-01T00:00:00Z".into();
     std::fs::write(&notes, said.to_string()).unwrap();
     mine.look().exits(0).says("warning: pinning service s");
     // What is no note is taken for none.

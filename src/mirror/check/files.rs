@@ -6,14 +6,14 @@ use super::super::narinfos::{item_of, nar_paths};
 use super::file_ends::{FileEnds, file_ends};
 use super::finding::{Finding, Kind, Verdict};
 use super::gateway_blocks::{BlockFault, GatewayBlocks, status_text};
-use super::name::{is_same, told_root};
+use super::name::root_header;
 use super::sample::{MirrorSample, sample};
 use crate::guix::{
     HttpAnswer, HttpError, MAX_NARINFO_BYTES, Narinfo, Signature, SignatureError, TrustedKeys,
     UpstreamClient, farm_of,
 };
 use crate::ipfs::blocks::Blocks;
-use crate::ipfs::cid::Cid;
+use crate::ipfs::cid::{Cid, is_same_content};
 use crate::ipfs::directory::{Entry, TreeError, lookup};
 use crate::node::Node;
 use crate::util::parallel;
@@ -281,10 +281,10 @@ impl GatewayFiles<'_> {
         let is_there = statuses.contains(&answer.status);
         let root = match answer.status {
             404 => self.root_now(),
-            _ => told_root(answer),
+            _ => root_header(answer),
         };
         match root {
-            Some(root) if !is_same(&root, &self.root) => {
+            Some(root) if !is_same_content(&root, &self.root) => {
                 let text = format!("not compared: the name moved on to /ipfs/{root}");
                 Some((Verdict::Note, text))
             }
@@ -295,7 +295,7 @@ impl GatewayFiles<'_> {
     /// The root that the gateway comes to now.
     fn root_now(&self) -> Option<Cid> {
         let path = format!("{}/nix-cache-info", self.path);
-        told_root(&self.client.ask(&path, &[], 0).ok()?)
+        root_header(&self.client.ask(&path, &[], 0).ok()?)
     }
 
     /// The entry at a path below the root.

@@ -64,7 +64,7 @@ pub enum Kind {
 }
 
 impl Verdict {
-    /// Returns true for one that is no reason to do anything.
+    /// Returns true where nothing needs to be done.
     pub fn is_fine(self) -> bool {
         matches!(self, Self::Good | Self::Note)
     }

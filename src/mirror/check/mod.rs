@@ -11,6 +11,6 @@ mod swarm;
 mod whole;
 
 pub use finding::{Finding, Kind, Verdict};
-pub use name::ToldRecord;
+pub use name::NameRecord;
 pub use swarm::SwarmFound;
 pub use whole::{CheckRequest, CheckSummary, check};

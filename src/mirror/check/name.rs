@@ -5,11 +5,11 @@ use super::super::inspect::Target;
 use super::finding::{Finding, Kind, Verdict};
 use super::gateway_blocks::status_text;
 use crate::guix::{HttpAnswer, HttpError, UpstreamClient};
-use crate::ipfs::cid::Cid;
+use crate::ipfs::cid::{Cid, is_same_content};
 use crate::ipfs::ipns::key_hash;
 use crate::ipfs::ipns_record::{MAX_RECORD_BYTES, RecordError, SignedRecord};
 use crate::node::Node;
-use crate::publication::root_of_path;
+use crate::publication::{root_in, root_of_path};
 use crate::util::timestamp::Timestamp;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ const MAX_SMALL_FILE: u64 = 64 << 10;
 
 /// The record of a name, as somebody tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ToldRecord {
+pub struct NameRecord {
     /// The root that it leads to.
     #[serde(skip)]
     pub root: Option<Cid>,
@@ -43,41 +43,28 @@ pub struct Published {
     /// The root.
     pub root: Option<Cid>,
     /// The record, where one is known.
-    pub record: Option<ToldRecord>,
+    pub record: Option<NameRecord>,
 }
 
 /// A gateway's account of a name.
 #[derive(Debug)]
-pub struct Told {
+pub struct GatewayAccount {
     /// The answer to the request for `nix-cache-info` under the name.
     pub cache_info: Result<HttpAnswer, HttpError>,
     /// The root that its files come from, where it tells.
     pub root: Option<Cid>,
     /// The signed record, where it hands that out.
-    pub record: Option<Result<ToldRecord, RecordError>>,
+    pub record: Option<Result<NameRecord, RecordError>>,
 }
 
-impl ToldRecord {
+impl NameRecord {
     fn of_signed(record: SignedRecord) -> Self {
         Self {
-            root: root_of(&record.value),
+            root: root_in(&record.value),
             sequence: record.sequence,
             end: record.end.into(),
         }
     }
-}
-
-/// The root in `/ipfs/CID`.
-fn root_of(path: &str) -> Option<Cid> {
-    path.strip_prefix("/ipfs/")?
-        .trim_end_matches('/')
-        .parse()
-        .ok()
-}
-
-/// Returns true for two spellings of one block.
-pub fn is_same(one: &Cid, other: &Cid) -> bool {
-    one.hash() == other.hash() && one.codec() == other.codec()
 }
 
 /// The state of a name as the node knows it, and the findings about that. A root that was
@@ -112,8 +99,8 @@ pub fn of_node(
     let mut findings = vec![Finding::new("node", Kind::Root, Verdict::Good, text)];
     // Not every node tells it, and nothing depends on it.
     let record = node.record(name).ok().flatten().and_then(|record| {
-        Some(ToldRecord {
-            root: root_of(&record.value),
+        Some(NameRecord {
+            root: root_in(&record.value),
             sequence: record.sequence,
             end: Timestamp::try_from(record.validity).ok()?,
         })
@@ -127,14 +114,14 @@ pub fn of_node(
 }
 
 /// Asks a gateway for a name, or for a root.
-pub fn of_gateway(client: &UpstreamClient, target: &Target, path: &str) -> Told {
+pub fn of_gateway(client: &UpstreamClient, target: &Target, path: &str) -> GatewayAccount {
     let cache_info = client.ask(&format!("{path}/nix-cache-info"), &[], MAX_SMALL_FILE);
-    let root = cache_info.as_ref().ok().and_then(told_root);
+    let root = cache_info.as_ref().ok().and_then(root_header);
     let record = match (target, &cache_info) {
         (Target::Name(name), Ok(_)) if key_hash(name).is_some() => signed_record(client, name),
         _ => None,
     };
-    Told {
+    GatewayAccount {
         cache_info,
         root,
         record,
@@ -142,12 +129,12 @@ pub fn of_gateway(client: &UpstreamClient, target: &Target, path: &str) -> Told 
 }
 
 /// The root that an answer says it comes from.
-pub fn told_root(answer: &HttpAnswer) -> Option<Cid> {
+pub fn root_header(answer: &HttpAnswer) -> Option<Cid> {
     let roots = answer.header("x-ipfs-roots")?;
     roots.split(',').next()?.trim().parse().ok()
 }
 
-fn signed_record(client: &UpstreamClient, name: &str) -> Option<Result<ToldRecord, RecordError>> {
+fn signed_record(client: &UpstreamClient, name: &str) -> Option<Result<NameRecord, RecordError>> {
     let accept = [("accept", SIGNED_RECORD.to_owned())];
     let path = format!("ipns/{name}?format=ipns-record");
     let answer = client.ask(&path, &accept, MAX_RECORD_BYTES).ok()?;
@@ -156,13 +143,13 @@ fn signed_record(client: &UpstreamClient, name: &str) -> Option<Result<ToldRecor
         .is_some_and(|it| it.starts_with(SIGNED_RECORD));
     (answer.status == 200 && is_record).then(|| {
         let read = SignedRecord::read(name, &answer.body);
-        read.map(ToldRecord::of_signed)
+        read.map(NameRecord::of_signed)
     })
 }
 
 /// The newest of all accounts. Records count by their numbers; where there is none, the
 /// node's word does, and without a node that of the most gateways.
-pub fn newest(node: Published, told: &[Told]) -> Published {
+pub fn newest(node: Published, told: &[GatewayAccount]) -> Published {
     let records = told.iter();
     let records = records.filter_map(|told| told.record.as_ref()?.as_ref().ok());
     let records = records.filter(|record| record.root.is_some());
@@ -172,9 +159,9 @@ pub fn newest(node: Published, told: &[Told]) -> Published {
         false => one,
     };
     // Not every node tells the record of what it resolves, but a gateway may.
-    let of_root = |record: &&ToldRecord| {
+    let of_root = |record: &&NameRecord| {
         let roots = record.root.as_ref().zip(node.root.as_ref());
-        roots.is_some_and(|(one, other)| is_same(one, other))
+        roots.is_some_and(|(one, other)| is_same_content(one, other))
     };
     let own = node.record.as_ref();
     let own = own.or_else(|| records.clone().filter(of_root).reduce(newer));
@@ -193,7 +180,7 @@ pub fn newest(node: Published, told: &[Told]) -> Published {
     }
 }
 
-fn is_newer(one: &ToldRecord, other: &ToldRecord) -> bool {
+fn is_newer(one: &NameRecord, other: &NameRecord) -> bool {
     (one.sequence, one.end) > (other.sequence, other.end)
 }
 
@@ -241,22 +228,22 @@ impl PublishedStates {
     }
 
     fn has(&self, root: &Cid) -> bool {
-        self.roots.iter().any(|known| is_same(known, root))
+        self.roots.iter().any(|known| is_same_content(known, root))
     }
 
     /// Returns true for an account of an older state.
-    pub fn is_newer_than(&self, told: &Told) -> bool {
+    pub fn is_newer_than(&self, told: &GatewayAccount) -> bool {
         let is_other = |root: &Cid| !self.roots.is_empty() && !self.has(root);
         let record = told.record.as_ref().and_then(|it| it.as_ref().ok());
         told.root.as_ref().is_some_and(is_other) || record.is_some_and(|it| self.is_after(it))
     }
 
-    fn is_after(&self, record: &ToldRecord) -> bool {
+    fn is_after(&self, record: &NameRecord) -> bool {
         self.sequence.is_some_and(|first| record.sequence < first)
     }
 
     /// Compares a gateway's account with what is published.
-    pub fn compare(&self, at: &str, told: &Told, now: SystemTime) -> Vec<Finding> {
+    pub fn compare(&self, at: &str, told: &GatewayAccount, now: SystemTime) -> Vec<Finding> {
         let root = match &told.cache_info {
             Err(error) => {
                 let text = error.to_string();
@@ -274,7 +261,7 @@ impl PublishedStates {
         [root].into_iter().chain(record).collect()
     }
 
-    fn compare_root(&self, told: &Told, answer: &HttpAnswer) -> (Verdict, String) {
+    fn compare_root(&self, told: &GatewayAccount, answer: &HttpAnswer) -> (Verdict, String) {
         if answer.status != 200 {
             return (Verdict::Unreachable, status_text(answer));
         }
@@ -297,7 +284,7 @@ impl PublishedStates {
 
     fn compare_record(
         &self,
-        record: &Result<ToldRecord, RecordError>,
+        record: &Result<NameRecord, RecordError>,
         now: SystemTime,
     ) -> (Verdict, String) {
         match record {
@@ -324,7 +311,7 @@ fn kept_for(answer: &HttpAnswer) -> Option<u64> {
 }
 
 /// The age of a record, by its end.
-fn age(record: &ToldRecord, now: SystemTime) -> (Verdict, String) {
+fn age(record: &NameRecord, now: SystemTime) -> (Verdict, String) {
     let sequence = record.sequence;
     let end = record.end;
     match end.system_time().duration_since(now) {

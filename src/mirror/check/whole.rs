@@ -7,10 +7,10 @@ use super::super::inspect::Target;
 use super::super::json;
 use super::files::{self, FileTerms, FilesFound};
 use super::finding::{Finding, Kind, Verdict};
-use super::name::{self, PublishedStates, Told, ToldRecord, is_same};
+use super::name::{self, GatewayAccount, NameRecord, PublishedStates};
 use super::swarm::{self, SwarmFound};
 use crate::guix::{TrustedKeys, UpstreamClient};
-use crate::ipfs::cid::Cid;
+use crate::ipfs::cid::{Cid, is_same_content};
 use crate::node::Node;
 use crate::util::parallel;
 use serde::Serialize;
@@ -59,7 +59,7 @@ pub struct CheckSummary {
     #[serde(serialize_with = "json::optional_text")]
     pub root: Option<Cid>,
     /// The record of the name, the newest that was told.
-    pub record: Option<ToldRecord>,
+    pub record: Option<NameRecord>,
     /// The gateways that were asked.
     pub gateways: Vec<String>,
     /// The number of narinfos, where blocks of the root could be had.
@@ -102,7 +102,7 @@ pub fn check(
     let accounts = accounts(request, &path)?;
     findings.extend(accounts.of_node);
     let (told, published) = (accounts.told, accounts.published);
-    let look = |(client, told): (&UpstreamClient, &Told)| {
+    let look = |(client, told): (&UpstreamClient, &GatewayAccount)| {
         let mut findings = published.compare(client.base(), told, request.now);
         let mut found = files_of(request, &path, client, told, published.last.root);
         findings.append(&mut found.findings);
@@ -149,7 +149,7 @@ struct Accounts {
     /// The state of the name.
     published: PublishedStates,
     /// Those of the gateways.
-    told: Vec<Told>,
+    told: Vec<GatewayAccount>,
     /// The findings about the node's.
     of_node: Vec<Finding>,
 }
@@ -161,10 +161,10 @@ fn accounts(request: &CheckRequest<'_>, path: &str) -> Result<Accounts, Failure>
         target, gateways, ..
     } = request;
     let begun = Instant::now();
-    let mut told: Vec<Option<Told>> = gateways.iter().map(|_| None).collect();
+    let mut told: Vec<Option<GatewayAccount>> = gateways.iter().map(|_| None).collect();
     let mut states: Option<PublishedStates> = None;
     loop {
-        let ask = |(client, told): (&UpstreamClient, Option<Told>)| {
+        let ask = |(client, told): (&UpstreamClient, Option<GatewayAccount>)| {
             told.unwrap_or_else(|| name::of_gateway(client, target, path))
         };
         // A name that does not resolve takes each of them a minute.
@@ -215,7 +215,7 @@ impl Findings<'_> {
 /// The finding that a gateway knows a newer record than the node.
 fn behind(of_node: Option<Cid>, published: Option<Cid>) -> Option<Finding> {
     let (own, newest) = of_node.zip(published)?;
-    (!is_same(&own, &newest)).then(|| {
+    (!is_same_content(&own, &newest)).then(|| {
         let text = format!("older than the one that leads to /ipfs/{newest}");
         Finding::new("node", Kind::Record, Verdict::Stale, text)
     })
@@ -226,7 +226,7 @@ fn files_of(
     request: &CheckRequest<'_>,
     path: &str,
     client: &UpstreamClient,
-    told: &Told,
+    told: &GatewayAccount,
     published: Option<Cid>,
 ) -> FilesFound {
     let (Ok(cache_info), Some(root)) = (&told.cache_info, told.root.or(published)) else {

@@ -21,7 +21,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 /// be compressed grows a little.
 const NAR_BESIDE: u64 = 64 << 10;
 
-/// Bytes that a file which is no part of a mirror takes besides its own.
+/// Bytes that a file outside the layout of a mirror takes besides its own.
 const OTHER_BESIDE: u64 = 64;
 
 /// The check of a new root.
@@ -34,7 +34,7 @@ pub struct Check<'c, 'n> {
     pub items: u64,
     /// The terms.
     pub request: &'c FollowRequest,
-    /// The ear of the run.
+    /// The receiver of events.
     pub observer: &'c dyn Observer,
 }
 
@@ -55,7 +55,7 @@ pub struct Checked {
     pub bytes: u64,
     /// Bytes of those that are not there any more, or were others.
     bytes_gone: u64,
-    /// The largest file that is no part of a mirror, after its size.
+    /// The largest file outside the layout of a mirror, after its size.
     other: Option<(u64, String)>,
 }
 
@@ -354,7 +354,7 @@ impl Checked {
         self.bytes_gone = self.bytes_gone.saturating_add(size(old));
     }
 
-    /// Counts a new file that is no part of a mirror.
+    /// Counts a new file outside the layout of a mirror.
     fn other(&mut self, path: String, new: Option<Entry>) {
         let Some(entry) = new else {
             return;

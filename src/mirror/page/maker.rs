@@ -8,18 +8,18 @@ use crate::mirror::signers::signers;
 use crate::node::Key;
 use crate::publication::{LedgerFiles, PAGE_NAME, PageMaker, PageUse, PublicationError, Tree};
 
-/// The page, as a run wants it.
+/// The page of a run's options.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
-    /// A person's word. Without one, a mirror that has a page keeps it.
-    pub wanted: Option<bool>,
+    /// The choice of `--page` or `--no-page`. Without one, a mirror that has a page keeps it.
+    pub choice: Option<bool>,
     /// Narinfos that are read at once.
     pub jobs: u16,
 }
 
 impl PageMaker for Page {
     fn begin(&self, ledger: &mut LedgerFiles) -> PageUse {
-        match (PageState::is_kept(ledger), self.wanted) {
+        match (PageState::is_kept(ledger), self.choice) {
             (false, None | Some(false)) => PageUse::None,
             (false, Some(true)) => {
                 PageState::default().write(ledger);

@@ -101,7 +101,7 @@ pub fn keep_at_services(
             });
         }
         if let Some(problem) = &look.problem {
-            let is_due = look.note.say(request.now);
+            let is_due = look.note.is_report_due(request.now);
             observer.notify(Event::ServiceProblem { problem, is_due });
         }
         notes.set(service, look.note);
@@ -110,7 +110,7 @@ pub fn keep_at_services(
             is_pinned: status == Some(RemoteStatus::Pinned),
         });
     }
-    // Without them no more is lost than that something is said again.
+    // Without them no more is lost than that something is reported again.
     let _ = notes.write(&request.state, &request.id);
     kept
 }

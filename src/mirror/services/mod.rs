@@ -1,6 +1,6 @@
 //! The published root at pinning services, other people's nodes that hold it too.
 //!
-//! Nothing is waited for and nothing is remembered but what was said: at each run the
+//! Nothing is waited for and nothing is remembered but what was reported: at each run the
 //! list of a service is compared with the published root. So a run that was killed, a
 //! service that was away and one that forgot everything are made good by the next run.
 

@@ -1,5 +1,5 @@
-//! The notes about services, in a file beside the lock: when a trouble was last said, and
-//! when a root that a service gave up is asked for again. Without them all is said, and
+//! The notes about services, in a file beside the lock: when a problem was last reported, and
+//! when a root that a service gave up is asked for again. Without them all is reported, and
 //! asked for, once more.
 
 use crate::ipfs::cid::Cid;
@@ -24,9 +24,9 @@ pub struct Notes(BTreeMap<String, Note>);
 /// The notes about one service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    /// The time when its trouble was last said.
+    /// The time when its problem was last reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    said: Option<Timestamp>,
+    reported: Option<Timestamp>,
     /// The root that it gave up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     root: Option<String>,
@@ -84,22 +84,22 @@ impl Note {
         self.next = now.after((FIRST_PAUSE * factor).min(DAY));
     }
 
-    /// Takes note that the published root is pinned. A trouble after that is said no more
+    /// Takes note that the published root is pinned. A problem after that is reported no more
     /// than once a day, either: some services come and go.
     pub fn settle(&mut self) {
-        let said = self.said;
+        let reported = self.reported;
         *self = Self {
-            said,
+            reported,
             ..Self::default()
         };
     }
 
-    /// Returns true when a trouble is to be said now: once a day.
-    pub fn say(&mut self, now: Timestamp) -> bool {
-        let is_due = |said: Timestamp| said.age(now).is_none_or(|age| age >= DAY);
-        let is_due = self.said.is_none_or(is_due);
+    /// Returns true when a problem is to be reported now, once a day, and takes note of it.
+    pub fn is_report_due(&mut self, now: Timestamp) -> bool {
+        let is_due = |reported: Timestamp| reported.age(now).is_none_or(|age| age >= DAY);
+        let is_due = self.reported.is_none_or(is_due);
         if is_due {
-            self.said = Some(now);
+            self.reported = Some(now);
         }
         is_due
     }
@@ -138,9 +138,9 @@ mod tests {
         let mut note = Note::default();
         let day = DAY.as_secs();
         let said = [0, 300, day - 1, day, day + 1, 2 * day];
-        let said = said.map(|now| note.say(Timestamp(1000 + now)));
+        let said = said.map(|now| note.is_report_due(Timestamp(1000 + now)));
         assert_eq!(said, [true, false, false, true, false, true]);
         // A clock that was ahead keeps nothing quiet.
-        assert!(note.say(Timestamp(0)));
+        assert!(note.is_report_due(Timestamp(0)));
     }
 }
