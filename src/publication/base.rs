@@ -57,11 +57,17 @@ impl Base {
         Ok(())
     }
 
+    /// The newest of the journals, which need not be the first.
+    pub(super) fn newest(&self) -> Option<&Journal> {
+        self.journals.iter().max_by_key(|journal| journal.age())
+    }
+
     /// Puts the newest journal that holds the root first. Returns false where none
     /// does.
     pub(super) fn lead_with_root(&mut self) -> bool {
-        let holding = |journal: &Journal| journal.root == self.root;
-        let Some(at) = self.journals.iter().position(holding) else {
+        let journals = self.journals.iter().enumerate();
+        let holding = journals.filter(|(_, journal)| journal.root == self.root);
+        let Some((at, _)) = holding.max_by_key(|(_, journal)| journal.age()) else {
             return false;
         };
         self.journals[..=at].rotate_right(1);
@@ -278,10 +284,9 @@ fn write_journal(
     older: Option<&Journal>,
 ) -> Result<Journal, NodeError> {
     let key_id = &publisher.view.key.id;
-    let newest = base.journals.first();
     // A ledger goes on with the journal that the new one is pinned beside.
     let ledger = older.and_then(|journal| journal.ledger);
-    let (journal, own) = Journal::compose(key_id, root, base.published, newest, ledger);
+    let (journal, own) = Journal::compose(key_id, root, base.published, base.newest(), ledger);
     blocks.extend(own);
     let mut segment = Segment::default();
     for (cid, block) in blocks {

@@ -4,10 +4,13 @@ use super::base::Base;
 use super::error::PublicationError;
 use super::journal::Journal;
 use super::ledger::LedgerFiles;
-use super::other_writer::{moved_to, rebase_onto, refuse_if_moved, refuse_if_overwritten, resolve};
+use super::other_writer::{
+    moved_to, rebase_onto, refuse_if_let_go_of, refuse_if_moved, refuse_if_overwritten, resolve,
+};
 use super::past_damage::pin_past_damage;
 use super::publisher::Publisher;
 use crate::node::{NodeError, Refusal};
+use crate::util::retry::step_aside;
 
 /// The number of times that other writers may be quicker, plus one. Of three at the
 /// same moment, one was beaten more than three times in a run out of ten.
@@ -56,10 +59,12 @@ pub fn commit(
     base.root = journal.root;
     base.journals.insert(0, journal);
     base.ledger = ledger;
-    let committed = publish_base(publisher, base)?;
+    let committed = publish_where_due(publisher, base)?;
     if committed == Committed::Unchanged {
+        refuse_if_moved(publisher, base, base.root)?;
         refuse_if_overwritten(publisher, base)?;
     }
+    let_go_of_older(publisher, base)?;
     Ok(committed)
 }
 
@@ -76,9 +81,12 @@ pub fn ensure_published(
     publisher: &Publisher,
     base: &mut Base,
 ) -> Result<Committed, PublicationError> {
-    for _ in 1..ATTEMPTS {
+    for attempt in 1..ATTEMPTS {
         match publish_base(publisher, base) {
-            Err(PublicationError::Moved { now, .. }) => rebase_onto(publisher, base, *now)?,
+            Err(PublicationError::Moved { now, .. }) => {
+                step_aside(attempt);
+                rebase_onto(publisher, base, *now)?;
+            }
             done => return done,
         }
     }
@@ -90,22 +98,43 @@ pub fn ensure_published(
 /// # Errors
 /// [`PublicationError::Moved`] when another writer published meanwhile.
 pub fn publish_base(publisher: &Publisher, base: &mut Base) -> Result<Committed, PublicationError> {
-    let committed = match base.published == Some(base.root) {
-        true => Committed::Unchanged,
-        false => publish(publisher, base)?,
-    };
+    let committed = publish_where_due(publisher, base)?;
+    let is_alone = base.journals.len() < 2 && base.lost.is_empty();
+    if committed == Committed::Unchanged && !is_alone {
+        // Another writer's root is not to lose the journal that holds it.
+        refuse_if_moved(publisher, base, base.root)?;
+        refuse_if_let_go_of(publisher, base)?;
+    }
+    let_go_of_older(publisher, base)?;
+    Ok(committed)
+}
+
+fn publish_where_due(
+    publisher: &Publisher,
+    base: &mut Base,
+) -> Result<Committed, PublicationError> {
+    match base.published == Some(base.root) {
+        true => Ok(Committed::Unchanged),
+        false => publish(publisher, base),
+    }
+}
+
+/// Lets go of the journals that the first one of the base takes the place of.
+fn let_go_of_older(publisher: &Publisher, base: &mut Base) -> Result<(), NodeError> {
     let node = publisher.node();
-    while base.journals.len() > 1 {
-        if let Some(oldest) = base.journals.pop() {
-            node.unpin(&oldest.cid)?;
-        }
+    // A newer one may be that of a writer that is at work: the next commit is newer still.
+    let own = base.journals.first().map(Journal::age);
+    let is_older = |journal: &mut Journal| Some(journal.age()) < own;
+    let older: Vec<Journal> = base.journals.extract_if(.., is_older).collect();
+    for journal in older.iter().rev() {
+        node.unpin(&journal.cid)?;
     }
     // Until a journal holds the root, the pin of a lost one keeps the collector away.
     let is_held = base.journals.first().map(|journal| journal.root) == Some(base.root);
     while let (true, Some(lost)) = (is_held, base.lost.pop()) {
         node.unpin(&lost)?;
     }
-    Ok(committed)
+    Ok(())
 }
 
 fn publish(publisher: &Publisher, base: &mut Base) -> Result<Committed, PublicationError> {

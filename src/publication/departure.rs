@@ -49,7 +49,7 @@ pub fn mark_moved(
     let Content { root, ledger } = content_of(node, base)?;
     let published = base.published;
     let (journal, blocks) =
-        Journal::compose_marked(key_id, &root, published, newest, ledger, Some(moved));
+        Journal::compose_marked(key_id, &root, published, base.newest(), ledger, Some(moved));
     let staging = publisher.import(&sealed(blocks))?;
     let pinned = journal.pin(node, key_id, newest);
     publisher.drop_staging(&[staging])?;

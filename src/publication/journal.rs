@@ -21,6 +21,8 @@ type ReadPin = (Cid, Result<Option<Journal>, NodeError>);
 pub struct Journals {
     /// Those that can be read, the newest first.
     pub readable: Vec<Journal>,
+    /// Those that are known already and still pinned.
+    pub known: Vec<Cid>,
     /// Pins of journals whose own blocks the node has lost.
     pub lost: Vec<Cid>,
 }
@@ -58,7 +60,8 @@ pub fn unreadable_journals(
     view: &PublicationView,
 ) -> Result<Vec<(Cid, PublicationError)>, PublicationError> {
     let mut unreadable = Vec::new();
-    for (pin, read) in Journal::read_pins(view, &[])? {
+    let pins = view.node.pins_named(&Journal::pin_name(&view.key.id))?;
+    for (pin, read) in Journal::read_pins(view, pins)? {
         if let Some(error) = read.err() {
             unreadable.push((pin, error.into()));
         }
@@ -98,27 +101,33 @@ impl Journal {
         format!("guix-ipfs/{key_id}")
     }
 
-    /// The journals of a key, the newest first, but for those that are `known`. More
-    /// than one are left when a run was killed, or while two writers are at work.
+    /// The journals of a key; those that are `known` are not read again. More than one are
+    /// left when a run was killed, or while two writers are at work.
     pub fn all(view: &PublicationView, known: &[Cid]) -> Result<Journals, PublicationError> {
-        let mut journals = Journals::default();
-        for (pin, read) in Self::read_pins(view, known)? {
+        let mut pins = view.node.pins_named(&Self::pin_name(&view.key.id))?;
+        let mut journals = Journals {
+            known: pins.extract_if(.., |pin| known.contains(pin)).collect(),
+            ..Journals::default()
+        };
+        for (pin, read) in Self::read_pins(view, pins)? {
             match read {
                 Ok(journal) => journals.readable.extend(journal),
                 Err(_) => journals.lost.push(pin),
             }
         }
-        // Two writers see journals of the same number in the same order.
-        let newest_first = |journal: &Self| std::cmp::Reverse((journal.number, journal.cid));
+        let newest_first = |journal: &Self| std::cmp::Reverse(journal.age());
         journals.readable.sort_by_key(newest_first);
         Ok(journals)
     }
 
-    /// The pins of a key's journals but the `known` ones, each with the journal, or with
-    /// the fault of a block of it.
-    fn read_pins(view: &PublicationView, known: &[Cid]) -> Result<Vec<ReadPin>, NodeError> {
-        let mut pins = view.node.pins_named(&Self::pin_name(&view.key.id))?;
-        pins.retain(|pin| !known.contains(pin));
+    /// The place among the journals of a key, the highest for the newest. Two writers see
+    /// journals of the same number in the same order.
+    pub fn age(&self) -> (u64, Cid) {
+        (self.number, self.cid)
+    }
+
+    /// These pins, each with the journal, or with the fault of a block of it.
+    fn read_pins(view: &PublicationView, pins: Vec<Cid>) -> Result<Vec<ReadPin>, NodeError> {
         let read = pins.into_iter().map(|pin| match Self::read(view, pin) {
             Err(error) if !error.is_of_block() => Err(error),
             read => Ok((pin, read)),

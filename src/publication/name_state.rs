@@ -74,7 +74,7 @@ pub fn read_name_state(view: &PublicationView) -> Result<NameState, PublicationE
         Err(PublicationError::ForeignPath { path, .. }) => (None, Some(path)),
         Err(error) => return Err(error),
     };
-    let Journals { readable, lost } = Journal::all(view, &[])?;
+    let Journals { readable, lost, .. } = Journal::all(view, &[])?;
     Ok(NameState {
         published,
         foreign,

@@ -7,6 +7,10 @@ use super::name_state::refuse_moved;
 use super::publisher::Publisher;
 use super::tree::Tree;
 use crate::ipfs::cid::Cid;
+use crate::util::retry::step_aside;
+
+/// Looks at the journals of other writers before a run goes on from one of them.
+const LOOKS: u32 = 5;
 
 /// The root that the name points to now. A foreign path that is given up is none.
 pub fn resolve(publisher: &Publisher, base: &Base) -> Result<Option<Cid>, PublicationError> {
@@ -35,19 +39,54 @@ pub fn refuse_if_moved(
     }
 }
 
-/// Fails where another writer of this node pinned a journal while this run was at work:
-/// it looked at the name before this run published, or published before that and was
-/// overwritten. Each of two such writers has pinned before it looked and looks at the
-/// pins after it published, so at least one of them learns of the other.
-pub fn refuse_if_overwritten(publisher: &Publisher, base: &Base) -> Result<(), PublicationError> {
+/// Fails where another writer of this node was at work meanwhile, though the name points
+/// to the root of this run. It may have looked at the name before this run published, or
+/// have published before that and been overwritten. Each of two writers has pinned before
+/// it looked at the name and looks at the pins after it published, so at least one of
+/// them learns of the other.
+///
+/// A root that the name does not point to may lack what a third writer has published. Its
+/// writer publishes it, or learns that it was beaten: a moment is left for that before
+/// this run goes on from it.
+pub fn refuse_if_overwritten(
+    publisher: &Publisher,
+    base: &mut Base,
+) -> Result<(), PublicationError> {
     let root = base.root;
     let number = base.journals.first().map_or(0, |own| own.number);
-    let unknown = Journal::all(&publisher.view, &known(base))?.readable;
-    // One with a lower number went on from an older root, and is told so when it looks.
-    let mut others = unknown.into_iter();
-    match others.find(|other| other.number >= number) {
-        Some(other) => Err(moved_to(publisher, other.root, root)),
-        None => Ok(()),
+    for look in 1..=LOOKS {
+        let found = refuse_if_let_go_of(publisher, base)?;
+        // One with a lower number went on from an older root, and is told so when it looks.
+        let mut unknown = found.into_iter();
+        match unknown.find(|other| other.number >= number) {
+            None => break,
+            // It wrote the ledger.
+            Some(other) if other.root == root => return Err(moved_to(publisher, root, root)),
+            // This run may have published over one that has ended.
+            Some(other) if look == LOOKS => {
+                return Err(moved_to(publisher, other.root, root));
+            }
+            Some(_) => step_aside(look),
+        }
+        refuse_if_moved(publisher, base, root)?;
+    }
+    Ok(())
+}
+
+/// Fails where another writer has let go of the journal that this run goes on from, since
+/// it came further. Returns the journals of other writers, the newest first.
+pub fn refuse_if_let_go_of(
+    publisher: &Publisher,
+    base: &Base,
+) -> Result<Vec<Journal>, PublicationError> {
+    let found = Journal::all(&publisher.view, &known(base))?;
+    match base.journals.first() {
+        Some(own) if !found.known.contains(&own.cid) => {
+            let newest = found.readable.first();
+            let now = newest.map_or(base.root, |journal| journal.root);
+            Err(moved_to(publisher, now, base.root))
+        }
+        _ => Ok(found.readable),
     }
 }
 
@@ -71,28 +110,37 @@ fn known(base: &Base) -> Vec<Cid> {
 pub fn rebase_onto(
     publisher: &Publisher,
     base: &mut Base,
-    now: Cid,
+    mut now: Cid,
 ) -> Result<(), PublicationError> {
+    let found = Journal::all(&publisher.view, &known(base))?;
+    refuse_moved(&publisher.view.key.id, &found.readable)?;
+    // Another writer may have let go of some.
+    base.journals.retain(|own| found.known.contains(&own.cid));
+    // Another writer's journal of the root leads: its ledger is not known yet.
+    base.journals.splice(0..0, found.readable);
+    let is_held = |root: &Cid| base.journals.iter().any(|journal| journal.root == *root);
+    // A third may have been quicker than the other.
+    if !is_held(&now)
+        && let Some(newer) = resolve(publisher, base)?.filter(is_held)
+    {
+        base.published = Some(newer);
+        now = newer;
+    }
     if !Tree::new(publisher.node(), now).is_mirror()? {
         return Err(PublicationError::NotAMirror {
             root: Box::new(now),
         });
     }
-    let known = known(base);
-    let found = Journal::all(&publisher.view, &known)?.readable;
-    refuse_moved(&publisher.view.key.id, &found)?;
     base.root = now;
-    // Another writer's journal of the root leads: its ledger is not known yet.
-    base.journals.splice(0..0, found);
     if !base.lead_with_root() {
         pin_adopted(publisher, base)?;
         return base.load_ledger(publisher.node());
     }
     // One that is as new as this root's may be that of a writer that is at work.
     let number = base.journals.first().map_or(0, |journal| journal.number);
-    let is_ours = |journal: &Journal| {
-        journal.root == now || journal.number < number || known.contains(&journal.cid)
-    };
-    base.journals.retain(is_ours);
+    base.journals.retain(|journal| {
+        let is_known = found.known.contains(&journal.cid);
+        journal.root == now || journal.number < number || is_known
+    });
     base.load_ledger(publisher.node())
 }

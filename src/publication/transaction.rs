@@ -16,6 +16,7 @@ use super::tree::Tree;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::directory::Entry;
 use crate::node::NodeError;
+use crate::util::retry::step_aside;
 
 /// Commits the root that `work` grafts onto the tree it is given, `None` where that
 /// stays, and the ledger as `work` leaves it. Where another writer moved the name
@@ -98,6 +99,7 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
             Err(PublicationError::Moved { now, .. })
                 if attempts < ATTEMPTS && CidVersion::of(&now) == version =>
             {
+                step_aside(attempts);
                 rebase_onto(publisher, base, *now)?;
             }
             // Two writers change the ledger beside one root again and again.
@@ -118,7 +120,7 @@ enum Grafted {
 }
 
 /// The staged journal of a root, or of that of `tree` where none is given; `None` where
-/// neither the root nor the ledger changes.
+/// neither the root nor the ledger changes, and its journal is the newest.
 fn compose<E: From<NodeError> + From<PublicationError>>(
     publisher: &Publisher,
     base: &Base,
@@ -128,14 +130,17 @@ fn compose<E: From<NodeError> + From<PublicationError>>(
     ledger: &LedgerFiles,
 ) -> Result<Option<Journal>, E> {
     let (ledger, ledger_blocks) = ledger.encode().unzip();
-    let newest = base.journals.first();
+    let own = base.journals.first();
+    // A commit lets go of older journals only, so that two writers that went on from one
+    // another's root do not let go of one another's. One newer than both takes their place.
+    let leads = own.map(Journal::age) == base.newest().map(Journal::age);
     let root = match root {
         Some(root) => root,
-        None if ledger == newest.and_then(|journal| journal.ledger) => return Ok(None),
+        None if leads && ledger == own.and_then(|journal| journal.ledger) => return Ok(None),
         None => tree.whole()?,
     };
     let key_id = &publisher.view.key.id;
-    let (journal, blocks) = Journal::compose(key_id, &root, base.published, newest, ledger);
+    let (journal, blocks) = Journal::compose(key_id, &root, base.published, base.newest(), ledger);
     for (cid, block) in ledger_blocks.into_iter().flatten().chain(blocks) {
         stage.block(cid, block)?;
     }

@@ -2,6 +2,7 @@
 
 use super::diagnosis::{Diagnosis, Retry};
 use super::stop::Stop;
+use std::thread;
 use std::time::Duration;
 
 /// A number of tries and the pauses between them.
@@ -81,6 +82,17 @@ impl Tries {
         self.pause *= 4;
         Ok(())
     }
+}
+
+/// Pauses before attempt number `failed` + 1 of work that another process got in the way
+/// of: at random up to a limit that doubles with each attempt, so that two that do the
+/// same steps at the same time part.
+pub fn step_aside(failed: u32) {
+    const LONGEST: Duration = Duration::from_secs(1);
+    let limit = Duration::from_millis(10) * 2_u32.saturating_pow(failed.min(16));
+    let mut byte = [0];
+    let _ = getrandom::fill(&mut byte);
+    thread::sleep(limit.min(LONGEST) * u32::from(byte[0]) / 255);
 }
 
 /// Between a half and one and a half of `pause`, so that many who failed
