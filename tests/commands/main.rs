@@ -15,6 +15,7 @@ mod closures;
 mod codings;
 mod completions;
 mod damage;
+mod delta;
 mod empty_variables;
 mod extremes;
 mod faults;

@@ -18,7 +18,9 @@ mod tls;
 mod upstream;
 
 pub use http_proxy::HttpProxy;
-pub use items::{Files, Item, Nothing, item, root_of, tree_of, tree_of_fixtures, write_tree};
+pub use items::{
+    Files, Item, Nothing, item, item_with_nar, root_of, tree_of, tree_of_fixtures, write_tree,
+};
 pub use kubo::Setup;
 pub use liar::{Liar, Lie};
 pub use network::Network;
