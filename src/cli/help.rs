@@ -4,7 +4,7 @@ use super::options::Cli;
 use clap::{Arg, Command, CommandFactory};
 
 /// The options that `-h` shows of a verb.
-const EVERYDAY: [&str; 28] = [
+const EVERYDAY: [&str; 29] = [
     "api",
     "key",
     "verbose",
@@ -21,6 +21,7 @@ const EVERYDAY: [&str; 28] = [
     "wait",
     "list",
     "cid_version",
+    "encoding",
     "gateway_port",
     "deep",
     "repair",

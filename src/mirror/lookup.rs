@@ -152,6 +152,11 @@ impl<'a> NarinfoLookup<'a> {
             false => Vec::new(),
         };
         sources.retain(|variant| !matches!(variant.compression, Compression::Other(_)));
+        let wanted = &self.filter.compressions;
+        let is_wanted = |variant: &Variant| wanted.contains(&variant.compression);
+        if sources.iter().any(is_wanted) {
+            sources.retain(is_wanted);
+        }
         sources.sort_by_key(|variant| variant.file_size.unwrap_or(u64::MAX));
         sources
     }

@@ -55,7 +55,7 @@ pub fn commit(
     }
     base.root = journal.root;
     base.journals.insert(0, journal);
-    base.ledger = ledger;
+    base.ledger = ledger.stored();
     let committed = publish_base(publisher, base)?;
     if committed == Committed::Unchanged {
         refuse_if_overwritten(publisher, base)?;

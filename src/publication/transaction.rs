@@ -127,11 +127,14 @@ fn compose<E: From<NodeError> + From<PublicationError>>(
     root: Option<Entry>,
     ledger: &LedgerFiles,
 ) -> Result<Option<Journal>, E> {
+    let restores = ledger.restores();
     let (ledger, ledger_blocks) = ledger.encode().unzip();
     let newest = base.journals.first();
     let root = match root {
         Some(root) => root,
-        None if ledger == newest.and_then(|journal| journal.ledger) => return Ok(None),
+        None if !restores && ledger == newest.and_then(|journal| journal.ledger) => {
+            return Ok(None);
+        }
         None => tree.whole()?,
     };
     let key_id = &publisher.view.key.id;

@@ -27,9 +27,9 @@ pub fn kept_encoding(tree: &Tree, files: &mut LedgerFiles) -> Result<Encoding, F
         };
     }
     let lines: Vec<Line> = match files.read(tree.node(), ENCODING) {
-        // Written anew with the next commit.
+        // Stored again with the next commit.
         Err(error) if error.is_of_block() && has_delta_nars(tree)? => {
-            files.remove(ENCODING);
+            files.restore(ENCODING, file_of(Encoding::Delta));
             return Ok(Encoding::Delta);
         }
         file => lines::read(file?),
@@ -63,11 +63,13 @@ pub fn choose_encoding(
 pub fn keep_encoding(encoding: Encoding, files: &mut LedgerFiles) {
     match encoding {
         Encoding::Upstream => files.remove(ENCODING),
-        Encoding::Delta => {
-            let encoding = encoding.name().to_owned();
-            files.write(ENCODING, lines::write([&Line { encoding }]));
-        }
+        Encoding::Delta => files.write(ENCODING, file_of(encoding)),
     }
+}
+
+fn file_of(encoding: Encoding) -> Vec<u8> {
+    let encoding = encoding.name().to_owned();
+    lines::write([&Line { encoding }])
 }
 
 /// Takes note of the encoding that the tree tells, before something else is written into
@@ -82,7 +84,7 @@ pub fn recover_encoding(tree: &Tree, files: &mut LedgerFiles) {
 /// The same for a ledger whose file of the encoding was lost.
 pub fn recover_lost_encoding(tree: &Tree, files: &mut LedgerFiles) {
     if !files.has(ENCODING) && has_delta_nars(tree).unwrap_or(false) {
-        keep_encoding(Encoding::Delta, files);
+        files.restore(ENCODING, file_of(Encoding::Delta));
     }
 }
 
