@@ -172,7 +172,7 @@ pub struct MirrorArgs {
     /// Options about variants.
     #[command(flatten)]
     pub variants: VariantArgs,
-    /// The nars of a new mirror, upstream by default
+    /// Nars of a new mirror; upstream by default
     ///
     /// As the upstream has them, or delta: encoded anew so that a rebuilt item shares most
     /// of its blocks with the build before. A mirror keeps what it began with.
