@@ -6,30 +6,36 @@ const LEFT: f64 = 300.0;
 const WIDTH: f64 = 360.0;
 const HEIGHT: f64 = 20.0;
 
-/// A plot of seconds.
+/// A plot of seconds, or of another unit.
 pub struct Bars {
     title: String,
+    show: fn(f64) -> String,
     bars: Vec<(String, f64, bool)>,
 }
 
 impl Bars {
     pub fn new(title: &str) -> Self {
+        Self::showing(title, crate::table::seconds)
+    }
+
+    /// A plot of values that `show` writes.
+    pub fn showing(title: &str, show: fn(f64) -> String) -> Self {
         Self {
             title: title.to_owned(),
+            show,
             bars: Vec::new(),
         }
     }
 
     /// A bar of the program.
-    pub fn own(&mut self, label: impl Into<String>, seconds: f64) {
-        self.bars.push((label.into(), seconds, true));
+    pub fn own(&mut self, label: impl Into<String>, value: f64) {
+        self.bars.push((label.into(), value, true));
     }
 
     /// A bar of something that it is compared with.
-    pub fn other(&mut self, label: impl Into<String>, seconds: Option<f64>) {
+    pub fn other(&mut self, label: impl Into<String>, value: Option<f64>) {
         let label = label.into();
-        self.bars
-            .extend(seconds.map(|seconds| (label, seconds, false)));
+        self.bars.extend(value.map(|value| (label, value, false)));
     }
 
     pub fn svg(&self) -> String {
@@ -42,11 +48,11 @@ impl Bars {
              <text x=\"10\" y=\"22\">{}</text>\n",
             self.title
         );
-        for (at, (label, seconds, is_own)) in self.bars.iter().enumerate() {
+        for (at, (label, value, is_own)) in self.bars.iter().enumerate() {
             let y = 40.0 + HEIGHT * at as f64;
-            let width = (seconds / longest * WIDTH).max(1.0);
+            let width = (value / longest * WIDTH).max(1.0);
             let colour = if *is_own { "#1b6ca8" } else { "#999999" };
-            let shown = crate::table::seconds(*seconds);
+            let shown = (self.show)(*value);
             let _ = writeln!(
                 out,
                 "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{label}</text>\n\

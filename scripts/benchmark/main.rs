@@ -9,18 +9,27 @@ mod support;
 mod answer;
 mod bars;
 mod beside;
+mod blocks;
+mod delta;
 mod distant;
+mod encoding;
 mod everything;
 mod export;
+mod farm;
+mod fetched;
 mod first_sync;
 mod floor;
+mod folder_nar;
 mod large_nar;
 mod measure;
 mod mirror_of;
+mod peers;
 mod plot;
 mod real_nars;
+mod rebuild;
 mod results;
 mod table;
+mod year;
 
 use answer::Answer;
 
@@ -28,7 +37,7 @@ use answer::Answer;
 type Question = (&'static str, fn(u64) -> Answer);
 
 /// In the order of their letters in the results.
-const QUESTIONS: [Question; 6] = [
+const QUESTIONS: [Question; 7] = [
     ("beside", beside::run),
     ("first-sync", |largest| {
         first_sync::run((largest / 10).clamp(100, 10_000))
@@ -39,6 +48,10 @@ const QUESTIONS: [Question; 6] = [
     ("distant", |_| distant::run()),
     ("everything", everything::run),
     ("real-nars", |_| real_nars::run()),
+    ("delta", |largest| match largest < 100_000 {
+        true => delta::run(40, 6, 32 << 20),
+        false => delta::run(200, 30, 256 << 20),
+    }),
 ];
 
 fn main() {

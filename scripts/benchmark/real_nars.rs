@@ -4,6 +4,7 @@
 use crate::answer::{Answer, Target};
 use crate::bars::Bars;
 use crate::beside::NODES;
+use crate::folder_nar;
 use crate::measure::{self, median, time};
 use crate::support::{Mirror, TestNode, Upstream};
 use crate::table::{Table, mebibytes, ratio, seconds};
@@ -34,7 +35,7 @@ pub fn run() -> Answer {
     let mut hashes = Vec::new();
     let mut packed = Vec::new();
     let mut bytes = 0;
-    let nars = folders().filter_map(|folder| nar_of(&folder));
+    let nars = folder_nar::folders(&PLACES).filter_map(|folder| nar_of(&folder));
     for (number, nar) in nars.enumerate() {
         let Some(&program) = programs.get(number % programs.len().max(1)) else {
             break;
@@ -112,62 +113,10 @@ fn is_installed(program: &str) -> bool {
     ended.is_ok_and(|ended| ended.success())
 }
 
-/// The folders in some places, in the order of their names.
-fn folders() -> impl Iterator<Item = PathBuf> {
-    let mut folders = Vec::new();
-    for place in PLACES {
-        let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
-        let paths = entries.map(|entry| entry.path());
-        folders.extend(paths.filter(|path| path.is_dir() && !path.is_symlink()));
-    }
-    folders.sort();
-    folders.into_iter()
-}
-
 /// The nar of a folder, where its size is among those wanted.
 fn nar_of(folder: &Path) -> Option<Vec<u8>> {
-    let mut nar = Vec::new();
-    string(&mut nar, b"nix-archive-1");
-    pack(&mut nar, folder)?;
+    let nar = folder_nar::pack(folder, SIZES.end, &|content| content)?;
     SIZES.contains(&nar.len()).then_some(nar)
-}
-
-/// Appends a file or a folder. `None` for one that cannot be read, or where the nar
-/// becomes too long. Source: the nar format in the Nix thesis, figure 5.2.
-fn pack(nar: &mut Vec<u8>, path: &Path) -> Option<()> {
-    let mut strings = |parts: &[&[u8]]| parts.iter().for_each(|part| string(nar, part));
-    let kind = path.symlink_metadata().ok()?.file_type();
-    strings(&[b"(", b"type"]);
-    if kind.is_symlink() {
-        let target = path.read_link().ok()?;
-        strings(&[b"symlink", b"target", target.to_str()?.as_bytes()]);
-    } else if kind.is_file() {
-        strings(&[b"regular", b"contents", &std::fs::read(path).ok()?]);
-    } else if kind.is_dir() {
-        strings(&[b"directory"]);
-        let entries: Result<Vec<_>, _> = path.read_dir().ok()?.collect();
-        let mut names: Vec<_> = entries.ok()?.iter().map(|it| it.file_name()).collect();
-        names.sort();
-        for name in names {
-            let name = name.to_str()?;
-            for part in ["entry", "(", "name", name, "node"] {
-                string(nar, part.as_bytes());
-            }
-            pack(nar, &path.join(name))?;
-            string(nar, b")");
-        }
-    } else {
-        return None;
-    }
-    string(nar, b")");
-    (nar.len() < SIZES.end).then_some(())
-}
-
-/// Appends a length, a string, and zeros up to a whole number of eight bytes.
-fn string(nar: &mut Vec<u8>, text: &[u8]) {
-    nar.extend_from_slice(&(text.len() as u64).to_le_bytes());
-    nar.extend_from_slice(text);
-    nar.resize(nar.len().next_multiple_of(8), 0);
 }
 
 /// Packs a nar into a file, serves it with its narinfo, and returns its store hash.

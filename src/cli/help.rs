@@ -36,7 +36,8 @@ const EVERYDAY: [&str; 28] = [
 ];
 
 /// More options that it shows of some verbs.
-const OF_VERBS: [(&str, &[&str]); 2] = [
+const OF_VERBS: [(&str, &[&str]); 3] = [
+    ("encoding", &["sync", "init"]),
     ("upstreams", &["sync", "add", "verify"]),
     ("allow_offline", &["sync", "add", "init"]),
 ];

@@ -5,9 +5,9 @@ use super::secrets::WithoutSecrets;
 use super::shared_options::{
     GcArgs, GlobalArgs, MirrorArgs, PageArgs, PublishArgs, RetentionArgs, VariantArgs,
 };
-use super::values::{ApiParser, cid_version, duration, gateways, size};
+use super::values::{ApiParser, cid_version, duration, encoding, gateways, size};
 use crate::ipfs::cid::CidVersion;
-use crate::mirror::{ItemRef, ItemSpec};
+use crate::mirror::{Encoding, ItemRef, ItemSpec};
 use crate::node::NodeAddress;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
@@ -279,6 +279,18 @@ pub struct InitArgs {
         hide_possible_values = true
     )]
     pub cid_version: CidVersion,
+    /// Nars of a new mirror: upstream (default) or delta
+    ///
+    /// As the upstream has them, or delta: encoded anew so that a rebuilt item shares most
+    /// of its blocks with the build before. A mirror keeps what it began with.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "GUIX_IPFS_ENCODING",
+        value_parser = encoding(),
+        hide_possible_values = true
+    )]
+    pub encoding: Option<Encoding>,
     /// Begin anew under a name that had others before
     ///
     /// For a mirror whose blocks are lost: all that was published under the name is

@@ -2,12 +2,12 @@
 
 use super::lists::List;
 use super::values::{
-    ApiParser, compressions, duration, files, graft, keep_for, key, lifetime, rate, root, seconds,
-    services, size, upstreams,
+    ApiParser, compressions, duration, encoding, files, graft, keep_for, key, lifetime, rate, root,
+    seconds, services, size, upstreams,
 };
 use crate::guix::Compression;
 use crate::ipfs::cid::Cid;
-use crate::mirror::GraftChoice;
+use crate::mirror::{Encoding, GraftChoice};
 use crate::node::NodeAddress;
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueHint};
@@ -172,6 +172,18 @@ pub struct MirrorArgs {
     /// Options about variants.
     #[command(flatten)]
     pub variants: VariantArgs,
+    /// Nars of a new mirror: upstream (default) or delta
+    ///
+    /// As the upstream has them, or delta: encoded anew so that a rebuilt item shares most
+    /// of its blocks with the build before. A mirror keeps what it began with.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "GUIX_IPFS_ENCODING",
+        value_parser = encoding(),
+        hide_possible_values = true
+    )]
+    pub encoding: Option<Encoding>,
     /// The way of grafting: auto takes add-link for a few files in small directories
     #[arg(
         long,

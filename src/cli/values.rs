@@ -5,7 +5,7 @@ use super::secrets::WithoutSecrets;
 use crate::guix::Compression;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::ipns::key_hash;
-use crate::mirror::GraftChoice;
+use crate::mirror::{Encoding, GraftChoice};
 use crate::node::NodeAddress;
 use crate::node::kubo::AddressError;
 use crate::publication::Engine;
@@ -111,6 +111,14 @@ pub(super) fn graft() -> impl TypedValueParser<Value = GraftChoice> {
         "add-link" => GraftChoice::Only(Engine::AddLink),
         "car" => GraftChoice::Only(Engine::Car),
         _ => GraftChoice::Auto,
+    })
+}
+
+/// The encodings of nars.
+pub(super) fn encoding() -> impl TypedValueParser<Value = Encoding> {
+    PossibleValuesParser::new(["upstream", "delta"]).map(|name| match name.as_str() {
+        "delta" => Encoding::Delta,
+        _ => Encoding::Upstream,
     })
 }
 

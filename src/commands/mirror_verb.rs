@@ -8,8 +8,8 @@ use crate::cli::{GcArgs, GlobalArgs, List, MirrorArgs, PageArgs, PublishArgs, Va
 use crate::guix::UpstreamClient;
 use crate::ipfs::cid::Cid;
 use crate::mirror::{
-    Closure, Exit, Failure, ItemFilter, ItemSelection, MirrorRequest, MirrorSummary, Pauses, Plan,
-    RetentionRule, RunLimits, SkipKind, Skipped, mirror, preview, tree_size,
+    Closure, Encoding, Exit, Failure, ItemFilter, ItemSelection, MirrorRequest, MirrorSummary,
+    Pauses, Plan, RetentionRule, RunLimits, SkipKind, Skipped, mirror, preview, tree_size,
 };
 use crate::node::{DryRun, Node};
 use crate::report::{
@@ -60,6 +60,7 @@ impl MirrorVerb<'_> {
                 max_nar_size: args.max_nar_size,
                 ..filter(&args.variants)
             },
+            encoding: args.encoding,
             closure: match args.no_closure {
                 true => Closure::ItemOnly,
                 false => Closure::Whole,
@@ -102,6 +103,9 @@ impl MirrorVerb<'_> {
                 Some(size) => format!("{path} {}", bytes(size)),
                 None => path.to_string(),
             });
+        }
+        if plan.encoding != Encoding::Upstream {
+            report.status(&format!("encoding {}", plan.encoding));
         }
         let exit = report_skipped(report, plan, self.loudness, is_fault);
         report.summary_json(&Summary {

@@ -9,6 +9,7 @@
 pub mod base32;
 mod compression;
 pub mod cuirass;
+pub mod delta;
 mod farm_keys;
 #[cfg(test)]
 mod fixtures;
@@ -25,7 +26,7 @@ pub use compression::Compression;
 pub use cuirass::{Build, CuirassError, LatestBuilds};
 pub use farm_keys::farm_of;
 pub use key_file::{KeyFile, KeyFileError, OtherKeys};
-pub use nar::{ExpectedNar, NarError, NarPath, NarPathError, NarVerifier};
+pub use nar::{ExpectedNar, NarError, NarPath, NarPathError, NarReader, NarVerifier};
 pub use narinfo::{MAX_NARINFO_BYTES, Narinfo, NarinfoError, Variant};
 pub use signature::{PublicKey, Signature, SignatureError};
 pub use store_path::{HashPart, StorePath, StorePathError};

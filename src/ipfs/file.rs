@@ -58,7 +58,25 @@ pub fn add_file<S: BlockSink + ?Sized>(
     }
 }
 
-/// The same file, built from pieces of its content as they come.
+/// Makes a file of leaves that are cut already, each as a block of its own, and hands
+/// each of its blocks to `sink`. A file of none has one empty leaf.
+///
+/// # Errors
+/// As [`add_file`].
+pub fn add_leaves<S: BlockSink + ?Sized>(
+    version: CidVersion,
+    leaves: impl Iterator<Item = io::Result<Vec<u8>>>,
+    sink: &mut S,
+) -> Result<Added, AddError<S::Error>> {
+    let mut builder = FileBuilder::new(version);
+    for leaf in leaves {
+        let leaf = leaf.map_err(AddError::Content)?;
+        builder.leaf(leaf, sink).map_err(AddError::Sink)?;
+    }
+    builder.finish(sink).map_err(AddError::Sink)
+}
+
+/// A file that is built from pieces of its content as they come.
 #[derive(Debug)]
 pub struct FileBuilder {
     version: CidVersion,
@@ -117,6 +135,14 @@ impl FileBuilder {
     /// Makes a leaf of the chunk.
     fn cut<S: BlockSink + ?Sized>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         let chunk = std::mem::take(&mut self.chunk);
+        self.leaf(chunk, sink)
+    }
+
+    fn leaf<S: BlockSink + ?Sized>(
+        &mut self,
+        chunk: Vec<u8>,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
         let size = chunk.len() as u64;
         let (codec, block) = match self.version {
             CidVersion::V1 => (RAW, chunk),
@@ -187,5 +213,55 @@ impl FileBuilder {
         };
         sink.put(part.cid, block)?;
         Ok(part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ipfs::blocks::Discard;
+    use std::convert::Infallible;
+
+    const VERSIONS: [CidVersion; 2] = [CidVersion::V0, CidVersion::V1];
+
+    #[test]
+    fn leaves_of_the_usual_size_make_the_usual_file() {
+        for count in [0, 1, 2, MAX_LINKS, MAX_LINKS + 1] {
+            let bytes = count * CHUNK_BYTES - usize::from(count > 0);
+            let content: Vec<u8> = (0..bytes).map(|at| (at / 1000) as u8).collect();
+            for version in VERSIONS {
+                let leaves = content.chunks(CHUNK_BYTES).map(|leaf| Ok(leaf.to_vec()));
+                let of_leaves = add_leaves(version, leaves, &mut Discard).unwrap();
+                let added = add_file(version, &mut content.as_slice(), &mut Discard).unwrap();
+                assert_eq!(of_leaves, added, "{count} {version:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_leaf_is_a_block_and_equal_leaves_are_equal_blocks() {
+        let leaves = [&b"one"[..], b"two", b"one"];
+        for (version, wrapped) in [(CidVersion::V0, true), (CidVersion::V1, false)] {
+            let mut blocks = Vec::new();
+            let mut sink = |cid, block| {
+                blocks.push((cid, block));
+                Ok::<_, Infallible>(())
+            };
+            let given = leaves.iter().map(|leaf| Ok(leaf.to_vec()));
+            let added = add_leaves(version, given, &mut sink).unwrap();
+            assert_eq!(added.size, 9);
+            assert_eq!(blocks.len(), 4);
+            assert_eq!(blocks[0], blocks[2]);
+            assert_eq!(blocks[1].1 == b"two", !wrapped);
+            assert_eq!(blocks[3].0, added.cid);
+        }
+    }
+
+    #[test]
+    fn a_leaf_that_cannot_be_made_ends_the_file() {
+        let broken = io::Error::from(io::ErrorKind::ConnectionReset);
+        let leaves = [Ok(b"one".to_vec()), Err(broken), Ok(b"two".to_vec())];
+        let error = add_leaves(CidVersion::V1, leaves.into_iter(), &mut Discard);
+        assert!(matches!(error, Err(AddError::Content(_))));
     }
 }

@@ -2,11 +2,13 @@
 //! network, and no more of it than the question takes.
 
 use super::counts::{Count, survey, survey_narinfos};
+use super::delta_sharing::{DeltaSharing, delta_sharing};
 use super::failure::Failure;
 use super::inspect::Target;
 use super::json;
 use super::narinfos::{self, PublishedNarinfo};
 use super::signers::{Signers, signers};
+use crate::guix::delta::NAR_FOLDER;
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::Cid;
 use crate::ipfs::dag_pb::PbNode;
@@ -17,7 +19,7 @@ use serde::Serialize;
 
 /// The folders of `nar`, one for each compression; nars that are not compressed lie
 /// beside them.
-const FOLDERS: [&str; 6] = ["gzip", "lzip", "zstd", "xz", "bzip2", "none"];
+const FOLDERS: [&str; 7] = ["gzip", "lzip", "zstd", "xz", "bzip2", "none", NAR_FOLDER];
 
 /// Blocks that are asked for at once over a network, for each job: they are small, and
 /// wait for others. 5,000 narinfos came four times as fast so, beside a node on the
@@ -37,6 +39,8 @@ pub struct MirrorContents {
     pub nars: Vec<(&'static str, Count)>,
     /// Cumulative size in bytes: shared blocks count once for each link.
     pub bytes: u64,
+    /// The blocks that delta nars share, where the mirror has any and is read from the node.
+    pub delta: Option<DeltaSharing>,
     /// The signers of some of its narinfos.
     pub signers: Signers,
 }
@@ -112,10 +116,15 @@ impl<'n> MirrorReader<'n> {
         let counted = survey_narinfos(tree, *jobs);
         let narinfos = self.reading("the narinfos", counted)?;
         let nars = self.nars()?;
+        let delta = match self.is_own {
+            true => self.reading("the delta nars", delta_sharing(tree, *jobs))?,
+            false => None,
+        };
         let signers = signers(tree, *jobs, narinfos.sample);
         Ok(MirrorContents {
             narinfos: narinfos.count,
             nars,
+            delta,
             bytes: PbNode::decode(&block).map_or(0, |it| it.cumulative_size(block.len())),
             signers: self.reading("a sample of the narinfos", signers)?,
         })

@@ -1,5 +1,6 @@
 //! The reasons why a run stops, and its exit code: the one place that decides.
 
+use super::encoding::Encoding;
 use super::follow::failure::FollowFailure;
 use super::move_failure::MoveFailure;
 use crate::guix::HttpError;
@@ -176,6 +177,25 @@ pub enum Failure {
         /// Those that are set up.
         known: Vec<String>,
     },
+    /// A mirror that began with another encoding than the one that is asked for.
+    #[error(
+        "--encoding {}: this mirror keeps its nars in the encoding {}, with which it began; nothing \
+         was changed",
+        asked.option(),
+        kept.option()
+    )]
+    OtherEncoding {
+        /// The mirror's.
+        kept: Encoding,
+        /// The one that is asked for.
+        asked: Encoding,
+    },
+    /// A mirror in an encoding that this program does not know.
+    #[error("this mirror keeps its nars in the encoding {0:?}, which this guix-ipfs does not know")]
+    UnknownEncoding(String),
+    /// Grafting by add-link in a mirror of delta nars.
+    #[error("--graft add-link: a mirror in the encoding delta is grafted by CAR only")]
+    AddLinkOfDelta,
     /// A prune without a rule.
     #[error("there is no rule that tells which items to keep")]
     NoRule,
@@ -228,6 +248,8 @@ impl Failure {
                 | Self::NotAName { .. }
                 | Self::NoRule
                 | Self::NoServices
+                | Self::OtherEncoding { .. }
+                | Self::AddLinkOfDelta
                 | Self::UnknownService { .. }
         ) || matches!(self, Self::Follow(failure) if matches!(**failure, FollowFailure::NotAName(_)))
     }
@@ -322,6 +344,9 @@ impl Diagnosis for Failure {
             Self::UnknownService { service, known } => {
                 return Some(advice_on_service(service, known));
             }
+            Self::OtherEncoding { kept, asked } => return Some(advice_on_encoding(*kept, *asked)),
+            Self::UnknownEncoding(_) => "run the newer guix-ipfs that began this mirror",
+            Self::AddLinkOfDelta => "leave --graft out, or give --graft car",
             Self::NoRule => "give --keep-for 90d, --max-size 200G, or both",
             Self::NothingLeft(_) => {
                 "see that the clock is right, that `guix-ipfs sync` ran lately, and that the tree \
@@ -365,6 +390,17 @@ fn advice_on_key(name: &str, others: &[String]) -> String {
             others.join(", --key ")
         ),
     }
+}
+
+/// Advice about an encoding that the mirror does not have.
+fn advice_on_encoding(kept: Encoding, asked: Encoding) -> String {
+    format!(
+        "leave --encoding out, or give --encoding {}; `--key NAME --encoding {}` begins a mirror \
+         beside this one, and `guix-ipfs init --anew --encoding {}` gives up what is published",
+        kept.option(),
+        asked.option(),
+        asked.option()
+    )
 }
 
 /// Advice about a pinning service that the node does not know.

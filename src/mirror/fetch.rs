@@ -3,17 +3,18 @@
 
 use super::in_flight;
 use super::items::ItemRef;
-use super::lookup::{NarinfoLookup, PlannedItem};
+use super::lookup::{NarinfoLookup, PlannedItem, with_delta_nar};
 use super::narinfos::narinfo_name;
 use super::observer::{DownloadProgress, Event, Observer, RunProgress};
 use super::schedule::{BatchGate, Scheduled};
 use super::skipped::SkipReason;
+use crate::guix::delta::Frames;
 use crate::guix::{
-    Download, ExpectedNar, HashPart, HttpError, NarError, NarVerifier, Narinfo, Variant,
+    Download, ExpectedNar, HashPart, HttpError, NarError, NarReader, NarVerifier, Narinfo, Variant,
 };
 use crate::ipfs::directory::Entry;
-use crate::ipfs::file::AddError;
-use crate::node::NodeError;
+use crate::ipfs::file::{AddError, Added};
+use crate::node::{AddFileError, NodeError};
 use crate::publication::{NewFile, Stage};
 use crate::util::diagnosis::{Diagnosis, Retry};
 use crate::util::retry::NETWORK;
@@ -155,6 +156,9 @@ impl Fetcher<'_> {
         item: &PlannedItem,
         progress: &dyn RunProgress,
     ) -> Result<Vec<NewFile>, FetchError> {
+        if !item.delta_sources.is_empty() {
+            return self.delta_files(stage, item, progress);
+        }
         let narinfo = &item.narinfo;
         let hash = narinfo.store_path.hash();
         let mut files = Vec::new();
@@ -162,30 +166,69 @@ impl Fetcher<'_> {
         let failed = self.failed_nars.before.get(&hash);
         variants.sort_by_key(|variant| Some(&variant.url) != failed);
         for variant in variants {
-            let mut resumes = true;
-            let staged = NETWORK.run(self.stop, || {
-                self.nar(stage, item, variant, &mut resumes, progress)
-            });
-            files.push(staged.map_err(|error| {
-                self.failed_nars.note(hash, &variant.url);
-                error.about(&variant.url)
-            })?);
+            let added = self.nar(stage, item, variant, Nar::AsItIs, progress)?;
+            files.push(new_nar(variant, added)?);
         }
-        let name = narinfo_name(&hash);
-        files.push(staged_file(stage, vec![name], &mut narinfo.bytes())?);
+        files.push(narinfo_file(stage, narinfo)?);
         Ok(files)
     }
 
-    /// Stages a nar, in one try. If that is one that `resumes` and the nar does not
-    /// come to be of its parts, the next one must fetch it as a whole.
+    /// Stages a delta nar and the narinfo that lists it. The nar is that of the first
+    /// variant that comes: all variants hold the same.
+    fn delta_files(
+        &self,
+        stage: &Stage,
+        item: &PlannedItem,
+        progress: &dyn RunProgress,
+    ) -> Result<Vec<NewFile>, FetchError> {
+        let failed = self.failed_nars.before.get(&item.narinfo.store_path.hash());
+        let mut sources: Vec<&Variant> = item.delta_sources.iter().collect();
+        // Another that came is worth more than the smallest.
+        sources.sort_by_key(|source| Some(&source.url) == failed);
+        let mut first_error = None;
+        for source in sources {
+            match self.nar(stage, item, source, Nar::Delta, progress) {
+                Ok(added) => return delta_nar(stage, &item.narinfo, added),
+                Err(error @ FetchError::Node(_)) => return Err(error),
+                Err(error) if self.stop.is_asked() => return Err(error),
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        let none = || FetchError::Refused("its narinfo lists no nar that can be read".to_owned());
+        Err(first_error.unwrap_or_else(none))
+    }
+
+    /// Stages a nar, in as many tries as the network may need.
     fn nar(
         &self,
         stage: &Stage,
         item: &PlannedItem,
         variant: &Variant,
+        nar: Nar,
+        progress: &dyn RunProgress,
+    ) -> Result<Added, FetchError> {
+        let mut resumes = true;
+        let staged = NETWORK.run(self.stop, || {
+            self.try_nar(stage, item, variant, nar, &mut resumes, progress)
+        });
+        staged.map_err(|error| {
+            let hash = item.narinfo.store_path.hash();
+            self.failed_nars.note(hash, &variant.url);
+            error.about(&variant.url)
+        })
+    }
+
+    /// Stages a nar, in one try. If that is one that `resumes` and the nar does not
+    /// come to be of its parts, the next one must fetch it as a whole.
+    fn try_nar(
+        &self,
+        stage: &Stage,
+        item: &PlannedItem,
+        variant: &Variant,
+        nar: Nar,
         resumes: &mut bool,
         progress: &dyn RunProgress,
-    ) -> Result<NewFile, FetchError> {
+    ) -> Result<Added, FetchError> {
         let upstream = &self.lookup.upstreams[item.upstream];
         let download = match *resumes {
             true => upstream.resumable_nar(&variant.url, self.stop)?,
@@ -193,7 +236,7 @@ impl Fetcher<'_> {
         };
         let coding = download.coding.clone();
         let is_resumed = Arc::clone(&download.is_resumed);
-        let staged = self.checked(stage, &item.narinfo, variant, download, progress);
+        let staged = checked(stage, &item.narinfo, variant, nar, download, progress);
         staged.map_err(|error| {
             let is_resumed = is_resumed.load(Ordering::Relaxed);
             *resumes &= !is_resumed;
@@ -207,35 +250,54 @@ impl Fetcher<'_> {
             }
         })
     }
+}
 
-    /// Stages a nar that is what its narinfo says.
-    fn checked(
-        &self,
-        stage: &Stage,
-        narinfo: &Narinfo,
-        variant: &Variant,
-        download: Download,
-        progress: &dyn RunProgress,
-    ) -> Result<NewFile, FetchError> {
-        let refused = |error: &dyn std::error::Error| FetchError::Refused(error.to_string());
-        let path = variant.path().map_err(|error| refused(&error))?;
-        let bytes = variant.file_size.or(download.length);
-        let mut line = progress.download(narinfo.store_path.name(), bytes);
-        let watched = Watched {
-            reader: download.reader,
-            progress: &*line,
-        };
-        let expected = ExpectedNar::of(narinfo, variant);
-        let verified = match download.length {
-            Some(_) => NarVerifier::new(watched, expected),
-            None => NarVerifier::without_length(watched, expected),
-        };
-        let mut verified = verified.map_err(|error| refused(&error))?;
-        let staged = staged_file(stage, path.components().to_vec(), &mut verified)?;
-        drop(verified);
-        line.finish();
-        Ok(staged)
-    }
+/// The form in which a nar is staged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nar {
+    /// The upstream's file.
+    AsItIs,
+    /// Its content, encoded as a delta nar.
+    Delta,
+}
+
+/// Stages a nar that is what its narinfo says.
+fn checked(
+    stage: &Stage,
+    narinfo: &Narinfo,
+    variant: &Variant,
+    nar: Nar,
+    download: Download,
+    progress: &dyn RunProgress,
+) -> Result<Added, FetchError> {
+    let refused = |error: NarError| FetchError::Refused(error.to_string());
+    let bytes = variant.file_size.or(download.length);
+    let mut line = progress.download(narinfo.store_path.name(), bytes);
+    let watched = Watched {
+        reader: download.reader,
+        progress: &*line,
+    };
+    let expected = ExpectedNar::of(narinfo, variant);
+    let has_length = download.length.is_some();
+    let added = match nar {
+        Nar::AsItIs => {
+            let verified = match has_length {
+                true => NarVerifier::new(watched, expected),
+                false => NarVerifier::without_length(watched, expected),
+            };
+            stage.file(&mut verified.map_err(refused)?)
+        }
+        Nar::Delta => {
+            let content = match has_length {
+                true => NarReader::new(watched, expected),
+                false => NarReader::without_length(watched, expected),
+            };
+            stage.file_of_leaves(&mut Frames::new(content.map_err(refused)?))
+        }
+    };
+    let added = staged(added)?;
+    line.finish();
+    Ok(added)
 }
 
 /// A reader that reports the bytes that pass.
@@ -252,19 +314,48 @@ impl<R: Read> Read for Watched<'_, R> {
     }
 }
 
-fn staged_file(
-    stage: &Stage,
-    path: Vec<String>,
-    content: &mut dyn Read,
-) -> Result<NewFile, FetchError> {
-    match stage.file(content) {
-        Ok(added) => Ok(NewFile {
-            path,
-            entry: Entry {
-                cid: added.cid,
-                size: added.cumulative,
-            },
-        }),
+/// The file of a delta nar, and the narinfo that lists it.
+fn delta_nar(stage: &Stage, narinfo: &Narinfo, added: Added) -> Result<Vec<NewFile>, FetchError> {
+    let listing = with_delta_nar(narinfo, added.size);
+    let listed = listing
+        .as_ref()
+        .and_then(|narinfo| narinfo.variants.first());
+    match (&listing, listed) {
+        (Some(listing), Some(variant)) => Ok(vec![
+            new_nar(variant, added)?,
+            narinfo_file(stage, listing)?,
+        ]),
+        _ => Err(FetchError::Refused(
+            "its narinfo has no place for a delta nar".to_owned(),
+        )),
+    }
+}
+
+fn new_nar(variant: &Variant, added: Added) -> Result<NewFile, FetchError> {
+    let path = variant.path();
+    let path = path.map_err(|error| FetchError::Refused(error.to_string()))?;
+    Ok(new_file(path.components().to_vec(), added))
+}
+
+fn narinfo_file(stage: &Stage, narinfo: &Narinfo) -> Result<NewFile, FetchError> {
+    let name = narinfo_name(&narinfo.store_path.hash());
+    let added = staged(stage.file(&mut narinfo.bytes()))?;
+    Ok(new_file(vec![name], added))
+}
+
+fn new_file(path: Vec<String>, added: Added) -> NewFile {
+    NewFile {
+        path,
+        entry: Entry {
+            cid: added.cid,
+            size: added.cumulative,
+        },
+    }
+}
+
+fn staged(added: Result<Added, AddFileError>) -> Result<Added, FetchError> {
+    match added {
+        Ok(added) => Ok(added),
         Err(AddError::Sink(error)) => Err(FetchError::Node(error)),
         Err(AddError::Content(error)) => Err(match NarError::from_io(&error) {
             Some(error) if error.is_of_transfer() => {

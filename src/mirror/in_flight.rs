@@ -118,6 +118,7 @@ mod tests {
                 base32::encode(&[0; 32])
             );
             let item = PlannedItem {
+                delta_sources: Vec::new(),
                 narinfo: Narinfo::parse(text.as_bytes()).unwrap(),
                 upstream: 0,
             };

@@ -2,8 +2,10 @@
 //! published under the name, so it fails wherever something shows otherwise; unless the
 //! person says that what was published is given up.
 
+use super::encoding::Encoding;
 use super::failure::Failure;
 use super::json;
+use super::ledger::{choose_encoding, keep_encoding, kept_encoding};
 use super::observer::{Event, Observer};
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::directory::empty;
@@ -21,6 +23,9 @@ pub struct InitRequest {
     pub key: String,
     /// The CID version of the mirror, for good.
     pub cid_version: CidVersion,
+    /// The encoding of the nars. Without it the upstream's, or that of a mirror that was
+    /// begun and never published.
+    pub encoding: Option<Encoding>,
     /// The treatment of what was published before.
     pub beginning: Beginning,
     /// The terms of publishing.
@@ -46,6 +51,8 @@ pub struct InitSummary {
     /// The root.
     #[serde(serialize_with = "json::text")]
     pub root: Cid,
+    /// The encoding of the nars.
+    pub encoding: Encoding,
 }
 
 /// Publishes a first root.
@@ -74,9 +81,15 @@ pub fn initialize(
     };
     let tree = Tree::new(node, base.root);
     // The root that was made stays as it is, but for a page.
-    let work = |_: &Tree, _: &Stage, _: &mut LedgerFiles| Ok::<_, Failure>(None);
+    let work = |tree: &Tree, _: &Stage, ledger: &mut LedgerFiles| {
+        let encoding = choose_encoding(request.encoding, tree, ledger)?;
+        keep_encoding(encoding, ledger);
+        Ok::<_, Failure>(None)
+    };
     publish_with_rebase(&publisher, &mut base, &tree, Engine::Car, work)?;
+    let encoding = kept_encoding(&tree, &mut base.ledger)?;
     Ok(InitSummary {
+        encoding,
         key: publisher.view.key.name.clone(),
         name,
         root: base.root,

@@ -31,7 +31,8 @@ pub fn object<S: Serializer>(
 /// The items that are left out, by the kind of reason.
 impl Serialize for Plan {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut plan = serializer.serialize_struct("Plan", 7)?;
+        let mut plan = serializer.serialize_struct("Plan", 8)?;
+        plan.serialize_field("encoding", &self.encoding)?;
         plan.serialize_field("already", &self.already)?;
         plan.serialize_field("paused", &self.paused)?;
         plan.serialize_field("kept_out", &self.removed)?;

@@ -1,11 +1,13 @@
 //! The narinfo of an item: that of the first upstream whose narinfo can be taken.
 
+use super::encoding::Encoding;
 use super::items::ItemRef;
 use super::request::ItemFilter;
 use super::skipped::SkipReason;
-use crate::guix::{HttpError, NarPath, Narinfo, UpstreamClient, Variant};
+use crate::guix::{Compression, HttpError, NarPath, Narinfo, UpstreamClient, Variant, delta};
 use crate::util::diagnosis::Diagnosis;
 use crate::util::stop::Stop;
+use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An item to mirror.
@@ -16,22 +18,29 @@ pub struct PlannedItem {
     pub narinfo: Narinfo,
     /// The number of its upstream.
     pub upstream: usize,
+    /// The variants one of which is fetched and encoded as a delta nar, the smallest
+    /// first. Without any the variants are published as the upstream has them.
+    pub delta_sources: Vec<Variant>,
 }
 
 impl PlannedItem {
-    /// The bytes of its nars, where the narinfo lists them all.
+    /// The variants that are fetched where nothing fails.
+    pub fn downloads(&self) -> &[Variant] {
+        match self.delta_sources.as_slice() {
+            [] => &self.narinfo.variants,
+            [smallest, ..] => slice::from_ref(smallest),
+        }
+    }
+
+    /// The bytes that are fetched, where the narinfo lists them all.
     pub fn file_bytes(&self) -> Option<u64> {
-        let mut sizes = self
-            .narinfo
-            .variants
-            .iter()
-            .map(|variant| variant.file_size);
+        let mut sizes = self.downloads().iter().map(|variant| variant.file_size);
         sizes.try_fold(0u64, |sum, size| Some(sum.saturating_add(size?)))
     }
 
     /// The number of its files.
     pub fn files(&self) -> usize {
-        self.narinfo.variants.len() + 1
+        self.downloads().len() + 1
     }
 }
 
@@ -42,6 +51,7 @@ pub struct NarinfoLookup<'a> {
     /// Upstreams that could not be reached; they are not asked again.
     down: Vec<AtomicBool>,
     filter: &'a ItemFilter,
+    encoding: Encoding,
     stop: &'a Stop,
 }
 
@@ -55,11 +65,17 @@ pub enum LookupError {
 
 impl<'a> NarinfoLookup<'a> {
     /// A lookup at these upstreams, none of which has been asked.
-    pub fn new(upstreams: &'a [UpstreamClient], filter: &'a ItemFilter, stop: &'a Stop) -> Self {
+    pub fn new(
+        upstreams: &'a [UpstreamClient],
+        filter: &'a ItemFilter,
+        encoding: Encoding,
+        stop: &'a Stop,
+    ) -> Self {
         Self {
             upstreams,
             down: upstreams.iter().map(|_| AtomicBool::new(false)).collect(),
             filter,
+            encoding,
             stop,
         }
     }
@@ -83,6 +99,7 @@ impl<'a> NarinfoLookup<'a> {
                 Ok(Some(bytes)) => match self.check(item, &bytes, upstream) {
                     Ok(narinfo) => {
                         return Ok(PlannedItem {
+                            delta_sources: self.delta_sources(&narinfo),
                             narinfo,
                             upstream: number,
                         });
@@ -123,6 +140,27 @@ impl<'a> NarinfoLookup<'a> {
         })
     }
 
+    /// The variants that a delta nar may be made of. Sizes are hints, and a variant without
+    /// one comes last. None for a nar that is too small, and where the narinfo could not
+    /// list a delta nar instead.
+    fn delta_sources(&self, narinfo: &Narinfo) -> Vec<Variant> {
+        let is_encoded = self.encoding == Encoding::Delta
+            && delta::pays(narinfo.nar_size)
+            && with_delta_nar(narinfo, 0).is_some();
+        let mut sources: Vec<Variant> = match is_encoded {
+            true => narinfo.variants.clone(),
+            false => Vec::new(),
+        };
+        sources.retain(|variant| !matches!(variant.compression, Compression::Other(_)));
+        let wanted = &self.filter.compressions;
+        let is_wanted = |variant: &Variant| wanted.contains(&variant.compression);
+        if sources.iter().any(is_wanted) {
+            sources.retain(is_wanted);
+        }
+        sources.sort_by_key(|variant| variant.file_size.unwrap_or(u64::MAX));
+        sources
+    }
+
     /// Checks a narinfo. The upstream's keys come first: nobody vouches for a
     /// narinfo that they did not sign.
     fn check(
@@ -157,6 +195,13 @@ impl<'a> NarinfoLookup<'a> {
             _ => Ok(narinfo),
         }
     }
+}
+
+/// The delta nar of a file of so many bytes as the only variant of a narinfo. `None` where
+/// the lines of the others cannot go.
+pub fn with_delta_nar(narinfo: &Narinfo, file_size: u64) -> Option<Narinfo> {
+    let url = delta::url(&narinfo.store_path);
+    narinfo.with_only_variant(&url, Compression::Zstd, file_size)
 }
 
 /// Fails unless each nar has a path of its own, and one that is not another item's:

@@ -10,6 +10,8 @@ mod collection;
 mod contents;
 mod counts;
 mod damage;
+mod delta_sharing;
+mod encoding;
 mod failure;
 mod farm;
 mod fetch;
@@ -58,6 +60,8 @@ pub use collection::{CollectionSummary, collect};
 pub use contents::{MirrorContents, MirrorReader};
 pub use counts::{Count, TreeSize, tree_size};
 pub use damage::DamagedPart;
+pub use delta_sharing::DeltaSharing;
+pub use encoding::Encoding;
 pub use failure::{Exit, Failure};
 pub use follow::{
     FollowFailure, FollowRequest, FollowSummary, HeldFigures, HeldRoot, Objection, follow,

@@ -1,6 +1,7 @@
 //! The items that a run would mirror: the wanted ones, and those that they refer
 //! to, less those that the published root has. Reads narinfos only.
 
+use super::encoding::Encoding;
 use super::failure::Failure;
 use super::in_flight::MOST_REQUESTS;
 use super::items::ItemRef;
@@ -29,6 +30,8 @@ const LOOKED_UP: usize = 8192;
 pub struct Plan {
     /// The items to mirror.
     pub items: Vec<PlannedItem>,
+    /// The encoding of their nars.
+    pub encoding: Encoding,
     /// The number of wanted items that are published already.
     pub already: usize,
     /// The items that are left out.

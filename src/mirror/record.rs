@@ -1,10 +1,12 @@
 //! The effect of a run on the ledger: what was mirrored is not owed any more, and
 //! what was wanted and did not come is.
 
+use super::encoding::Encoding;
 use super::failure::Failure;
 use super::fetch::FailedNars;
 use super::ledger::{
     Attempt, DroppedEntries, Ledger, LedgerChanges, OwedItem, OwedKind, RetentionRule, SeenBuilds,
+    has_begun_otherwise, keep_encoding,
 };
 use super::narinfos;
 use super::request::Pauses;
@@ -42,6 +44,8 @@ pub struct RunRecord<'a> {
     pub seen: Vec<SeenBuilds>,
     /// A farm's list could not be read.
     pub is_partial: bool,
+    /// The encoding of the nars.
+    pub encoding: Encoding,
     /// The rule of retention, where the run sets it.
     pub rule: Option<RetentionRule>,
     /// The nars that did not come.
@@ -89,6 +93,10 @@ impl RunRecord<'_> {
             for hash in narinfos::published(tree, owed.map(|(hash, _)| *hash))? {
                 changes.owed.insert(hash, None);
             }
+        }
+        // A mirror that another writer has begun meanwhile keeps its own.
+        if tree.root == self.planned_onto || !has_begun_otherwise(self.encoding, tree, files)? {
+            keep_encoding(self.encoding, files);
         }
         report.dropped = changes.apply(self.node, files, self.now)?;
         Ok(report)

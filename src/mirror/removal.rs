@@ -4,7 +4,7 @@ use super::announcing::announce;
 use super::failure::Failure;
 use super::items::ItemRef;
 use super::keys::no_key;
-use super::ledger::{Ledger, LedgerChanges, RemovedItem};
+use super::ledger::{Ledger, LedgerChanges, RemovedItem, recover_encoding};
 use super::name_change::NameChange;
 use super::narinfos::{self, PublishedNarinfo, nar_paths, narinfo_name};
 use super::nars;
@@ -83,6 +83,7 @@ pub fn remove(
     // Planned again where another writer was quicker.
     let work = |tree: &Tree, stage: &Stage, ledger: &mut LedgerFiles| {
         removal = Removal::plan(tree, request)?;
+        recover_encoding(tree, ledger);
         removal.record(node, ledger, request.now.into())?;
         match removal.paths.is_empty() {
             true => Ok(None),

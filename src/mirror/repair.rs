@@ -8,7 +8,7 @@ use super::damage::DamagedPart;
 use super::failure::Failure;
 use super::fetch::{FailedNars, Fetcher};
 use super::items::ItemRef;
-use super::ledger::{Ledger, PageState};
+use super::ledger::{Ledger, PageState, kept_encoding, recover_lost_encoding};
 use super::lookup::NarinfoLookup;
 use super::observer::Observer;
 use super::plan::{Plan, Planner, WantedItems};
@@ -149,6 +149,7 @@ fn mend_tree(
                 }
             }
             PageState::recover(tree, ledger);
+            recover_lost_encoding(tree, ledger);
             let damages = parts.iter().map(|part| part.damage.clone());
             Ok::<_, Failure>(Some(mend(tree, stage, damages)?))
         };
@@ -173,8 +174,9 @@ impl Run<'_> {
             return Ok((Plan::default(), RunResult::default()));
         }
         let request = self.request;
-        let lookup = NarinfoLookup::new(&request.upstreams, &request.filter, self.stop);
         let tree = Tree::new(self.publisher.node(), base.root);
+        let encoding = kept_encoding(&tree, &mut base.ledger)?;
+        let lookup = NarinfoLookup::new(&request.upstreams, &request.filter, encoding, self.stop);
         let limits = RunLimits {
             max_bytes: None,
             max_time: None,

@@ -1,5 +1,6 @@
 //! The request to mirror items, as plain data.
 
+use super::encoding::Encoding;
 use super::items::{ItemRef, ItemSpec};
 use super::ledger::RetentionRule;
 use crate::guix::{Compression, UpstreamClient};
@@ -20,6 +21,9 @@ pub struct MirrorRequest {
     pub system: String,
     /// The items and variants that are taken.
     pub filter: ItemFilter,
+    /// The encoding that is asked for. Without it the mirror's own, which is the upstream's
+    /// for a new one.
+    pub encoding: Option<Encoding>,
     /// The items that come with a wanted one.
     pub closure: Closure,
     /// The way of grafting.

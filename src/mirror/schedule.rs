@@ -203,7 +203,7 @@ fn add(sum: &AtomicU64, bytes: u64) {
 /// The bytes of an item's nars: as its narinfo lists them, else not packed.
 pub fn expected_bytes(item: &PlannedItem) -> u64 {
     let narinfo = &item.narinfo;
-    let sizes = narinfo.variants.iter().map(|variant| variant.file_size);
+    let sizes = item.downloads().iter().map(|variant| variant.file_size);
     sizes.fold(0, |sum: u64, size| {
         sum.saturating_add(size.unwrap_or(narinfo.nar_size))
     })
@@ -228,6 +228,7 @@ mod tests {
         PlannedItem {
             narinfo: Narinfo::parse(text.as_bytes()).unwrap(),
             upstream: 0,
+            delta_sources: Vec::new(),
         }
     }
 

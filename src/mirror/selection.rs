@@ -1,6 +1,7 @@
 //! The items that a run is about: those that it was asked for, and those that the
 //! ledger owes; and their plan.
 
+use super::encoding::Encoding;
 use super::failure::Failure;
 use super::farm::BuildFarms;
 use super::fetch::FailedNars;
@@ -32,6 +33,8 @@ pub struct PlanContext<'a> {
     pub tree: &'a Tree<'a>,
     /// The ledger before the run.
     pub ledger: &'a Ledger,
+    /// The encoding of the nars.
+    pub encoding: Encoding,
     /// The nars that did not come.
     pub failed_nars: &'a FailedNars,
     /// The mirror has no ledger yet.
@@ -73,7 +76,9 @@ impl<'a> PlanContext<'a> {
             now: self.now(),
             budget: self.budget,
         };
-        Ok((planner.plan(wanted)?, self.record(selection)))
+        let mut plan = planner.plan(wanted)?;
+        plan.encoding = self.encoding;
+        Ok((plan, self.record(selection)))
     }
 
     /// The record of a run about these items.
@@ -96,6 +101,7 @@ impl<'a> PlanContext<'a> {
             wanted_today: selection.today,
             seen: selection.seen,
             is_partial: selection.is_partial,
+            encoding: self.encoding,
             rule: self.request.retention,
         }
     }

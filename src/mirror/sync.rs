@@ -3,15 +3,16 @@
 
 use super::admission::TakenPlace;
 use super::announcing::announce;
+use super::encoding::Encoding;
 use super::failure::{Exit, Failure};
 use super::fetch::{FailedNars, Fetcher};
 use super::json;
-use super::ledger::{Ledger, OwedItem};
+use super::ledger::{Ledger, OwedItem, choose_encoding};
 use super::lookup::NarinfoLookup;
 use super::observer::{Event, Observer};
 use super::plan::Plan;
 use super::record::{RunEnd, RunRecord, RunReport};
-use super::request::{ItemSelection, MirrorRequest};
+use super::request::{GraftChoice, ItemSelection, MirrorRequest};
 use super::retention::{PruneOutcome, prune_if_due};
 use super::run::{MirrorRun, RunResult, RunTerms};
 use super::schedule::Budget;
@@ -78,6 +79,10 @@ pub fn mirror(
     request: &MirrorRequest,
     observer: &dyn Observer,
 ) -> Result<MirrorSummary, Failure> {
+    if let Some(asked) = request.encoding {
+        // Before a key is made.
+        graft_choice(asked, request)?;
+    }
     let stop = stop_on_signals(&request.upstreams)?;
     let budget = Budget::new(&stop, &request.limits);
     let (key, publishing) = (&request.key, &request.publishing);
@@ -96,14 +101,17 @@ pub fn mirror(
     let before = base.published;
     let tree = Tree::new(node, base.root);
     let ledger = Ledger::read(node, &mut base.ledger)?;
+    let encoding = choose_encoding(request.encoding, &tree, &mut base.ledger)?;
+    let graft = graft_choice(encoding, request)?;
     let failed_nars = FailedNars::after(ledger.failed_nars());
     let context = PlanContext {
         request,
         tree: &tree,
         ledger: &ledger,
+        encoding,
         failed_nars: &failed_nars,
         is_without_ledger: base.ledger.is_empty(),
-        lookup: &NarinfoLookup::new(&request.upstreams, &request.filter, &stop),
+        lookup: &NarinfoLookup::new(&request.upstreams, &request.filter, encoding, &stop),
         budget: &budget,
         stop: &stop,
         observer,
@@ -138,7 +146,7 @@ pub fn mirror(
         budget: &budget,
         record: Some(&record),
         terms: RunTerms {
-            graft: request.graft,
+            graft,
             closure: request.closure,
             taken_place: TakenPlace::Refuses,
             batch_items: request.limits.checkpoint,
@@ -248,13 +256,16 @@ pub fn preview(
         }
     };
     let ledger = Ledger::read(node, &mut files)?;
+    let encoding = choose_encoding(request.encoding, &tree, &mut files)?;
+    graft_choice(encoding, request)?;
     let context = PlanContext {
         request,
         tree: &tree,
         ledger: &ledger,
+        encoding,
         failed_nars: &FailedNars::default(),
         is_without_ledger: files.is_empty(),
-        lookup: &NarinfoLookup::new(&request.upstreams, &request.filter, &stop),
+        lookup: &NarinfoLookup::new(&request.upstreams, &request.filter, encoding, &stop),
         budget: &Budget::new(&stop, &request.limits),
         stop: &stop,
         observer,
@@ -264,6 +275,16 @@ pub fn preview(
     match plan.failure {
         Some(failure) => Err(failure),
         None => Ok(plan),
+    }
+}
+
+/// The way of grafting. The leaves of a delta nar have lengths of their own, which no node
+/// gives a file that it adds.
+fn graft_choice(encoding: Encoding, request: &MirrorRequest) -> Result<GraftChoice, Failure> {
+    match (encoding, request.graft) {
+        (Encoding::Upstream, choice) => Ok(choice),
+        (Encoding::Delta, GraftChoice::Only(Engine::AddLink)) => Err(Failure::AddLinkOfDelta),
+        (Encoding::Delta, _) => Ok(GraftChoice::Only(Engine::Car)),
     }
 }
 

@@ -58,7 +58,7 @@ pub fn commit(
     }
     base.root = journal.root;
     base.journals.insert(0, journal);
-    base.ledger = ledger;
+    base.ledger = ledger.stored();
     let committed = publish_where_due(publisher, base)?;
     if committed == Committed::Unchanged {
         refuse_if_moved(publisher, base, base.root)?;

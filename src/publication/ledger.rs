@@ -19,6 +19,8 @@ const MAX_FILE_BYTES: u64 = 256 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct LedgerFiles {
     files: BTreeMap<String, LedgerFile>,
+    /// Lost blocks are to be stored again.
+    restores: bool,
 }
 
 /// A file by its path, of one or two names.
@@ -177,6 +179,25 @@ impl LedgerFiles {
     /// program.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
+    }
+
+    /// Writes a file whose blocks were lost: they are stored again, also where the file
+    /// stays the same.
+    pub fn restore(&mut self, path: &str, content: Vec<u8>) {
+        self.files.remove(path);
+        self.write(path, content);
+        self.restores = true;
+    }
+
+    /// Returns true where lost blocks are to be stored again.
+    pub(super) fn restores(&self) -> bool {
+        self.restores
+    }
+
+    /// The same once its blocks are stored.
+    pub(super) fn stored(self) -> Self {
+        let restores = false;
+        Self { restores, ..self }
     }
 
     /// Bytes of all files.

@@ -4,9 +4,9 @@ use super::graft::Engine;
 use super::publisher::Publisher;
 use crate::ipfs::blocks::BlockSink;
 use crate::ipfs::cid::{Cid, CidVersion};
-use crate::ipfs::file::{Added, add_file};
+use crate::ipfs::file::{Added, add_file, add_leaves};
 use crate::node::{AddFileError, Node, NodeError, Problem, Segment};
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -102,7 +102,20 @@ impl Stage<'_> {
         }
     }
 
-    /// Stages a block of a directory. With add-link the node makes those.
+    /// Stages one file of leaves that are cut already.
+    ///
+    /// # Errors
+    /// As [`Stage::file`].
+    pub fn file_of_leaves(
+        &self,
+        leaves: &mut dyn Iterator<Item = io::Result<Vec<u8>>>,
+    ) -> Result<Added, AddFileError> {
+        let mut sink = |cid, block| self.block(cid, block);
+        add_leaves(self.version, leaves, &mut sink)
+    }
+
+    /// Stages a block of a directory, or of a file of given leaves. With add-link the node
+    /// makes all others.
     pub fn block(&self, cid: Cid, block: Vec<u8>) -> Result<(), NodeError> {
         match &self.way {
             Way::AddLink => self.node.put_block(&cid, &block),

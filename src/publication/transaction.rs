@@ -129,14 +129,17 @@ fn compose<E: From<NodeError> + From<PublicationError>>(
     root: Option<Entry>,
     ledger: &LedgerFiles,
 ) -> Result<Option<Journal>, E> {
+    let restores = ledger.restores();
     let (ledger, ledger_blocks) = ledger.encode().unzip();
     let own = base.journals.first();
     // A commit lets go of older journals only, so that two writers that went on from one
     // another's root do not let go of one another's. One newer than both takes their place.
-    let leads = own.map(Journal::age) == base.newest().map(Journal::age);
+    let is_newest = own.map(Journal::age) == base.newest().map(Journal::age);
     let root = match root {
         Some(root) => root,
-        None if leads && ledger == own.and_then(|journal| journal.ledger) => return Ok(None),
+        None if is_newest && !restores && ledger == own.and_then(|journal| journal.ledger) => {
+            return Ok(None);
+        }
         None => tree.whole()?,
     };
     let key_id = &publisher.view.key.id;

@@ -4,8 +4,8 @@ use super::terminal::Report;
 use super::text::{bytes, items};
 use crate::ipfs::cid::Cid;
 use crate::mirror::{
-    HeldRoot, LastRun, LedgerSummary, MirrorContents, MirrorDescription, OwedItem, RemovedItem,
-    Retention, ServiceView, Signers,
+    DeltaSharing, Encoding, HeldRoot, LastRun, LedgerSummary, MirrorContents, MirrorDescription,
+    OwedItem, RemovedItem, Retention, ServiceView, Signers,
 };
 use crate::node::RemoteStatus;
 use crate::util::timestamp::Timestamp;
@@ -122,9 +122,28 @@ pub fn print_contents(report: &Report, contents: &MirrorContents) {
     print_row(report, "narinfos", &contents.narinfos.to_string());
     print_row(report, "nars", &nars.join(", "));
     print_row(report, "size", &bytes(contents.bytes));
+    if let Some(delta) = &contents.delta {
+        print_row(report, "delta", &sharing(delta));
+    }
     if contents.signers.read > 0 {
         print_row(report, "trust", &signers(&contents.signers));
     }
+}
+
+fn sharing(delta: &DeltaSharing) -> String {
+    let nars = delta.nars;
+    let of = match (delta.exact, nars) {
+        (true, 1) => "1 nar".to_owned(),
+        (true, _) => format!("{nars} nars"),
+        (false, _) => format!("{nars} of the nars"),
+    };
+    let (listed, stored) = (delta.listed_bytes, delta.stored_bytes);
+    let percent = 100.0 * stored as f64 / listed.max(1) as f64;
+    format!(
+        "{of} list {}, of which {} are stored ({percent:.0} %)",
+        bytes(listed),
+        bytes(stored)
+    )
 }
 
 /// Prints a line for each upstream: the keys that its narinfos are checked by.
@@ -186,6 +205,9 @@ pub fn print_ledger(report: &Report, ledger: &LedgerSummary) {
             format!("{}: {reason} ({})", item.item, times(item))
         };
         print_items(report, label, listed.iter().map(line), listed.len());
+    }
+    if ledger.encoding != Encoding::Upstream {
+        print_row(report, "encoding", ledger.encoding.name());
     }
     if let Some(rule) = rule(&ledger.retention) {
         print_row(report, "keeps", &rule);

@@ -6,11 +6,12 @@ use std::process::Command;
 in_each_shell!(words_and_closed_values_are_completed_and_files_where_files_are);
 
 /// A line up to the tabulator key, and the words that it is completed to.
-const COMPLETED: [(&str, &str); 12] = [
+const COMPLETED: [(&str, &str); 13] = [
     ("syn", "<sync>"),
     ("sync --graft c", "<sync><--graft><car>"),
     ("add --compression z", "<add><--compression><zstd>"),
     ("init --cid-version 1", "<init><--cid-version><1>"),
+    ("sync --encoding d", "<sync><--encoding><delta>"),
     ("sync --late", "<sync><--latest>"),
     ("verify --dee", "<verify><--deep>"),
     ("completions z", "<completions><zsh>"),

@@ -15,6 +15,8 @@ mod closures;
 mod codings;
 mod completions;
 mod damage;
+mod delta;
+mod delta_network;
 mod empty_variables;
 mod extremes;
 mod faults;

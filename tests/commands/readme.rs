@@ -17,7 +17,7 @@ on_kubo_alone!(the_blocks_of_a_user_and_of_a_host_do_what_they_say);
 
 /// The blocks of code, by the beginning of their first line, each with the test that runs
 /// it or the reason why none does.
-const BLOCKS: [(&str, &str); 15] = [
+const BLOCKS: [(&str, &str); 16] = [
     ("guix build hello", "needs a Guix"),
     ("scripts/demo", "run by .ci/run"),
     ("export GUIX_IPFS_API=embedded", "the_block_without_a_node"),
@@ -49,6 +49,7 @@ const BLOCKS: [(&str, &str); 15] = [
         "17 * * * *",
         "a line for cron: read by options::what_the_readme",
     ),
+    ("guix-ipfs sync --encoding delta", "delta::*"),
     (
         "ipfs pin remote service add",
         "needs a service: services::*",

@@ -83,6 +83,7 @@ fn request(upstream: &Upstream, locks: &Path, key: &str, closure: Closure) -> Mi
         upstreams: vec![UpstreamClient::new(&upstream.url(), limits).unwrap()],
         system: "x86_64-linux".to_owned(),
         filter: ItemFilter::default(),
+        encoding: None,
         closure,
         graft: GraftChoice::Auto,
         limits: RunLimits {

@@ -144,6 +144,7 @@ impl<'n> Site<'n> {
             upstreams: self.farms.iter().map(|farm| farm.client.clone()).collect(),
             system: SYSTEM.to_owned(),
             filter: ItemFilter::default(),
+            encoding: None,
             closure: Closure::Whole,
             graft: terms.graft,
             limits: RunLimits {

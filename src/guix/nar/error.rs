@@ -93,6 +93,34 @@ impl NarError {
             .or_else(|| Self::from_io(inner.downcast_ref()?))
     }
 
+    /// The error of a file that goes on beyond its end, with the verdict about what came
+    /// before: a page in the place of a file is none that is too long.
+    pub(super) fn of_long_file(self, before: Result<(), Self>) -> Self {
+        match before {
+            Err(error @ (Self::Foreign(_) | Self::Thread(_))) => error,
+            Err(Self::Corrupt {
+                compression,
+                reason,
+                ..
+            }) => Self::Corrupt {
+                compression,
+                reason,
+                is_whole: false,
+            },
+            _ => self,
+        }
+    }
+
+    /// The error of a file that ended before its FileSize, with the verdict about what
+    /// came.
+    pub(super) fn of_short_file(expected: u64, got: u64, came: Result<(), Self>) -> Self {
+        match came {
+            Err(error @ (Self::Foreign(_) | Self::Thread(_))) => error,
+            Err(Self::Cut(_) | Self::Corrupt { .. }) => Self::FileTooShort { expected, got },
+            _ => Self::FileSize { expected, got },
+        }
+    }
+
     pub(super) fn into_io(self) -> io::Error {
         io::Error::new(io::ErrorKind::InvalidData, self)
     }

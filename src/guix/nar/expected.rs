@@ -2,6 +2,7 @@
 
 use super::super::compression::Compression;
 use super::super::narinfo::parsed::{Narinfo, Variant};
+use super::error::NarError;
 
 /// The properties that a file must have to be the nar of its narinfo.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,16 @@ impl ExpectedNar {
         match self.compression {
             Compression::None => Some(self.nar_size),
             _ => self.file_size,
+        }
+    }
+
+    /// The bytes at which a file must have ended that has more, with its error.
+    pub(super) fn excess(&self, passed: u64) -> Option<(u64, NarError)> {
+        let limit = self.file_limit();
+        match self.file_size {
+            Some(size) if passed > size => Some((size, NarError::FileTooLong(size))),
+            _ if passed > limit => Some((limit, NarError::FileEndless(limit))),
+            _ => None,
         }
     }
 }

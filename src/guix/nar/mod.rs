@@ -6,6 +6,7 @@ mod error;
 mod expected;
 mod input;
 pub(super) mod path;
+mod reader;
 mod relay;
 #[cfg(test)]
 mod tests;
@@ -16,4 +17,5 @@ mod verify;
 pub use error::NarError;
 pub use expected::ExpectedNar;
 pub use path::{NarPath, NarPathError};
+pub use reader::NarReader;
 pub use verify::NarVerifier;

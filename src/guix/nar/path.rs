@@ -1,5 +1,6 @@
 //! The path of a nar below the cache's base, decoded and safe to use.
 
+use super::super::delta;
 use super::super::store_path::HashPart;
 use crate::util::url;
 use percent_encoding::percent_decode_str;
@@ -11,8 +12,17 @@ const MAX_COMPONENT_BYTES: usize = 255;
 /// The directory that every nar lies in.
 const NAR_DIR: &str = "nar";
 
-/// The directories in it, one a compression.
-const COMPRESSION_DIRS: [&str; 7] = ["gzip", "lzip", "zstd", "xz", "bzip2", "none", "br"];
+/// The directories in it, one a compression or an encoding.
+const COMPRESSION_DIRS: [&str; 8] = [
+    "gzip",
+    "lzip",
+    "zstd",
+    "xz",
+    "bzip2",
+    "none",
+    "br",
+    delta::NAR_FOLDER,
+];
 
 /// The path of a nar: `nar/NAME` or `nar/COMPRESSION/NAME`, percent-decoded.
 ///
@@ -174,6 +184,7 @@ mod tests {
             ("nar/lzip/x-odd%3Fid%3D1", "nar/lzip/x-odd?id=1"),
             ("nar/x-a.tar.gz", "nar/x-a.tar.gz"),
             ("nar/x-a:b", "nar/x-a:b"),
+            ("nar/delta1/x-a", "nar/delta1/x-a"),
         ] {
             assert_eq!(
                 NarPath::parse(url).map(|p| p.to_string()),
@@ -213,6 +224,7 @@ mod tests {
             ("nar/a/b/c", Reason::Depth(4)),
             ("nar/gzip", Reason::Directory("gzip".to_owned())),
             ("nar/b%72", Reason::Directory("br".to_owned())),
+            ("nar/delta1", Reason::Directory("delta1".to_owned())),
             ("nar/rar/x", Reason::NotACompression("rar".to_owned())),
             ("nar/GZIP/x", Reason::NotACompression("GZIP".to_owned())),
         ] {

@@ -1,5 +1,5 @@
 use super::verify::{File, WITHOUT_A_THREAD};
-use super::{ExpectedNar, NarError, NarVerifier};
+use super::{ExpectedNar, NarError, NarReader, NarVerifier};
 use crate::guix::fixtures::{Outcome, narinfo, narinfos, read};
 use crate::guix::{Compression, Narinfo, Variant};
 use flate2::write::GzEncoder;
@@ -28,6 +28,20 @@ fn verify_open(bytes: impl Read, expected: &ExpectedNar) -> Result<Vec<u8>, NarE
     let mut passed = Vec::new();
     let read = NarVerifier::without_length(bytes, expected.clone())?.read_to_end(&mut passed);
     outcome(read, passed)
+}
+
+/// Reads the nar in all of `bytes`; returns it or the error.
+fn nar_of(bytes: impl Read, expected: &ExpectedNar) -> Result<Vec<u8>, NarError> {
+    let mut nar = Vec::new();
+    let read = NarReader::new(bytes, expected.clone())?.read_to_end(&mut nar);
+    outcome(read, nar)
+}
+
+/// The same for a body without a length.
+fn nar_of_open(bytes: impl Read, expected: &ExpectedNar) -> Result<Vec<u8>, NarError> {
+    let mut nar = Vec::new();
+    let read = NarReader::without_length(bytes, expected.clone())?.read_to_end(&mut nar);
+    outcome(read, nar)
 }
 
 fn outcome(read: io::Result<usize>, passed: Vec<u8>) -> Result<Vec<u8>, NarError> {
@@ -428,5 +442,210 @@ fn a_nar_dropped_half_way_takes_its_thread_along() -> Outcome {
     drop(verifier);
     // The thread held the other reference.
     assert!(shared.upgrade().is_none());
+    Ok(())
+}
+
+#[test]
+fn a_reader_gives_the_nar_of_every_file_however_it_comes() -> Outcome {
+    for (url, bytes, listed) in nars()? {
+        let mut nar = Vec::new();
+        check_into(&listed, &bytes, &mut nar)?;
+        let unlisted = ExpectedNar {
+            file_size: None,
+            ..listed.clone()
+        };
+        for expected in [&listed, &unlisted] {
+            assert!(nar_of(&bytes[..], expected)? == nar, "{url}");
+            for together in [7, 1000, usize::MAX] {
+                let bytes = &bytes;
+                let open = Open { bytes, together };
+                assert!(nar_of_open(open, expected)? == nar, "{url} {together}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Damages of a file, each with the properties that are expected of it.
+fn damaged(bytes: &[u8], listed: &ExpectedNar) -> Vec<(&'static str, Vec<u8>, ExpectedNar)> {
+    let with = |change: fn(&mut ExpectedNar)| {
+        let mut expected = listed.clone();
+        change(&mut expected);
+        expected
+    };
+    let unlisted = with(|it| it.file_size = None);
+    let page = b"<!DOCTYPE html>\n<html><body>Down for maintenance</body></html>\n";
+    let mut flipped = bytes.to_vec();
+    flipped[bytes.len() / 2] ^= 1;
+    let mut damaged = Vec::new();
+    for expected in [listed.clone(), unlisted] {
+        let cut = bytes[..bytes.len() - 1].to_vec();
+        damaged.push(("cut", cut, expected.clone()));
+        let half = bytes[..bytes.len() / 2].to_vec();
+        damaged.push(("half", half, expected.clone()));
+        damaged.push(("empty", Vec::new(), expected.clone()));
+        let more = [bytes, b"x"].concat();
+        damaged.push(("more", more, expected.clone()));
+        damaged.push(("twice", bytes.repeat(2), expected.clone()));
+        damaged.push(("page", page.to_vec(), expected.clone()));
+        damaged.push(("pages", page.repeat(5000), expected.clone()));
+        damaged.push(("flipped", flipped.clone(), expected));
+    }
+    for (what, expected) in [
+        ("hash", with(|it| it.nar_hash = [0; 32])),
+        ("longer nar", with(|it| it.nar_size += 1)),
+        ("shorter nar", with(|it| it.nar_size -= 1)),
+        (
+            "size",
+            with(|it| it.file_size = it.file_size.map(|size| size + 1)),
+        ),
+    ] {
+        damaged.push((what, bytes.to_vec(), expected));
+    }
+    damaged
+}
+
+#[test]
+fn a_reader_says_of_a_bad_file_what_the_verifier_says() -> Outcome {
+    for (url, bytes, listed) in nars()? {
+        for (what, bytes, expected) in damaged(&bytes, &listed) {
+            for (by_verifier, by_reader) in [
+                (verify(&bytes[..], &expected), nar_of(&bytes[..], &expected)),
+                (
+                    verify_open(&bytes[..], &expected),
+                    nar_of_open(&bytes[..], &expected),
+                ),
+            ] {
+                let by_verifier = by_verifier.err().ok_or(what)?;
+                let by_reader = by_reader.err().ok_or(what)?;
+                // Of two faults in a large file the one that is seen first is told.
+                if bytes.len() < WITHOUT_A_THREAD {
+                    assert_eq!(by_reader, by_verifier, "{url} {what}");
+                }
+                let is_of_transfer = by_verifier.is_of_transfer();
+                assert_eq!(by_reader.is_of_transfer(), is_of_transfer, "{url} {what}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_reader_repeats_its_error_and_passes_on_those_underneath() -> Outcome {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
+    }
+    for (url, bytes, listed) in nars()? {
+        let wrong = ExpectedNar {
+            nar_hash: [0; 32],
+            ..listed.clone()
+        };
+        let mut reader = NarReader::new(&bytes[..], wrong)?;
+        for _ in 0..3 {
+            let error = reader.read_to_end(&mut Vec::new()).err();
+            let error = error.ok_or("the end was clean")?;
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            assert!(matches!(
+                NarError::from_io(&error),
+                Some(NarError::Hash { .. })
+            ));
+        }
+        for at in [0, 1, 20, bytes.len() - 1] {
+            let broken = bytes[..at].chain(Broken);
+            let mut reader = NarReader::new(broken, listed.clone())?;
+            let error = reader.read_to_end(&mut Vec::new()).err();
+            let kind = error.map(|error| error.kind());
+            assert_eq!(kind, Some(io::ErrorKind::ConnectionReset), "{url} {at}");
+        }
+    }
+    let xz = expected(Compression::Other("xz".to_owned()), 0);
+    let refused = NarReader::new(io::empty(), xz).map(|_| ());
+    assert_eq!(refused, Err(NarError::Compression("xz".to_owned())));
+    Ok(())
+}
+
+#[test]
+fn a_reader_drops_a_bomb_and_a_file_without_an_end() -> Outcome {
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(&vec![0; 8 << 20])?;
+    let bomb = encoder.finish()?;
+    let small = expected(Compression::Gzip, 1000);
+    let empty = GzEncoder::new(Vec::new(), flate2::Compression::best()).finish()?;
+    let endless = empty.repeat(1 << 14);
+    let limit = 1000 + 62 + (64 << 10);
+    for read in [nar_of, nar_of_open] {
+        assert_eq!(read(bomb.as_slice(), &small), Err(NarError::TooLong(1000)));
+        let error = read(endless.as_slice(), &small);
+        assert_eq!(error, Err(NarError::FileEndless(limit)));
+    }
+    // Much may pass before the limit of a large nar.
+    let large = expected(Compression::Gzip, 1 << 40);
+    let read = Cell::new(0);
+    let endless = empty.repeat(1 << 18);
+    let counted = Counted(endless.as_slice(), &read);
+    let mut reader = NarReader::without_length(counted, large)?;
+    assert!(reader.read_to_end(&mut Vec::new()).is_err());
+    assert!(read.get() < 5 << 20);
+    Ok(())
+}
+
+/// A nar of hundreds of frames, and the frames.
+fn many_frames() -> Outcome<(Vec<u8>, Vec<Vec<u8>>)> {
+    let words = (0..300_000u64).flat_map(|at| (at * at % 7919).to_le_bytes());
+    let nar: Vec<u8> = b"\x0d\0\0\0\0\0\0\0nix-archive-1\0\0\0"
+        .iter()
+        .copied()
+        .chain(words)
+        .collect();
+    let frames = nar.chunks(6007).map(|chunk| zstd::bulk::compress(chunk, 1));
+    Ok((nar.clone(), frames.collect::<Result<_, _>>()?))
+}
+
+#[test]
+fn hundreds_of_frames_are_one_nar_and_one_that_is_not_in_its_place_is_noticed() -> Outcome {
+    let (nar, frames) = many_frames()?;
+    assert_eq!(frames.len(), 400);
+    let whole = frames.concat();
+    let listed = ExpectedNar {
+        file_size: Some(whole.len() as u64),
+        nar_hash: Sha256::digest(&nar).into(),
+        ..expected(Compression::Zstd, nar.len() as u64)
+    };
+    assert!(verify(&whole[..], &listed)? == whole);
+    assert!(nar_of(&whole[..], &listed)? == nar);
+    let changed = |change: fn(&mut Vec<Vec<u8>>)| {
+        let mut frames = frames.clone();
+        change(&mut frames);
+        frames.concat()
+    };
+    let unlisted = ExpectedNar {
+        file_size: None,
+        ..listed.clone()
+    };
+    for (what, bytes) in [
+        ("the last lacks", changed(|it| drop(it.pop()))),
+        (
+            "one in the middle lacks",
+            changed(|it| drop(it.remove(100))),
+        ),
+        ("one is cut", changed(|it| it[100].truncate(300))),
+        ("the last is cut", changed(|it| it[399].truncate(20))),
+        ("two are swapped", changed(|it| it.swap(50, 51))),
+        (
+            "one is doubled",
+            changed(|it| it.insert(70, it[70].clone())),
+        ),
+        ("one is another", changed(|it| it[70] = it[71].clone())),
+        ("one is empty", changed(|it| it[70].clear())),
+    ] {
+        for expected in [&listed, &unlisted] {
+            for read in [verify, verify_open, nar_of, nar_of_open] {
+                assert!(read(&bytes[..], expected).is_err(), "{what}");
+            }
+        }
+    }
     Ok(())
 }

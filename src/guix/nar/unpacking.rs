@@ -68,14 +68,26 @@ impl<S: BufRead> Unpacking<S> {
     pub(super) fn step(&mut self, expected: &ExpectedNar) -> Result<bool, NarError> {
         // On the stack: many large buffers that come and go between the small things
         // that a run keeps would leave holes in the heap.
-        let mut buf = [0; STEP_BYTES];
-        let count = match self.decompressor.read(&mut buf) {
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
-            Err(error) => return Err(self.failure(expected, &error)),
+        let count = self.step_into(expected, &mut [0; STEP_BYTES])?;
+        Ok(count > 0)
+    }
+
+    /// The same, with the bytes of the nar, into a buffer that is not empty. Returns
+    /// their number; 0 where that was all.
+    pub(super) fn step_into(
+        &mut self,
+        expected: &ExpectedNar,
+        buf: &mut [u8],
+    ) -> Result<usize, NarError> {
+        let count = loop {
+            match self.decompressor.read(buf) {
+                Ok(count) => break count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failure(expected, &error)),
+            }
         };
         if count == 0 {
-            return self.end(expected).map(|()| false);
+            return self.end(expected).map(|()| 0);
         }
         self.got = self.got.saturating_add(count as u64);
         if self.got > expected.nar_size {
@@ -88,7 +100,7 @@ impl<S: BufRead> Unpacking<S> {
         {
             input.is_enough = true;
         }
-        Ok(true)
+        Ok(count)
     }
 
     fn is_whole(&self, expected: &ExpectedNar) -> bool {

@@ -142,32 +142,13 @@ impl<R: Read> SizedFile<R> {
     fn pass(&mut self, bytes: &[u8]) -> Result<(), NarError> {
         let before = self.passed;
         self.passed = before.saturating_add(bytes.len() as u64);
-        let limit = self.expected.file_limit();
-        let too_long = match self.expected.file_size {
-            Some(size) if self.passed > size => Some((size, NarError::FileTooLong(size))),
-            _ if self.passed > limit => Some((limit, NarError::FileEndless(limit))),
-            _ => None,
-        };
-        let Some((size, error)) = too_long else {
+        let Some((size, error)) = self.expected.excess(self.passed) else {
             return self.check(bytes);
         };
-        // A page in the place of a file is none that is too long.
         let rest = size.saturating_sub(before).try_into();
         let of_file = bytes.get(..rest.unwrap_or(bytes.len()));
         let checked = self.check(of_file.unwrap_or(bytes));
-        Err(match checked.and_then(|()| self.verdict()) {
-            Err(error @ (NarError::Foreign(_) | NarError::Thread(_))) => error,
-            Err(NarError::Corrupt {
-                compression,
-                reason,
-                ..
-            }) => NarError::Corrupt {
-                compression,
-                reason,
-                is_whole: false,
-            },
-            _ => error,
-        })
+        Err(error.of_long_file(checked.and_then(|()| self.verdict())))
     }
 
     fn check(&mut self, bytes: &[u8]) -> Result<(), NarError> {
@@ -184,16 +165,10 @@ impl<R: Read> SizedFile<R> {
 
     fn end(&mut self) -> Result<(), NarError> {
         let (got, verdict) = (self.passed, self.verdict());
-        let Some(expected) = self.expected.file_size.filter(|size| got < *size) else {
-            return verdict;
-        };
-        Err(match verdict {
-            Err(error @ (NarError::Foreign(_) | NarError::Thread(_))) => error,
-            Err(NarError::Cut(_) | NarError::Corrupt { .. }) => {
-                NarError::FileTooShort { expected, got }
-            }
-            _ => NarError::FileSize { expected, got },
-        })
+        match self.expected.file_size.filter(|size| got < *size) {
+            Some(expected) => Err(NarError::of_short_file(expected, got, verdict)),
+            None => verdict,
+        }
     }
 
     /// The verdict about what has come.

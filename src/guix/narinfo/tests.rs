@@ -220,3 +220,64 @@ fn a_narinfo_without_what_is_wanted_or_without_lines_to_drop_stays_as_it_is() ->
     }
     Ok(())
 }
+
+#[test]
+fn one_variant_takes_the_place_of_all_and_nothing_else_changes() -> Outcome {
+    let listed = "URL: nar/delta1/x\nCompression: zstd\nFileSize: 70\n";
+    let signed = format!("{HEAD}Signature: 1;a;b\n");
+    let gzip = "URL: nar/gzip/x\nCompression: gzip\nFileHash: sha256:1\n";
+    let zstd = "URL: nar/zstd/x\nFileSize: 3\nCompression: zstd";
+    for (before, after) in [
+        (
+            format!("{signed}{gzip}{zstd}\n"),
+            format!("{signed}{listed}"),
+        ),
+        // The last line may lack its end.
+        (format!("{signed}{gzip}{zstd}"), format!("{signed}{listed}")),
+        (
+            format!("{signed}Note: a\n{gzip}Note: b\n{zstd}\nNote: c"),
+            format!("{signed}Note: a\n{listed}Note: b\nNote: c"),
+        ),
+        // Nothing of it is signed.
+        (format!("{gzip}{HEAD}"), format!("{listed}{HEAD}")),
+    ] {
+        let narinfo = Narinfo::parse(before.as_bytes())?;
+        let replaced = narinfo.with_only_variant("nar/delta1/x", Compression::Zstd, 70);
+        let replaced = replaced.ok_or("it is not replaced")?;
+        assert_eq!(String::from_utf8_lossy(replaced.bytes()), after);
+        assert_eq!(replaced.signed(), narinfo.signed());
+        assert_eq!(
+            replaced.variants,
+            [Variant {
+                url: "nar/delta1/x".to_owned(),
+                compression: Compression::Zstd,
+                file_size: Some(70),
+            }]
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_signed_variant_is_not_replaced() -> Outcome {
+    let url = "URL: nar/gzip/x\nCompression: gzip\n";
+    let size = "FileSize: 3\n";
+    for text in [
+        // The order of 2018.
+        format!("{HEAD}{url}{size}Signature: 1;a;b\n"),
+        // One that is signed beside one that is not.
+        format!("{HEAD}{url}Signature: 1;a;b\nURL: nar/x\nCompression: none\n"),
+        // A field of a variant without its URL.
+        format!("{HEAD}FileHash: sha256:1\nSignature: 1;a;b\n{url}"),
+        // Clients cut the signed part in the middle of this line.
+        format!("{HEAD}Note: Signature: 1;a;b\n{url}"),
+    ] {
+        let narinfo = Narinfo::parse(text.as_bytes())?;
+        let replaced = narinfo.with_only_variant("nar/delta1/x", Compression::Zstd, 70);
+        assert_eq!(replaced, None, "{text}");
+    }
+    let farms_own = narinfo(FARMS_OWN)?;
+    let replaced = farms_own.with_only_variant("nar/delta1/x", Compression::Zstd, 70);
+    assert_eq!(replaced, None);
+    Ok(())
+}

@@ -1,4 +1,4 @@
-//! A narinfo with fewer variants.
+//! A narinfo with other variants.
 
 use super::super::compression::Compression;
 use super::parsed::{Narinfo, Variant, is_line_of};
@@ -38,5 +38,42 @@ impl Narinfo {
             true => Self::parse(&kept).unwrap_or(self),
             false => self,
         }
+    }
+
+    /// The same narinfo with one variant in the place of all that it lists; `None` where
+    /// one of their lines is signed.
+    ///
+    /// A narinfo without a signature has no signed line, so its variants are replaced
+    /// too: a client that takes it at all trusts no signature of it.
+    #[must_use]
+    pub fn with_only_variant(
+        &self,
+        url: &str,
+        compression: Compression,
+        file_size: u64,
+    ) -> Option<Self> {
+        let field = b"Signature:";
+        let signed = match self.signed() {
+            Some(signed) => signed.len(),
+            // A mark of the signature that is not at the beginning of its line.
+            None if self.bytes.windows(field.len()).any(|it| it == field) => return None,
+            None => 0,
+        };
+        let variant = format!("URL: {url}\nCompression: {compression}\nFileSize: {file_size}\n");
+        let mut kept = Vec::with_capacity(self.bytes.len());
+        let (mut read, mut is_listed) = (0, false);
+        for line in self.bytes.split_inclusive(|&byte| byte == b'\n') {
+            let is_signed = read < signed;
+            read += line.len();
+            if !OF_A_VARIANT.iter().any(|field| is_line_of(line, field)) {
+                kept.extend_from_slice(line);
+            } else if is_signed {
+                return None;
+            } else if !is_listed {
+                kept.extend_from_slice(variant.as_bytes());
+                is_listed = true;
+            }
+        }
+        Self::parse(&kept).ok()
     }
 }

@@ -8,7 +8,11 @@ use crate::ipfs::unixfs::{Kind, UnixFs};
 /// Levels of a file's blocks that are gone down: a file of eight exabytes has eight.
 const MOST_LEVELS: usize = 16;
 
-/// The two ends of a file, each as much of it as one leaf holds.
+/// Blocks that are read at each end of a file: the leaves of a delta nar may have a few
+/// bytes each.
+const MOST_BLOCKS: usize = 64;
+
+/// The two ends of a file: each as many of its leaves as the bytes asked for take.
 #[derive(Debug)]
 pub struct FileEnds {
     /// The beginning.
@@ -19,38 +23,68 @@ pub struct FileEnds {
     pub size: u64,
 }
 
-/// Reads the ends of a file; `Ok(None)` where the blocks make no file.
-pub fn file_ends<B: Blocks>(blocks: &B, file: &Cid) -> Result<Option<FileEnds>, B::Error> {
+/// Reads the ends of a file, at least so many bytes of each where it has them; `Ok(None)`
+/// where the blocks make no file.
+pub fn file_ends<B: Blocks>(
+    blocks: &B,
+    file: &Cid,
+    bytes: usize,
+) -> Result<Option<FileEnds>, B::Error> {
     let block = blocks.get(file)?;
     let Some((_, size)) = parts(file, &block) else {
         return Ok(None);
     };
-    let first = leaf(blocks, file, |links| links.first().copied())?;
-    let last = leaf(blocks, file, |links| links.last().copied())?;
+    let first = end(blocks, file, bytes, End::First)?;
+    let last = end(blocks, file, bytes, End::Last)?;
     Ok(first
         .zip(last)
         .map(|(first, last)| FileEnds { first, last, size }))
 }
 
-/// Goes down to a leaf, and returns its content.
-fn leaf<B: Blocks>(
+/// An end of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    First,
+    Last,
+}
+
+/// Reads leaves from an end on.
+fn end<B: Blocks>(
     blocks: &B,
     file: &Cid,
-    next: impl Fn(&[Cid]) -> Option<Cid>,
+    bytes: usize,
+    end: End,
 ) -> Result<Option<Vec<u8>>, B::Error> {
-    let mut at = *file;
-    for _ in 0..MOST_LEVELS {
-        let block = blocks.get(&at)?;
-        match parts(&at, &block) {
-            Some((Part::Leaf(content), _)) => return Ok(Some(content)),
-            Some((Part::Links(links), _)) => match next(&links) {
-                Some(link) => at = link,
-                None => return Ok(None),
-            },
-            None => return Ok(None),
+    let mut content = Vec::new();
+    // The next block is the last one, after its depth.
+    let mut open = vec![(0, *file)];
+    for _ in 0..MOST_BLOCKS {
+        let Some((depth, cid)) = open.pop() else {
+            break;
+        };
+        let block = blocks.get(&cid)?;
+        match parts(&cid, &block) {
+            Some((Part::Leaf(leaf), _)) => {
+                let at = match end {
+                    End::First => content.len(),
+                    End::Last => 0,
+                };
+                content.splice(at..at, leaf);
+                if content.len() >= bytes {
+                    break;
+                }
+            }
+            Some((Part::Links(links), _)) if depth < MOST_LEVELS => {
+                let links = links.into_iter().map(|link| (depth + 1, link));
+                match end {
+                    End::First => open.extend(links.rev()),
+                    End::Last => open.extend(links),
+                }
+            }
+            _ => return Ok(None),
         }
     }
-    Ok(None)
+    Ok(Some(content))
 }
 
 enum Part {

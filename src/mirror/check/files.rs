@@ -123,7 +123,7 @@ impl GatewayFiles<'_> {
         match self.entry(&["nix-cache-info".to_owned()]) {
             Err(error) => self.tree_fault(Kind::CacheInfo, &error),
             Ok(None) => finding(Verdict::Wrong, "it is not in the root"),
-            Ok(Some(entry)) => match file_ends(&self.blocks, &entry.cid) {
+            Ok(Some(entry)) => match self.ends(&entry.cid) {
                 Err(fault) => finding(fault.verdict(), &fault.to_string()),
                 Ok(None) => finding(Verdict::Wrong, "it is no file"),
                 Ok(Some(ends)) => match self.fault_of_whole(answer, &ends) {
@@ -140,7 +140,7 @@ impl GatewayFiles<'_> {
         let finding = |verdict, text: String| {
             Finding::new(self.at, Kind::Narinfo, verdict, text).of_file(name)
         };
-        let ends = match file_ends(&self.blocks, cid) {
+        let ends = match self.ends(cid) {
             Err(fault) => return vec![finding(fault.verdict(), fault.to_string())],
             Ok(None) => return vec![finding(Verdict::Wrong, "it is no file".to_owned())],
             Ok(Some(ends)) => ends,
@@ -202,7 +202,7 @@ impl GatewayFiles<'_> {
             }
             Ok(Some(entry)) => entry,
         };
-        let ends = match file_ends(&self.blocks, &entry.cid) {
+        let ends = match self.ends(&entry.cid) {
             Err(fault) => return Some(finding(fault.verdict(), &fault.to_string())),
             Ok(None) => return Some(finding(Verdict::Wrong, "it is no file")),
             Ok(Some(ends)) => ends,
@@ -222,7 +222,8 @@ impl GatewayFiles<'_> {
         if let Some((verdict, text)) = self.fault(&begun, &[200, 206]) {
             return Some(finding(verdict, &text).after(time));
         }
-        if !ends.first.starts_with(&begun.body) || begun.body.is_empty() {
+        let begins = ends.first.starts_with(&begun.body) || begun.body.starts_with(&ends.first);
+        if !begins || begun.body.is_empty() {
             let text = "it begins with other bytes than in the root";
             return Some(finding(Verdict::Wrong, text).after(time));
         }
@@ -252,6 +253,10 @@ impl GatewayFiles<'_> {
             }
             .after(time),
         )
+    }
+
+    fn ends(&self, file: &Cid) -> Result<Option<FileEnds>, BlockFault> {
+        file_ends(&self.blocks, file, END_BYTES as usize)
     }
 
     fn part(&self, url: &str, range: String, most: u64) -> Result<HttpAnswer, HttpError> {

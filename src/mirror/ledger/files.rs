@@ -10,5 +10,7 @@ pub const SEEN: &str = "seen";
 pub const RETENTION: &str = "retention";
 /// The latest additions, for the page.
 pub const PAGE: &str = "page";
+/// The encoding of the nars, where it is not the upstream's.
+pub const ENCODING: &str = "encoding";
 /// The folder of the wanted items, a file a day.
 pub const WANTED: &str = "wanted";

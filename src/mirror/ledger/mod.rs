@@ -7,6 +7,7 @@
 //! be another writer's.
 
 mod changes;
+mod encoding;
 mod files;
 #[cfg(test)]
 mod fixtures;
@@ -21,6 +22,10 @@ mod summary;
 mod wanted;
 
 pub use changes::{DroppedEntries, LedgerChanges};
+pub use encoding::{
+    choose_encoding, has_begun_otherwise, keep_encoding, kept_encoding, recover_encoding,
+    recover_lost_encoding,
+};
 pub use owed::{Attempt, OwedItem, OwedKind};
 pub use page::{Addition, GENERATOR, PageState};
 pub use removed::RemovedItem;

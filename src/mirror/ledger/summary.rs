@@ -1,12 +1,14 @@
 //! The ledger as a person asks for it.
 
+use super::encoding::kept_encoding;
 use super::owed::OwedItem;
 use super::removed::RemovedItem;
 use super::retention::Retention;
 use super::state::Ledger;
+use crate::mirror::encoding::Encoding;
 use crate::mirror::failure::Failure;
 use crate::node::Node;
-use crate::publication::{PublicationView, choose_base, read_name_state};
+use crate::publication::{PublicationView, Tree, choose_base, read_name_state};
 use serde::Serialize;
 
 /// The items that are owed, and those that a person removed.
@@ -16,6 +18,8 @@ pub struct LedgerSummary {
     pub owed: Vec<OwedItem>,
     /// The removed items, in the order of their hashes.
     pub removed: Vec<RemovedItem>,
+    /// The encoding of the nars.
+    pub encoding: Encoding,
     /// The rule of retention that `sync` obeys.
     pub retention: Retention,
     /// The bytes of all its files.
@@ -39,9 +43,11 @@ pub fn ledger_summary(node: &dyn Node, name: &str) -> Result<Option<LedgerSummar
     };
     let mut files = state.ledger(node, &root)?;
     let ledger = Ledger::read(node, &mut files)?;
+    let encoding = kept_encoding(&Tree::new(node, root), &mut files)?;
     Ok(Some(LedgerSummary {
         owed: ledger.owed.into_values().collect(),
         removed: ledger.removed.into_values().collect(),
+        encoding,
         retention: ledger.retention,
         ledger_bytes: files.bytes(),
     }))

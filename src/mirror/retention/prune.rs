@@ -5,7 +5,7 @@ use super::summary::{PruneOutcome, PruneSummary};
 use crate::mirror::announcing::announce;
 use crate::mirror::failure::Failure;
 use crate::mirror::keys::no_key;
-use crate::mirror::ledger::{PageState, Retention};
+use crate::mirror::ledger::{PageState, Retention, recover_encoding};
 use crate::mirror::name_change::NameChange;
 use crate::mirror::observer::Observer;
 use crate::mirror::page::MOST_PAGE_BYTES;
@@ -68,6 +68,7 @@ pub fn prune_beside(
     let mut terms = *terms;
     let given = terms.rule;
     let work = |tree: &Tree, stage: &Stage, files: &mut LedgerFiles| {
+        recover_encoding(tree, files);
         terms.rule = given.beside_page(page_growth(tree, files)?);
         let terms = &terms;
         let choice = Choice::new(tree, files, terms)?;

@@ -7,7 +7,7 @@ use guix_ipfs::guix::base32;
 use guix_ipfs::ipfs::blocks::Blocks;
 use guix_ipfs::ipfs::cid::{Cid, CidVersion};
 use guix_ipfs::ipfs::directory::{Changes, Entry, patch};
-use guix_ipfs::ipfs::file::add_file;
+use guix_ipfs::ipfs::file::{add_file, add_leaves};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -28,19 +28,26 @@ pub struct Item {
 /// Item `number`; its nar has `nar_bytes` bytes, and `name` is its package's.
 pub fn item(number: u64, name: &str, nar_bytes: usize) -> Item {
     let seed = Sha256::digest(number.to_be_bytes());
-    let hash = base32::encode(&seed[..20]);
     let nar: Vec<u8> = (0u64..)
         .flat_map(|block| Sha256::digest([seed.as_slice(), &block.to_be_bytes()].concat()))
         .take(nar_bytes)
         .collect();
+    item_with_nar(number, name, &nar)
+}
+
+/// The same with this nar.
+pub fn item_with_nar(number: u64, name: &str, nar: &[u8]) -> Item {
+    let nar_bytes = nar.len();
+    let seed = Sha256::digest(number.to_be_bytes());
+    let hash = base32::encode(&seed[..20]);
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    gzip.write_all(&nar).unwrap();
+    gzip.write_all(nar).unwrap();
     let gzip = gzip.finish().unwrap();
     let narinfo = format!(
         "StorePath: /gnu/store/{hash}-{name}\nURL: nar/gzip/{hash}-{name}\nCompression: gzip\n\
          FileSize: {}\nNarHash: sha256:{}\nNarSize: {nar_bytes}\nReferences: \n",
         gzip.len(),
-        base32::encode(&Sha256::digest(&nar)),
+        base32::encode(&Sha256::digest(nar)),
     );
     Item {
         files: Files::from([
@@ -155,6 +162,7 @@ fn directory(tree: &Files, prefix: &str, version: CidVersion, put: Put) -> Entry
             continue;
         }
         let entry = match is_file {
+            true if prefix == "nar/delta1/" => file_of_frames(content, version, put),
             true => file(content, version, put),
             false => directory(tree, &format!("{prefix}{name}/"), version, put),
         };
@@ -169,6 +177,29 @@ fn directory(tree: &Files, prefix: &str, version: CidVersion, put: Put) -> Entry
 
 fn file(content: &[u8], version: CidVersion, put: Put) -> Entry {
     let added = add_file(version, &mut &content[..], &mut |cid, block| {
+        put(cid, block);
+        Ok::<_, String>(())
+    });
+    let added = added.unwrap();
+    Entry {
+        cid: added.cid,
+        size: added.cumulative,
+    }
+}
+
+/// A file with a leaf for each of the zstd frames that its content is.
+fn file_of_frames(content: &[u8], version: CidVersion, put: Put) -> Entry {
+    let mut rest = content;
+    let frames = std::iter::from_fn(|| {
+        let length = match rest {
+            [] => return None,
+            rest => zstd::zstd_safe::find_frame_compressed_size(rest).unwrap(),
+        };
+        let (frame, others) = rest.split_at(length);
+        rest = others;
+        Some(Ok(frame.to_vec()))
+    });
+    let added = add_leaves(version, frames, &mut |cid, block| {
         put(cid, block);
         Ok::<_, String>(())
     });

@@ -6,6 +6,7 @@ mod kubo;
 mod liar;
 mod network;
 mod node;
+mod packages;
 mod parts;
 mod pinning;
 mod program;
@@ -18,11 +19,14 @@ mod tls;
 mod upstream;
 
 pub use http_proxy::HttpProxy;
-pub use items::{Files, Item, Nothing, item, root_of, tree_of, tree_of_fixtures, write_tree};
+pub use items::{
+    Files, Item, Nothing, item, item_with_nar, root_of, tree_of, tree_of_fixtures, write_tree,
+};
 pub use kubo::Setup;
 pub use liar::{Liar, Lie};
 pub use network::Network;
 pub use node::{Answer, TestNode};
+pub use packages::Package;
 pub use parts::{Asked, PartServer, Sent};
 pub use pinning::{Manner, PinningService, TOKEN};
 pub use program::{Mirror, Run, run, signal};

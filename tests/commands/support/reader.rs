@@ -175,11 +175,8 @@ fn unpacked(compression: &str, nar: &[u8]) -> std::io::Result<Vec<u8>> {
     match compression {
         "none" => out.extend_from_slice(nar),
         "gzip" => drop(flate2::read::GzDecoder::new(nar).read_to_end(&mut out)?),
-        "zstd" => {
-            let decoder = ruzstd::decoding::StreamingDecoder::new(nar);
-            let mut decoder = decoder.map_err(std::io::Error::other)?;
-            decoder.read_to_end(&mut out)?;
-        }
+        // Every frame, however many.
+        "zstd" => out = zstd::stream::decode_all(nar)?,
         "lzip" => drop(lzma_rust2::LzipReader::new(nar).read_to_end(&mut out)?),
         other => panic!("the compression {other}"),
     }
