@@ -4,7 +4,7 @@ use super::options::Cli;
 use clap::{Arg, Command, CommandFactory};
 
 /// The options that `-h` shows of a verb.
-const EVERYDAY: [&str; 29] = [
+const EVERYDAY: [&str; 28] = [
     "api",
     "key",
     "verbose",
@@ -21,7 +21,6 @@ const EVERYDAY: [&str; 29] = [
     "wait",
     "list",
     "cid_version",
-    "encoding",
     "gateway_port",
     "deep",
     "repair",
@@ -37,7 +36,8 @@ const EVERYDAY: [&str; 29] = [
 ];
 
 /// More options that it shows of some verbs.
-const OF_VERBS: [(&str, &[&str]); 2] = [
+const OF_VERBS: [(&str, &[&str]); 3] = [
+    ("encoding", &["sync", "init"]),
     ("upstreams", &["sync", "add", "verify"]),
     ("allow_offline", &["sync", "add", "init"]),
 ];

@@ -172,13 +172,13 @@ pub struct MirrorArgs {
     /// Options about variants.
     #[command(flatten)]
     pub variants: VariantArgs,
-    /// The nars of a new mirror: upstream (the default), or delta
+    /// Nars of a new mirror: upstream (default) or delta
     ///
-    /// As the upstream has them, or encoded anew so that a rebuilt item shares most of its
-    /// blocks with the build before. A mirror keeps what it began with.
+    /// As the upstream has them, or delta: encoded anew so that a rebuilt item shares most
+    /// of its blocks with the build before. A mirror keeps what it began with.
     #[arg(
         long,
-        value_name = "upstream|delta",
+        value_name = "NAME",
         env = "GUIX_IPFS_ENCODING",
         value_parser = encoding(),
         hide_possible_values = true

@@ -118,10 +118,9 @@ fn a_rebuild_moves_a_tenth_and_nothing_moves_half_as_much_again() {
     let first = setting.moved(&builds(0, &packages, 1));
     let rebuilds = setting.moved(&builds(10, &packages, 2));
     // A fifth and nearly all of every third file, and other dependencies.
-    let small = packages.clone().map(|package| package.updated(20));
-    let updates = setting.moved(&builds(20, &small, 3));
-    let large = packages.clone().map(|package| package.updated(98));
-    let replaced = setting.moved(&builds(30, &large, 4));
+    let updated = |percent: u64| [packages[1].clone().updated(percent)];
+    let updates = setting.moved(&builds(20, &updated(20), 3));
+    let replaced = setting.moved(&builds(30, &updated(98), 4));
     for (what, [upstream, delta]) in [
         ("first fetch", first),
         ("rebuild", rebuilds),
