@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::fetch::FailedNars;
 use super::ledger::{
     Attempt, DroppedEntries, Ledger, LedgerChanges, OwedItem, OwedKind, RetentionRule, SeenBuilds,
-    keep_encoding,
+    has_begun_otherwise, keep_encoding,
 };
 use super::narinfos;
 use super::request::Pauses;
@@ -94,7 +94,10 @@ impl RunRecord<'_> {
                 changes.owed.insert(hash, None);
             }
         }
-        keep_encoding(self.encoding, files);
+        // A mirror that another writer has begun meanwhile keeps its own.
+        if tree.root == self.planned_onto || !has_begun_otherwise(self.encoding, tree, files)? {
+            keep_encoding(self.encoding, files);
+        }
         report.dropped = changes.apply(self.node, files, self.now)?;
         Ok(report)
     }

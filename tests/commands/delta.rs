@@ -19,6 +19,7 @@ on_both_nodes!(
     a_mirror_keeps_the_encoding_with_which_it_began,
     a_mirror_without_items_may_begin_anew,
     a_ledger_that_is_lost_takes_no_encoding_along,
+    two_that_begin_a_mirror_at_once_leave_it_one_encoding,
     the_smallest_variant_that_comes_is_encoded,
     another_upstream_is_asked_for_what_the_first_spoils,
     a_nar_that_is_not_as_promised_is_refused,
@@ -409,6 +410,30 @@ fn a_ledger_that_is_lost_takes_no_encoding_along(node: &TestNode) {
         assert!(files.contains_key(&delta_nar(item)));
     }
     assert_eq!(long(&mirror, "")["encoding"], "delta1");
+}
+
+fn two_that_begin_a_mirror_at_once_leave_it_one_encoding(node: &TestNode) {
+    let upstream = Upstream::empty();
+    let items: Vec<Item> = (0..3).map(|number| build(number, number, 1)).collect();
+    upstream.add_items(&items);
+    // Each has a lock folder of its own.
+    let mirrors = [(); 2].map(|()| Mirror::new(node, &upstream));
+    mirrors[0].run("init").silently();
+    std::thread::scope(|scope| {
+        for ((mirror, item), encoding) in mirrors.iter().zip(&items).zip(["delta", "upstream"]) {
+            let adding = format!("add {} --encoding {encoding}", item.hash);
+            scope.spawn(move || mirror.run(&adding));
+        }
+    });
+    // One that came too late to begin the mirror is refused, and both are asked again.
+    mirrors[0].run(&add(&items)).silently();
+    let files = judged(node, &mirrors[0].root(), CidVersion::V0);
+    let is_delta = long(&mirrors[0], "")["encoding"] == "delta1";
+    assert_eq!(files.contains_key(&delta_nar(&items[2])), is_delta);
+    let known = if is_delta { "delta" } else { "upstream" };
+    mirrors[1]
+        .run(&format!("{} --encoding {known}", add(&items)))
+        .silently();
 }
 
 /// An item with a second variant, of an uncompressed nar.

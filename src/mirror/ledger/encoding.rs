@@ -59,6 +59,16 @@ pub fn choose_encoding(
     }
 }
 
+/// Returns true for a mirror with items whose ledger tells of another encoding than this.
+pub fn has_begun_otherwise(
+    encoding: Encoding,
+    tree: &Tree,
+    files: &LedgerFiles,
+) -> Result<bool, PublicationError> {
+    let is_same = files.has(ENCODING) == (encoding == Encoding::Delta);
+    Ok(!is_same && tree.has_narinfos()?)
+}
+
 /// Writes the encoding that the mirror keeps from now on.
 pub fn keep_encoding(encoding: Encoding, files: &mut LedgerFiles) {
     match encoding {

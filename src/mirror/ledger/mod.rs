@@ -23,7 +23,8 @@ mod wanted;
 
 pub use changes::{DroppedEntries, LedgerChanges};
 pub use encoding::{
-    choose_encoding, keep_encoding, kept_encoding, recover_encoding, recover_lost_encoding,
+    choose_encoding, has_begun_otherwise, keep_encoding, kept_encoding, recover_encoding,
+    recover_lost_encoding,
 };
 pub use owed::{Attempt, OwedItem, OwedKind};
 pub use page::{Addition, GENERATOR, PageState};
