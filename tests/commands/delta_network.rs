@@ -1,5 +1,5 @@
-//! The bytes that a user's node fetches over a network of a mirror's nars: encoded as
-//! delta nars, and as the upstream compresses them.
+//! The bytes that a user and a host with `follow` fetch over a network of a mirror's nars:
+//! encoded as delta nars, and as the upstream compresses them.
 
 use crate::support::{Files, Item, Mirror, Network, Package, Upstream, item_with_nar};
 
@@ -32,29 +32,37 @@ impl Build {
     }
 }
 
-/// A publisher with a mirror of each encoding, and a user.
+/// A publisher with a mirror of each encoding, a user, and a host that follows both.
 struct Setting {
     network: Network,
     upstream: Upstream,
     publisher: Mirror,
+    host: Mirror,
+}
+
+/// Bytes of blocks that came to the nodes.
+struct Moved {
+    user: u64,
+    host: u64,
 }
 
 const ENCODINGS: [&str; 2] = ["upstream", "delta"];
 
 impl Setting {
     fn new() -> Self {
-        let network = Network::start(2);
+        let network = Network::start(3);
         let upstream = Upstream::empty();
         Self {
             publisher: Mirror::new(&network[0], &upstream).online(),
+            host: Mirror::new(&network[2], &upstream).online(),
             network,
             upstream,
         }
     }
 
-    /// Mirrors builds in both encodings, and fetches each with its narinfo through the
-    /// user's gateway. Returns the bytes that the user's node received for each of both.
-    fn moved(&self, builds: &[Build]) -> [u64; 2] {
+    /// Mirrors builds in both encodings, fetches each with its narinfo through the user's
+    /// gateway, and follows. Returns the bytes that came for each encoding.
+    fn moved(&self, builds: &[Build]) -> [Moved; 2] {
         self.upstream
             .add_items(builds.iter().map(|build| &build.item));
         let hashes: Vec<&str> = builds.iter().map(|build| &*build.item.hash).collect();
@@ -67,7 +75,15 @@ impl Setting {
             for build in builds {
                 self.fetch(root.trim(), build);
             }
-            self.received() - before
+            let name = self.network[0].key_id(encoding).unwrap();
+            self.host
+                .run(&format!("follow --unsigned {name}"))
+                .silently();
+            let after = self.received();
+            Moved {
+                user: after.user - before.user,
+                host: after.host - before.host,
+            }
         })
     }
 
@@ -89,10 +105,12 @@ impl Setting {
         assert!(nar == build.nar, "{}", build.item.hash);
     }
 
-    /// Bytes of blocks that the user's node has received.
-    fn received(&self) -> u64 {
-        let stat = self.network[1].json("bitswap/stat");
-        stat["DataReceived"].as_u64().unwrap()
+    fn received(&self) -> Moved {
+        let [user, host] = [1, 2].map(|node: usize| {
+            let stat = self.network[node].json("bitswap/stat");
+            stat["DataReceived"].as_u64().unwrap()
+        });
+        Moved { user, host }
     }
 }
 
@@ -127,11 +145,14 @@ fn a_rebuild_moves_a_tenth_and_nothing_moves_half_as_much_again() {
         ("small update", updates),
         ("large update", replaced),
     ] {
-        let percent = delta * 100 / upstream;
-        println!(
-            "{what}: {upstream} bytes moved as the upstream has it, {delta} as delta, {percent} %"
-        );
         let most = if what == "rebuild" { 10 } else { 150 };
-        assert!(percent <= most, "{what}: {percent} %");
+        for (who, upstream, delta) in [
+            ("user", upstream.user, delta.user),
+            ("host", upstream.host, delta.host),
+        ] {
+            let percent = delta * 100 / upstream;
+            println!("{what}, {who}: {upstream} bytes as the upstream has it, {delta} as delta");
+            assert!(percent <= most, "{what}, {who}: {percent} %");
+        }
     }
 }
