@@ -216,8 +216,8 @@ fn bytes_table(year: &Year, encodings: &[Encoding]) -> Table {
     }
     let [first, rebuilds, updates] = [Cause::First, Cause::Rebuild, Cause::Update];
     table.notes.push(format!(
-        "{packages} folders of this machine, {:.0} MB as nars; in {MONTHS} months {} of them \
-         rebuilt ({:.0} MB: four store paths in each program, one in each script) and {} \
+        "{packages} folders and programs of this machine, {:.0} MB as nars; in {MONTHS} months {} rebuilds \
+         of one of them ({:.0} MB: four store paths in each program, one in each script) and {} \
          in another version ({:.0} MB). The upstream has `zstd -19`; `delta` is what \
          the program mirrors of it. The user has all packages and keeps one generation; these \
          bytes, and all but those of the two mirrors, are computed from the sets of distinct \
@@ -233,7 +233,7 @@ fn bytes_table(year: &Year, encodings: &[Encoding]) -> Table {
 }
 
 fn plot(year: &Year, encodings: &[Encoding]) -> String {
-    let title = "A year of packages: stored, and fetched by a user for rebuilds, MB";
+    let title = "A year of packages: stored, and fetched by a user for rebuilds and updates";
     let mut bars = Bars::showing(title, |megabytes| format!("{megabytes:.1} MB"));
     for (what, bytes) in [
         ("stored", (|bytes| bytes.stored) as fn(&Bytes) -> u64),

@@ -6,15 +6,20 @@ use std::path::{Path, PathBuf};
 pub type Edit<'e> = &'e dyn Fn(Vec<u8>) -> Vec<u8>;
 
 /// The folders in some places, in the order of their names.
-pub fn folders(places: &[impl AsRef<Path>]) -> std::vec::IntoIter<PathBuf> {
-    let mut folders = Vec::new();
+pub fn folders(places: &[impl AsRef<Path>]) -> impl Iterator<Item = PathBuf> {
+    entries(places).into_iter().filter(|path| path.is_dir())
+}
+
+/// The folders and files in some places, in the order of their names.
+pub fn entries(places: &[impl AsRef<Path>]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
     for place in places {
         let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
         let paths = entries.map(|entry| entry.path());
-        folders.extend(paths.filter(|path| path.is_dir() && !path.is_symlink()));
+        found.extend(paths.filter(|path| !path.is_symlink()));
     }
-    folders.sort();
-    folders.into_iter()
+    found.sort();
+    found
 }
 
 /// The nar of a folder. `None` for one that cannot be read, or where the nar reaches

@@ -1,7 +1,7 @@
-//! A year of a small Guix: packages out of folders of this machine, of which some are
-//! rebuilt each month and some become another version.
+//! A year of a small Guix: packages out of folders and programs of this machine, of which
+//! some are rebuilt each month and some become another version.
 
-use crate::folder_nar::{folders, pack};
+use crate::folder_nar::{entries, folders, pack};
 use crate::rebuild::rebuilt;
 use guix_ipfs::guix::base32;
 use sha2::{Digest, Sha256};
@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 
 pub const MONTHS: usize = 12;
 /// One package in so many is rebuilt in a month.
-const REBUILT: usize = 4;
+const REBUILT: usize = 8;
 /// Bytes of a single nar.
 const SIZES: std::ops::Range<usize> = 64 << 10..8 << 20;
 /// Bytes of the packages of the first month.
-const MOST_BYTES: usize = 100 << 20;
-const PLACES: [&str; 6] = [
+const MOST_BYTES: usize = 200 << 20;
+const PLACES: [&str; 7] = [
+    "/usr/bin",
     "/usr/lib",
     "/usr/lib/x86_64-linux-gnu",
     "/usr/lib/python3/dist-packages",
@@ -180,7 +181,7 @@ fn choose(count: usize, updates: usize) -> Vec<Package> {
     pairs.sort_by_key(|(old, _)| random(old, 0));
     let pairs = pairs.into_iter().enumerate();
     let pairs = pairs.map(|(at, (old, new))| (old, Some((new, 1 + at % MONTHS))));
-    let mut others: Vec<_> = folders(&PLACES).collect();
+    let mut others = entries(&PLACES);
     others.sort_by_key(|folder| random(folder, 0));
     let others = others.into_iter().map(|folder| (folder, None));
     for (folder, next) in pairs.take(updates).chain(others) {
