@@ -233,7 +233,7 @@ fn bytes_table(year: &Year, encodings: &[Encoding]) -> Table {
 }
 
 fn plot(year: &Year, encodings: &[Encoding]) -> String {
-    let title = "A year of packages: stored, and fetched by a user for rebuilds, MB";
+    let title = "A year of packages: stored, and fetched by a user for rebuilds and updates";
     let mut bars = Bars::showing(title, |megabytes| format!("{megabytes:.1} MB"));
     for (what, bytes) in [
         ("stored", (|bytes| bytes.stored) as fn(&Bytes) -> u64),
