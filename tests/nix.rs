@@ -34,6 +34,20 @@ fn a_closure_substitutes_before_and_after_a_move_from_kubo() {
     a_closure_substitutes_before_and_after_a_move(&TestNode::kubo());
 }
 
+#[test]
+#[ignore = "needs nix-store on PATH"]
+fn a_delta_nar_substitutes_from_a_local_store() {
+    a_delta_nar_substitutes(&TestNode::local());
+}
+
+#[test]
+#[ignore = "needs nix-store on PATH, and a real Kubo: scripts/test"]
+fn a_delta_nar_substitutes_from_kubo() {
+    a_delta_nar_substitutes(&TestNode::kubo());
+}
+
+/// An item of 640 KiB.
+const BIG: &str = "/gnu/store/xgnd1mpzzjwy9jcm4lgr00liwmnfzn94-rig-big-0.0.1";
 const REFERS: &str = "/gnu/store/yjawwm7f7ipzmqkvafs4rczshnmhs2mh-rig-refers-0.1";
 /// The paths that it refers to, itself among them.
 const CLOSURE: [&str; 3] = [
@@ -99,6 +113,27 @@ fn a_closure_substitutes_through_the_gateway(node: &TestNode) {
         // Hashes again what lies in the store.
         nix.run(&[&["--verify-path"], &CLOSURE[..]].concat());
     }
+}
+
+/// Many frames, and beside them an item that is too small for that.
+fn a_delta_nar_substitutes(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    mirror
+        .run(&format!("add {BIG} {REFERS} --encoding delta"))
+        .silently();
+    let published = node.published(&mirror.root());
+    let deltas = published.files.keys();
+    assert_eq!(
+        deltas
+            .filter(|path| path.starts_with("nar/delta1/"))
+            .count(),
+        1
+    );
+    let name = node.key_id("guix-ipfs").unwrap();
+    let nix = Nix::new(format!("{}/ipns/{name}", node.gateway));
+    nix.run(&["--realise", BIG, REFERS]);
+    nix.run(&[&["--verify-path", BIG], &CLOSURE[..]].concat());
 }
 
 /// From a local store to the other node, and back: the path below the gateway is the
