@@ -60,7 +60,7 @@ pub enum Command {
     /// Take items out again, with the nars that nobody else lists
     #[command(after_long_help = include_str!("manual/remove.txt"))]
     Remove(RemoveArgs),
-    /// Let go of items that nobody wants, or for which there is no room
+    /// Remove items that nobody wants, or for which there is no room
     #[command(after_long_help = include_str!("manual/prune.txt"))]
     Prune(PruneArgs),
     /// Check that every published narinfo and nar is there and whole
@@ -111,7 +111,7 @@ pub struct SyncArgs {
     pub jobset: Option<String>,
     /// Read store paths from FILE; - is standard input
     ///
-    /// One or more a line, or store hashes; other words are passed over.
+    /// One or more a line, or store hashes; other words are skipped.
     #[arg(long, value_name = "FILE", env = "GUIX_IPFS_FROM", value_hint = ValueHint::FilePath)]
     pub from: Option<PathBuf>,
     /// Options of mirroring.
@@ -120,7 +120,7 @@ pub struct SyncArgs {
     /// The items that are kept: once a day, after mirroring, the others go.
     #[command(flatten)]
     pub retention: RetentionArgs,
-    /// Options of collecting, for a run that let go of something.
+    /// Options of collecting, for a run that removed something.
     #[command(flatten)]
     pub collecting: GcArgs,
     /// The page for people.
@@ -194,15 +194,15 @@ pub struct FollowArgs {
         value_parser = size
     )]
     pub max_size: Option<u64>,
-    /// Take narinfos that no believed key has signed, too
+    /// Accept narinfos that no trusted key has signed, too
     ///
-    /// Believed are the keys of Guix's own build farms, and those of --trusted-keys.
+    /// Trusted are the keys of Guix's own build farms, and those of --trusted-keys.
     #[arg(long, env = "GUIX_IPFS_UNSIGNED", value_parser = FalseyValueParser::new())]
     pub unsigned: bool,
     /// Take a root that has lost more than half of its items
     #[arg(long)]
     pub accept_loss: bool,
-    /// Let go of these names instead
+    /// Unpin these names instead
     #[arg(long, requires = "names", conflicts_with_all = ["list", "accept_loss"])]
     pub stop: bool,
     /// Print the names that are followed, with the roots that are held, and stop
@@ -221,7 +221,7 @@ pub struct CheckArgs {
     /// Without it, the key of --key.
     #[arg(value_name = "NAME|KEY|/ipfs/CID")]
     pub target: Option<String>,
-    /// A gateway to look through, or several with spaces between; repeatable
+    /// A gateway to check, or several with spaces between; repeatable
     ///
     /// The node's own is one more. With a NAME and a gateway no node is needed. Nothing is
     /// sent to a gateway that is not named.
@@ -281,7 +281,7 @@ pub struct InitArgs {
     pub cid_version: CidVersion,
     /// Nars of a new mirror: upstream (default) or delta
     ///
-    /// As the upstream has them, or delta: encoded anew so that a rebuilt item shares most
+    /// As the upstream has them, or delta: re-encoded so that a rebuilt item shares most
     /// of its blocks with the build before. A mirror keeps what it began with.
     #[arg(
         long,
@@ -291,10 +291,10 @@ pub struct InitArgs {
         hide_possible_values = true
     )]
     pub encoding: Option<Encoding>,
-    /// Begin anew under a name that had others before
+    /// Start over under a name that was published before
     ///
     /// For a mirror whose blocks are lost: all that was published under the name is
-    /// given up.
+    /// abandoned.
     #[arg(long)]
     pub anew: bool,
     /// The page for people.
@@ -334,7 +334,7 @@ pub struct PruneArgs {
     /// Print the items that would go, and what would be left, and stop
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Believe the clock, and go on even where nothing would be left
+    /// Trust the clock, and continue even if nothing would be left
     ///
     /// Without it two days that are more than a year apart, with nothing wanted between
     /// them, count as one day apart: a clock that is wrong lets nothing go.
@@ -357,10 +357,10 @@ pub struct VerifyArgs {
     /// Read every nar and compare it with its NarHash, NarSize and FileSize
     #[arg(long, env = "GUIX_IPFS_DEEP", value_parser = FalseyValueParser::new())]
     pub deep: bool,
-    /// Mend what is broken, and publish
+    /// Repair what is broken, and publish
     ///
     /// Broken items are fetched again, and what published items refer to and is not
-    /// published comes with them. Directories that cannot be read are made again from
+    /// published comes with them. Directories that cannot be read are rebuilt from
     /// what can be read, and nars that no narinfo lists are removed. What no upstream has
     /// any more is named, and stays as it is.
     #[arg(long, env = "GUIX_IPFS_REPAIR", value_parser = FalseyValueParser::new())]
@@ -394,7 +394,7 @@ pub struct MoveArgs {
     /// there.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub to_auth_file: Option<PathBuf>,
-    /// A file with the private key, which `ipfs key export KEY` has written
+    /// A file with the private key, which `ipfs key export KEY` wrote
     ///
     /// A Kubo does not hand out its keys over the RPC, so a mirror that leaves one needs
     /// this, or `ipfs key import` beside the other.

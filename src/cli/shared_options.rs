@@ -34,7 +34,7 @@ pub struct GlobalArgs {
     pub api: Option<NodeAddress>,
     /// A file with your token or password for the node
     ///
-    /// It holds bearer:TOKEN or basic:USER:PASSWORD. The same may stand in
+    /// It holds bearer:TOKEN or basic:USER:PASSWORD. The same can be in
     /// $GUIX_IPFS_API_AUTH.
     #[arg(
         long,
@@ -65,7 +65,7 @@ pub struct GlobalArgs {
         global = true
     )]
     pub upstreams: Vec<List<String>>,
-    /// Keys whose signatures are believed: a file, or several with colons between
+    /// Keys whose signatures are trusted: a file, or several with colons between
     ///
     /// A file of one (public-key …), several, or an acl; repeatable. Those of Guix's
     /// own build farms are built in.
@@ -123,8 +123,8 @@ pub struct GlobalArgs {
     pub read_timeout: Duration,
     /// The time in which an upstream must send 1 KiB a second, in seconds
     ///
-    /// A download that is slower for so long is dropped, and goes on where it was or
-    /// begins again, three times in all.
+    /// A download that is slower for so long is dropped, and continues where it was or
+    /// starts again, three times in all.
     #[arg(
         long,
         value_name = "SECONDS",
@@ -174,7 +174,7 @@ pub struct MirrorArgs {
     pub variants: VariantArgs,
     /// Nars of a new mirror: upstream (default) or delta
     ///
-    /// As the upstream has them, or delta: encoded anew so that a rebuilt item shares most
+    /// As the upstream has them, or delta: re-encoded so that a rebuilt item shares most
     /// of its blocks with the build before. A mirror keeps what it began with.
     #[arg(
         long,
@@ -199,15 +199,15 @@ pub struct MirrorArgs {
     /// In bytes, or with K, M, G (powers of 1024).
     #[arg(long, value_name = "SIZE", env = "GUIX_IPFS_MAX_NAR_SIZE", value_parser = size)]
     pub max_nar_size: Option<u64>,
-    /// Begin no other item after so many bytes of nars
+    /// Start no other item after so many bytes of nars
     ///
     /// K, M, G are powers of 1024. Items that are whole are published; the next run
-    /// goes on with the others.
+    /// continues with the others.
     #[arg(long, value_name = "SIZE", env = "GUIX_IPFS_MAX_BYTES", value_parser = size)]
     pub max_bytes: Option<u64>,
-    /// Begin no other item after so long, such as 50m
+    /// Start no other item after so long, such as 50m
     ///
-    /// Items that are whole are published; the next run goes on with the others.
+    /// Items that are whole are published; the next run continues with the others.
     #[arg(long, value_name = "DURATION", env = "GUIX_IPFS_MAX_TIME", value_parser = duration)]
     pub max_time: Option<Duration>,
     /// Publish after every N items of a long run
@@ -219,7 +219,7 @@ pub struct MirrorArgs {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub checkpoint: u32,
-    /// Go on from this root, whatever the name and the journal hold
+    /// Continue from this root, whatever the name and the journal hold
     #[arg(long, value_name = "CID", value_parser = root)]
     pub base: Option<Cid>,
 }
@@ -259,7 +259,7 @@ pub struct RetentionArgs {
     /// Keep no more than this size, such as 200G
     ///
     /// Items that were wanted longest ago go first. The size is the tree's cumulative size,
-    /// as `guix-ipfs resolve --long` tells it. In bytes, or with K, M, G, T (powers of
+    /// as `guix-ipfs resolve --long` shows it. In bytes, or with K, M, G, T (powers of
     /// 1024).
     #[arg(long, value_name = "SIZE", env = "GUIX_IPFS_MAX_SIZE", value_parser = size)]
     pub max_size: Option<u64>,
@@ -335,7 +335,7 @@ pub struct PublishArgs {
     /// Let this pinning service keep what is published, too; repeatable
     ///
     /// A service that is set up on the node with `ipfs pin remote service add`, or several
-    /// with spaces between. The new root is asked for, and older ones are let go of when a
+    /// with spaces between. The new root is asked for, and older ones are unpinned when a
     /// later run finds it pinned. A service that fails is a warning, and is asked again by
     /// the next run.
     #[arg(

@@ -173,7 +173,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 /// Bytes a second, which are more than none.
 pub(super) fn rate(text: &str) -> Result<NonZeroU64, String> {
     let rate = size(text).ok().and_then(NonZeroU64::new);
-    rate.ok_or_else(|| "a number of bytes a second from 1 on, such as 500K or 2M".to_owned())
+    rate.ok_or_else(|| "a number of bytes a second, 1 or more, such as 500K or 2M".to_owned())
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -183,12 +183,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 /// The validity of a record, which is more than nothing.
 pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("longer than nothing, such as 48h".to_owned()),
+        Duration::ZERO => Err("longer than 0, such as 48h".to_owned()),
         lifetime => Ok(lifetime),
     }
 }
 
-/// The time for which an item is kept. The ledger knows the days of a little more than a
+/// The time for which an item is kept. The ledger has the days of a little more than a
 /// year.
 pub(super) fn keep_for(text: &str) -> Result<Duration, String> {
     match parse(text) {

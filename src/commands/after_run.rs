@@ -21,7 +21,7 @@ pub fn notes(cli: &Cli, report: &Arc<Report>) -> Option<RunNotes> {
 }
 
 /// Takes the steps that follow a run with this exit code. Their failures are warnings.
-/// `knows_root` is true for a run that can tell what is published now.
+/// `knows_root` is true for a run that has read what is published now.
 pub fn finish(cli: &Cli, exit: Exit, knows_root: bool, notes: Option<&RunNotes>, report: &Report) {
     if knows_root && let Some((_, args)) = publishing(&cli.command) {
         services::look(cli, args, exit, report);
@@ -84,6 +84,6 @@ fn after_publish(command: &str, report: &Report) {
 fn reason(status: ExitStatus) -> String {
     match status.code() {
         Some(code) => format!("failed with exit code {code}"),
-        None => format!("was ended: {status}"),
+        None => format!("was ended by a signal ({status})"),
     }
 }

@@ -39,7 +39,7 @@ fn checked(
     args: &CheckArgs,
     report: &Report,
 ) -> Result<CheckSummary, Failure> {
-    let counting = report.counting("looking through gateways");
+    let counting = report.counting("checking gateways");
     let mut gateways = named(global, args)?;
     let node = node_if_any(global, args, !gateways.is_empty(), report)?;
     let node = node.as_deref();

@@ -19,8 +19,8 @@ pub fn run(global: &GlobalArgs, report: &Report) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Removes what nothing pins after a run that let go of something, where that is asked
-/// for. What was published stays published, so a failure is a warning.
+/// Removes what nothing pins after a run that removed or unpinned something, if that
+/// is asked for. What was published stays published, so a failure is a warning.
 pub fn collect_after(args: &GcArgs, node: &dyn Node, report: &Report) -> Option<CollectionSummary> {
     if !args.gc {
         return None;

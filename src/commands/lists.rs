@@ -11,7 +11,9 @@ pub fn read(path: &Path, report: &Report) -> Result<Vec<ItemRef>, Failure> {
     let read = match path.to_str() {
         Some("-") => {
             if io::stdin().is_terminal() {
-                report.status("type store paths or hashes; Ctrl-D on a line of its own ends them");
+                report.status(
+                    "type store paths or hashes; Ctrl-D on a line of its own ends the list",
+                );
             }
             io::stdin().read_to_end(&mut text).map(|_| ())
         }
@@ -31,9 +33,9 @@ pub fn read(path: &Path, report: &Report) -> Result<Vec<ItemRef>, Failure> {
 }
 
 /// Hashes, store paths and names in the store, one or more a line. Other words are
-/// passed over, so that the output of `guix` commands can be piped in; so are
-/// derivations, which are built, not substituted. `None` where there are other words
-/// alone.
+/// skipped, so that the output of `guix` commands can be piped in; so are
+/// derivations, which are built and not substituted. `None` where there are other
+/// words alone.
 fn items(text: &str) -> Option<Vec<ItemRef>> {
     let mut words = text.split_whitespace().peekable();
     let is_empty = words.peek().is_none();

@@ -115,13 +115,13 @@ impl MirrorVerb<'_> {
         exit
     }
 
-    /// Takes note of the figures of a run that came to its end, for `--metrics`.
+    /// Records the figures of a run that came to its end, for `--metrics`.
     fn note_figures(&self, node: &dyn Node, summary: &MirrorSummary, report: &Report) {
         let count = |kind| summary.plan.skipped_as(kind).count();
         let (missing, refused) = (count(SkipKind::Missing), count(SkipKind::Refused));
         let record = node.record(&summary.name).ok().flatten();
         let told = record.and_then(|record| record.validity.try_into().ok());
-        // An offline node tells nothing of a record, which has the lifetime it was given.
+        // An offline node reports no record; it has the lifetime that it was given.
         let given = Timestamp::from(SystemTime::now()).after(self.publish.record_lifetime);
         let record_end = told.or(summary.result.published.then_some(given));
         report.note(|figures| {
@@ -182,9 +182,9 @@ impl MirrorVerb<'_> {
     }
 }
 
-/// Takes note of the size of the tree, for `--metrics`.
+/// Records the size of the tree, for `--metrics`.
 pub fn note_tree(node: &dyn Node, root: Cid, jobs: u16, report: &Report) {
-    // What a node does not tell stays as an earlier run left it.
+    // What a node does not report stays as an earlier run left it.
     if let Ok(size) = tree_size(node, root, jobs) {
         report.note(|figures| figures.note_tree(size.bytes, size.narinfos.entries));
     }

@@ -30,10 +30,9 @@ pub fn run(global: &GlobalArgs, args: &MoveArgs, report: &Report) -> Result<Exit
     if summary.moved && here.description().capabilities.network {
         let key = &summary.key;
         report.warn(
-            "the old node holds the key, too, and goes on publishing its last record every few \
-             hours",
+            "the old node still holds the key, and republishes its last record every few hours",
             Some(&format!(
-                "when the mirror is served from the new node, end the jobs of the old one, and \
+                "once the mirror is served from the new node, stop the jobs of the old one and \
                  remove its key with `ipfs key rm {key}`"
             )),
         );

@@ -21,7 +21,7 @@ pub fn run(global: &GlobalArgs, args: &NodeArgs, report: &Report) -> Result<Exit
         gateway::serve(Arc::new(node), port).map_err(|source| Failure::Listen { port, source })?;
     let _published = announce_gateway(&folder, &server.url())?;
     report.print(&format!("gateway {}", server.url()));
-    report.status("visible on this machine only; it runs until it is ended");
+    report.status("visible on this machine only; it runs until it is stopped");
     server.wait();
     Ok(Exit::Done)
 }

@@ -1,4 +1,4 @@
-//! `prune`: lets go of the items that a rule does not keep.
+//! `prune`: prunes the items that a rule does not keep.
 
 use super::gc::collect_after;
 use super::open::{open_node, publishing_page};

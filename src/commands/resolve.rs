@@ -42,8 +42,8 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs, report: &Report) -> Result<E
     Ok(Exit::Done)
 }
 
-/// Prints all there is to know of a mirror. The way to use it comes first, and comes
-/// also where its blocks cannot be had now.
+/// Prints all that is known of a mirror. The way to use it comes first, and is
+/// printed even if its blocks cannot be read now.
 fn print_long(
     node: &dyn Node,
     target: &Target,

@@ -75,7 +75,7 @@ fn job(cli: &Cli) -> Option<String> {
     Some(format!("{verb} {}", cli.global.key))
 }
 
-/// Sees to it that a run which a signal ends says so and leaves its notes. Where signals
+/// Ensures that a run which a signal ends says so and leaves its notes. Where signals
 /// cannot be waited for, the system ends the process.
 fn wait_for_signals(report: &Arc<Report>, notes: Option<&Arc<RunNotes>>) {
     if !report.is_watched() && notes.is_none() {

@@ -24,8 +24,8 @@ struct Due {
     effect: Effect,
 }
 
-/// The effect that a run may have. One that only reads says nothing of how the mirror is
-/// kept.
+/// The effect that a run may have. One that only reads does not count as an update of
+/// the mirror.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// It reads.
@@ -53,7 +53,7 @@ impl RunNotes {
         Self { report, due }
     }
 
-    /// Finds the key of a run that ended before it came to that, as with a list that
+    /// Finds the key of a run that ended before it had one, as with a list that
     /// cannot be read. Where there is none, there is nothing to note.
     pub fn find_key(&self, global: &GlobalArgs) {
         let log = self.report.publications();
@@ -110,7 +110,7 @@ impl Due {
         for id in report.publications().writers() {
             if let Err(error) = LastRun::note(&state, &id, self.command, exit) {
                 report.warn(
-                    &format!("cannot note the last run in {}: {error}", state.display()),
+                    &format!("cannot record the last run in {}: {error}", state.display()),
                     Some("make the folder writable, or set XDG_STATE_HOME"),
                 );
             }

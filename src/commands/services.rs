@@ -11,7 +11,7 @@ use crate::util::home::{BaseDirectory, folder};
 use crate::util::timestamp::Timestamp;
 use std::time::SystemTime;
 
-/// Sees to it before anything else that the node knows the services.
+/// Checks before anything else that the services are set up on the node.
 pub fn require(node: &dyn Node, args: &PublishArgs) -> Result<(), Failure> {
     require_services(node, &services(args))
 }

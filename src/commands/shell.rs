@@ -28,7 +28,7 @@ fn without_files(arg: Arg) -> Arg {
     }
 }
 
-/// The script for bash with two faults of clap_complete 4.6 mended: the verbs of a
+/// The script for bash with two faults of clap_complete 4.6 fixed: the verbs of a
 /// program with a hyphen in its name are never found, because the hyphen is replaced
 /// in two ways, and where nothing is to be offered bash offers files.
 fn mended(script: &str) -> String {

@@ -22,8 +22,8 @@ pub fn upstreams(global: &GlobalArgs, report: &Report) -> Result<Vec<UpstreamCli
     .collect()
 }
 
-/// Adds servers that were named with an item, after the others. They are held to
-/// every key that is known, since no option tells which to trust them with.
+/// Adds servers that were named with an item, after the others. They are checked
+/// against every known key, since no option assigns keys to them.
 pub fn add_servers<'u>(
     global: &GlobalArgs,
     upstreams: &mut Vec<UpstreamClient>,
@@ -91,7 +91,7 @@ pub fn given_keys(global: &GlobalArgs, report: &Report) -> Result<TrustedKeys, F
         })?;
         if !file.others.is_empty() {
             let path = path.display();
-            report.verbose(&format!("{path}: keys passed over: {}", file.others));
+            report.verbose(&format!("{path}: keys ignored: {}", file.others));
         }
         all.extend(&file.keys);
     }

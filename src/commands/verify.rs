@@ -17,7 +17,7 @@ const KEPT_BLOCK: &str = "the node keeps a damaged block: `ipfs repo verify --dr
                           blocks; then run `guix-ipfs verify --repair`";
 
 /// The way to verify a mirror that is kept without closures.
-const NO_CLOSURE: &str = "`--repair` fetches those; a mirror that is kept with `sync --no-closure` \
+const NO_CLOSURE: &str = "`--repair` fetches them; a mirror that is kept with `sync --no-closure` \
                           is verified with `verify --no-closure`";
 
 /// Runs `verify`.
@@ -75,7 +75,7 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs, report: &Report) -> Result<Ex
     )
 }
 
-/// Says what was done, and what was not.
+/// Prints what was done, and what was not.
 fn report_repair(summary: &RepairSummary, report: &Report) {
     for part in &summary.mended {
         report.status(&format!("{}: made again ({})", part.path, part.reason));
@@ -92,7 +92,7 @@ fn report_repair(summary: &RepairSummary, report: &Report) {
     }
 }
 
-/// Says what is broken.
+/// Prints what is broken.
 fn report_check(summary: &RepairSummary, was_repaired: bool, report: &Report) {
     let checked = &summary.report;
     for part in &checked.damaged {
@@ -121,7 +121,7 @@ fn report_check(summary: &RepairSummary, was_repaired: bool, report: &Report) {
         condition(checked)
     ));
     if !checked.is_whole() && !was_repaired {
-        report.status("`guix-ipfs verify --repair` mends what is broken");
+        report.status("`guix-ipfs verify --repair` repairs what is broken");
     }
 }
 

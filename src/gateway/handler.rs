@@ -57,7 +57,7 @@ fn foreign(request: &Request) -> Option<&'static str> {
     let is_foreign = |header| request.header(header).is_some_and(|url| !is_loopback(url));
     pages
         .any(is_foreign)
-        .then_some("the request comes from a foreign page")
+        .then_some("the request comes from another site")
 }
 
 fn content(node: &Arc<dyn Node>, request: &Request) -> Result<Response, PathError> {

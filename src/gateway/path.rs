@@ -17,7 +17,7 @@ pub enum PathError {
     #[error("malformed path: {0}")]
     Malformed(String),
     /// The path is neither `/ipfs/CID/…` nor `/ipns/NAME/…`, a name does not resolve, a
-    /// directory has no such entry, or the path goes on below a file.
+    /// directory has no such entry, or the path continues below a file.
     #[error("{0}")]
     NotFound(String),
     /// The node refuses, or lacks a block.
@@ -67,7 +67,7 @@ pub fn resolve(node: &dyn Node, segments: &[String]) -> Result<Cid, PathError> {
             _ => return Err(not_found("neither /ipfs/CID nor /ipns/NAME")),
         }
     }
-    Err(not_found("too many names lead to one another"))
+    Err(not_found("too many names refer to one another"))
 }
 
 /// The entry `name` of a directory.

@@ -42,8 +42,8 @@ pub struct LatestBuilds {
 }
 
 /// Reads the builds that succeeded among the first `count` of the list, in the
-/// server's order (newest evaluation first). Elements that are no builds are passed
-/// over.
+/// server's order (newest evaluation first). Elements that are not builds are
+/// skipped.
 ///
 /// # Errors
 /// The bytes are not an array, or one that holds elements and no build.

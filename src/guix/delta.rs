@@ -1,10 +1,10 @@
 //! The delta encoding of a nar: many zstd frames end to end, one a piece of content, so
 //! that two nars with the same piece have the same frame.
 //!
-//! The nar is cut where its content says so and not after so many bytes, so that a change
-//! moves no cut but those around it. Any reader of zstd gives the nar, since RFC 8878 lets
-//! frames follow each other; where each frame is a block, equal content is stored and sent
-//! only once.
+//! The nar is cut at places that its content determines, not after a fixed number of
+//! bytes, so a change moves only the cuts around it. Any zstd decoder reads the nar, since
+//! RFC 8878 lets frames follow each other; where each frame is a block, equal content is
+//! stored and sent only once.
 
 use super::store_path::StorePath;
 use crate::util::url::RESERVED;
@@ -26,24 +26,24 @@ use zstd::zstd_safe::{CParameter, compress_bound};
 /// 64 KiB it saves a twentieth of a rebuild and makes a twelfth more blocks.
 pub const NAR_FOLDER: &str = "delta1";
 
-/// Bytes of the smallest chunk but the last. With 8 KiB, and 128 KiB as the largest, there
-/// are more blocks and a rebuild shares no more.
+/// The size of the smallest chunk, in bytes, except for the last. With 8 KiB, and 128 KiB
+/// as the largest, there are more blocks and a rebuild shares no more.
 pub const MIN_CHUNK_BYTES: usize = 16 << 10;
 
-/// Bytes of a chunk on the average. With 64 KiB a rebuild has half as many new bytes again
-/// (27 % instead of 18 %) and a first fetch hardly fewer (165 % instead of 170 %); smaller
-/// ones lose too much to what a block costs beside its content.
+/// The average size of a chunk, in bytes. With 64 KiB a rebuild has half as many new bytes
+/// again (27 % instead of 18 %) and a first fetch hardly fewer (165 % instead of 170 %);
+/// smaller ones lose too much to what a block costs beside its content.
 pub const AVERAGE_CHUNK_BYTES: usize = 32 << 10;
 
 /// Bytes of the largest chunk.
 pub const MAX_CHUNK_BYTES: usize = 64 << 10;
 
-/// The level of zstd. It encodes 5 to 6 MB of nar in a second of a core. Level 19 takes
-/// 1.8 times as long for at most 0.5 % less, level 15 half as long for 1 to 3 % more.
+/// The level of zstd. One core encodes 5 to 6 MB of nar a second. Level 19 takes 1.8
+/// times as long for at most 0.5 % less, level 15 half as long for 1 to 3 % more.
 pub const LEVEL: i32 = 17;
 
-/// Bytes that are read at once: several chunks, so that the rest of one is seldom moved to
-/// the front.
+/// Bytes that are read at once: several chunks, so that a rest is rarely moved to the
+/// front.
 const BUFFER_BYTES: usize = 8 * MAX_CHUNK_BYTES;
 
 /// Returns true where the encoding saves something: a nar of fewer than four chunks has
@@ -142,8 +142,8 @@ fn cut(ahead: &[u8]) -> usize {
     end
 }
 
-/// The compressor of all frames. A frame says the size of its content, which a reader
-/// needs for its buffer, and has no checksum: a block's CID is one, and NarHash another.
+/// The compressor of all frames. A frame states the size of its content, which a reader
+/// needs for its buffer. It has no checksum: a block's CID is one, and NarHash another.
 fn compressor() -> io::Result<Compressor<'static>> {
     let mut compressor = Compressor::new(LEVEL)?;
     for parameter in [

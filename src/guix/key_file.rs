@@ -1,6 +1,6 @@
 //! Files of keys: `(public-key …)`, several of these, or an `(acl …)` like
 //! `/etc/guix/acl`. Keys of kinds that sign no narinfo stand in many of them, and are
-//! passed over.
+//! skipped.
 
 use super::sexp::{Sexp, SexpError};
 use super::signature::PublicKey;
@@ -76,7 +76,7 @@ impl KeyFile {
     }
 }
 
-/// The kind of a key that is none of ours, for this reason.
+/// The kind of a key that this program cannot use, for this reason.
 fn kind(sexp: &Sexp, error: &SexpError) -> String {
     let Some(parts) = sexp.named("public-key") else {
         return sexp.label();

@@ -44,7 +44,7 @@ impl Sexp {
     }
 
     /// Reads a file of any number of lists. Comments from `;` to the end of the line
-    /// and a byte order mark are passed over, and `\` in a string takes the next
+    /// and a byte order mark are skipped, and `\` in a string takes the next
     /// character as it is.
     ///
     /// # Errors
@@ -184,13 +184,13 @@ pub enum SexpError {
     #[error("it is not one s-expression")]
     NotOne,
     /// A part that is absent.
-    #[error("the s-expression has no ({0} …) where one belongs")]
+    #[error("the s-expression has no ({0} …) where one is required")]
     Missing(&'static str),
     /// A second part of a kind that stands once.
     #[error("the s-expression repeats ({0} …)")]
     Repeated(&'static str),
     /// A part that does not belong there.
-    #[error("the s-expression has {1:?} in ({0} …), which does not belong there")]
+    #[error("the s-expression has {1:?} in ({0} …), which is not allowed there")]
     Stray(&'static str, String),
     /// A value of another kind or length.
     #[error("the value of ({0} …) in the s-expression is not as expected")]

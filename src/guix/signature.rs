@@ -238,7 +238,7 @@ pub enum SignatureError {
     #[error("its narinfo was changed after the key {0} signed it")]
     Changed(PublicKey),
     /// The numbers do not fit the key.
-    #[error("its signature is not one by the key {0}, as it claims")]
+    #[error("its signature was not made by the key {0}, as it claims")]
     Wrong(PublicKey),
     /// The signature is right and does not cover one of the fields needed.
     #[error("its {1} is not covered by the signature of the key {0}")]
@@ -248,7 +248,7 @@ pub enum SignatureError {
 impl Diagnosis for SignatureError {
     fn advice(&self) -> Option<String> {
         let advice = match self {
-            Self::Unsigned => "take it from a server that signs its narinfos",
+            Self::Unsigned => "use a server that signs its narinfos",
             Self::Untrusted(_) => "if you trust it, name its file with --trusted-keys",
             _ => return None,
         };

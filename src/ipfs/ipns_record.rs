@@ -1,6 +1,6 @@
 //! Signed IPNS records, as gateways and the network hand them on: who has a name's public
-//! key, which the name itself holds, need not believe whoever sends one.
-//! Source: <https://specs.ipfs.tech/ipns/ipns-record/>.
+//! key, which the name itself holds, need not trust the sender. Source:
+//! <https://specs.ipfs.tech/ipns/ipns-record/>.
 
 use super::cid::IDENTITY;
 use super::ipns::key_hash;
@@ -32,11 +32,11 @@ pub struct SignedRecord {
     pub end: SystemTime,
 }
 
-/// The reason why a record is not believed.
+/// The reason why a record is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RecordError {
     /// The bytes are not a protobuf message.
-    #[error("it is no record: {0}")]
+    #[error("it is not an IPNS record: {0}")]
     Protobuf(#[from] ProtobufError),
     /// It lacks the data that is signed, or the signature of it.
     #[error("it has no signature of the second version")]
@@ -45,10 +45,10 @@ pub enum RecordError {
     #[error("its signed data cannot be read")]
     Data,
     /// The name does not hold its key, or one of another kind than Ed25519.
-    #[error("the name does not hold an Ed25519 key to check its signature by")]
+    #[error("the name does not hold an Ed25519 key to check its signature with")]
     NoKey,
     /// The signature is not one of the name's key.
-    #[error("its signature is not one of the name's key")]
+    #[error("its signature was not made with the name's key")]
     Forged,
 }
 
@@ -113,7 +113,7 @@ enum Cbor<'b> {
     Number(u64),
     Bytes(&'b [u8]),
     Map(Vec<(&'b str, Cbor<'b>)>),
-    /// Anything else, passed over.
+    /// Anything else, which is skipped.
     Other,
 }
 

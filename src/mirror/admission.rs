@@ -214,7 +214,7 @@ impl<'t> Places<'t> {
                 reason: DirectoryError::Codec | DirectoryError::NotADirectory(_),
                 ..
             })) => {
-                let text = format!("a file stands in the way of {}", join(path));
+                let text = format!("a file is in the way of {}", join(path));
                 return Ok(Some(SkipReason::Occupied(text)));
             }
             slot => slot?,
@@ -238,8 +238,8 @@ impl<'t> Places<'t> {
         }
     }
 
-    /// The entry in the place of `name` in a directory of the tree. Takes note of the
-    /// names of a plain one, which may become sharded.
+    /// The entry in the place of `name` in a directory of the tree. Records the names
+    /// of a plain one, which may become sharded.
     fn slot(
         &mut self,
         path: &[String],

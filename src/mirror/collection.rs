@@ -9,15 +9,15 @@ use serde::Serialize;
 pub struct CollectionSummary {
     /// The number of blocks that were removed.
     pub blocks: u64,
-    /// Bytes of the node's repository before, where it tells.
+    /// Bytes of the node's repository before, if the node reports it.
     pub bytes_before: Option<u64>,
     /// The same afterwards.
     pub bytes_after: Option<u64>,
 }
 
 impl CollectionSummary {
-    /// The bytes that came free, where the node tells. Another program may have stored
-    /// something meanwhile.
+    /// The bytes that came free, if the node reports it. Another program may have
+    /// stored something meanwhile.
     pub fn freed(&self) -> Option<u64> {
         Some(self.bytes_before?.saturating_sub(self.bytes_after?))
     }

@@ -168,7 +168,7 @@ impl<'n> MirrorReader<'n> {
         self.reading("the narinfos", listed)
     }
 
-    /// Says what a part that cannot be read means for this mirror.
+    /// Explains what an unreadable part means for this mirror.
     fn reading<T>(&self, part: &str, read: Result<T, impl Into<Failure>>) -> Result<T, Failure> {
         read.map_err(|error| match self.is_own {
             true => error.into().of_own_tree(),

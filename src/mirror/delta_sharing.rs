@@ -11,7 +11,7 @@ use crate::util::parallel;
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// Delta nars that are looked at; of a larger mirror the others are left out.
+/// The most delta nars that are read; the others of a larger mirror are left out.
 const MOST_NARS: usize = 20_000;
 
 /// Blocks that are read together.

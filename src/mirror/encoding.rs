@@ -4,7 +4,7 @@ use crate::guix::delta;
 use serde::{Serialize, Serializer};
 use std::fmt;
 
-/// The encoding of a mirror's nars, which it keeps from its beginning.
+/// The encoding of a mirror's nars, which never changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
     /// Nars are published as the upstream has them.

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 /// The way out for a reader of a mirror that is damaged.
-const ONLY_ITS_PUBLISHER: &str = "its publisher can mend it: tell them";
+const ONLY_ITS_PUBLISHER: &str = "only its publisher can repair it: report it to them";
 
 /// The end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Exit {
 /// A run that stopped.
 #[derive(Debug, Error)]
 pub enum Failure {
-    /// The publication cannot go on, or the node failed.
+    /// The publication cannot continue, or the node failed.
     #[error(transparent)]
     Publication(#[from] PublicationError),
     /// The node cannot be opened.
@@ -77,10 +77,10 @@ pub enum Failure {
         source: io::Error,
     },
     /// A list of store paths that holds something else.
-    #[error("there is no store path and no store hash in {0}")]
+    #[error("{0} contains no store path and no store hash")]
     NoItems(String),
     /// A file of trusted keys cannot be used.
-    #[error("cannot take trusted keys from {path}: {reason}", path = path.display())]
+    #[error("cannot read trusted keys from {path}: {reason}", path = path.display())]
     KeyFile {
         /// The file.
         path: PathBuf,
@@ -122,7 +122,7 @@ pub enum Failure {
     },
     /// `init` on a name with a journal.
     #[error(
-        "/ipns/{name} does not resolve, but this node's journal knows its last root, /ipfs/{root}"
+        "/ipns/{name} does not resolve, but this node's journal has its last root, /ipfs/{root}"
     )]
     JournalExists {
         /// The name.
@@ -167,10 +167,10 @@ pub enum Failure {
         reason: String,
     },
     /// Pinning services for a node that asks none.
-    #[error("--pin-at: a local store asks no pinning services")]
+    #[error("--pin-at: a local store cannot use pinning services")]
     NoServices,
     /// A pinning service that is not set up on the node.
-    #[error("--pin-at: the node knows no pinning service named {service:?}")]
+    #[error("--pin-at: no pinning service named {service:?} is set up on the node")]
     UnknownService {
         /// The service.
         service: String,
@@ -179,8 +179,8 @@ pub enum Failure {
     },
     /// A mirror that began with another encoding than the one that is asked for.
     #[error(
-        "--encoding {}: this mirror keeps its nars in the encoding {}, with which it began; nothing \
-         was changed",
+        "--encoding {}: this mirror was created with the encoding {} and keeps it; nothing was \
+         changed",
         asked.option(),
         kept.option()
     )]
@@ -190,17 +190,20 @@ pub enum Failure {
         /// The one that is asked for.
         asked: Encoding,
     },
-    /// A mirror in an encoding that this program does not know.
-    #[error("this mirror keeps its nars in the encoding {0:?}, which this guix-ipfs does not know")]
+    /// A mirror in an encoding that this program does not support.
+    #[error(
+        "this mirror keeps its nars in the encoding {0:?}, which this version of guix-ipfs does \
+         not support"
+    )]
     UnknownEncoding(String),
     /// Grafting by add-link in a mirror of delta nars.
-    #[error("--graft add-link: a mirror in the encoding delta is grafted by CAR only")]
+    #[error("--graft add-link: a mirror in the encoding delta can only be grafted with CAR")]
     AddLinkOfDelta,
     /// A prune without a rule.
-    #[error("there is no rule that tells which items to keep")]
+    #[error("no rule is given for which items to keep")]
     NoRule,
     /// A prune of all of so many items.
-    #[error("of {0} items none would be left by this rule; nothing was pruned")]
+    #[error("this rule would prune all {0} items; nothing was pruned")]
     NothingLeft(usize),
     /// A part of a mirror that this node does not publish cannot be read.
     #[error("{part} of /ipfs/{root} cannot be read: {source}")]
@@ -213,10 +216,10 @@ pub enum Failure {
         source: Box<Failure>,
     },
     /// Something else than a mirror.
-    #[error("/ipfs/{0} is no mirror: there is no nix-cache-info and no narinfo in it")]
+    #[error("/ipfs/{0} is not a mirror: it has no nix-cache-info and no narinfo")]
     NoMirror(Box<Cid>),
     /// A check without anything to look through.
-    #[error("there is no gateway to look through")]
+    #[error("there is no gateway to check")]
     NoGateway,
     /// Standard output or a port cannot be used, or a signal cannot be waited for.
     #[error("{0}")]
@@ -314,55 +317,57 @@ impl Diagnosis for Failure {
             Self::Io(_) => return None,
             Self::Input { .. } => "name a file that can be read, or - for standard input",
             Self::NoItems(_) => {
-                "give it what `guix gc -R` prints, or `ls /gnu/store`: /gnu/store/HASH-NAME, \
-                 HASH-NAME or HASH"
+                "give it the output of `guix gc -R` or `ls /gnu/store`: lines of \
+                 /gnu/store/HASH-NAME, HASH-NAME or HASH"
             }
-            Self::KeyFile { .. } => "give a file such as `guix archive --authorize` takes",
+            Self::KeyFile { .. } => "give a file in the format of `guix archive --authorize`",
             Self::Unresolved(_) => {
-                "its publisher may be away, and a record that is not renewed ends after two days; \
-                 run again later, or publish with `guix-ipfs sync`"
+                "its publisher may be away, and a record that is not renewed expires after two \
+                 days; run again later, or publish with `guix-ipfs sync`"
             }
             Self::NotARoot(_) => "give the CID of a whole root, without a path below it",
             Self::NoKey { name, others } => return Some(advice_on_key(name, others)),
             Self::NotAName { word, others } => return Some(advice_on_name(word, others)),
             Self::AlreadyPublished { .. } => {
-                "`guix-ipfs sync` goes on from there; if its files are lost, `guix-ipfs init --anew` \
-                 gives up all that was published"
+                "`guix-ipfs sync` continues from it; if its files are lost, `guix-ipfs init \
+                 --anew` abandons all that was published"
             }
             Self::JournalExists { .. } => {
-                "`guix-ipfs sync` publishes it again; if its files are lost, `guix-ipfs init --anew` \
-                 gives up all that was published"
+                "`guix-ipfs sync` publishes it again; if its files are lost, `guix-ipfs init \
+                 --anew` abandons all that was published"
             }
             Self::SelfIsAMirror { .. } => {
-                "to go on with that one use `--key self`; to begin another run `guix-ipfs init` first"
+                "to continue that mirror, use `--key self`; to start another, run `guix-ipfs init` \
+                 first"
             }
             Self::InUse { .. } => "remove those too, or use --force",
             Self::DamagedTree(_) | Self::Unreadable(..) | Self::UnreadableNarinfo { .. } => {
-                "`guix-ipfs verify --repair` makes it again from what can be read"
+                "`guix-ipfs verify --repair` rebuilds it from what can be read"
             }
-            Self::NoServices => "leave --pin-at out, or publish from a Kubo, named with --api",
+            Self::NoServices => "omit --pin-at, or publish from a Kubo node, given with --api",
             Self::UnknownService { service, known } => {
                 return Some(advice_on_service(service, known));
             }
             Self::OtherEncoding { kept, asked } => return Some(advice_on_encoding(*kept, *asked)),
-            Self::UnknownEncoding(_) => "run the newer guix-ipfs that began this mirror",
-            Self::AddLinkOfDelta => "leave --graft out, or give --graft car",
+            Self::UnknownEncoding(_) => {
+                "use the newer version of guix-ipfs that created this mirror"
+            }
+            Self::AddLinkOfDelta => "omit --graft, or use --graft car",
             Self::NoRule => "give --keep-for 90d, --max-size 200G, or both",
             Self::NothingLeft(_) => {
-                "see that the clock is right, that `guix-ipfs sync` ran lately, and that the tree \
-                 may be large enough for an item with all that it refers to; --force prunes all \
-                 the same"
+                "check that the clock is right, that `guix-ipfs sync` ran recently, and that \
+                 --max-size has room for an item with all that it refers to; --force prunes anyway"
             }
             Self::Foreign { source, .. } => return advice_on_foreign(source),
             Self::NoMirror(_) => {
-                "see that the name is the one that its publisher gave: `guix-ipfs resolve NAME` \
-                 tells its root"
+                "check that the name is the one that its publisher gave: `guix-ipfs resolve NAME` \
+                 prints its root"
             }
             Self::NoGateway => {
                 "`guix-ipfs node` serves a local store while it runs; name another gateway with \
                  --gateway https://HOST"
             }
-            Self::Listen { .. } => "choose another with --gateway-port",
+            Self::Listen { .. } => "choose another port with --gateway-port",
         };
         Some(text.to_owned())
     }
@@ -383,10 +388,12 @@ impl Diagnosis for Failure {
 /// Advice about the name of a key that the node lacks.
 fn advice_on_key(name: &str, others: &[String]) -> String {
     match (meant(name, others), others) {
-        (Some(other), _) => format!("did you mean `--key {other}`? `guix-ipfs init` makes {name}"),
-        (None, []) => "`guix-ipfs init` makes it; another is named with --key".to_owned(),
+        (Some(other), _) => {
+            format!("did you mean `--key {other}`? `guix-ipfs init` creates {name}")
+        }
+        (None, []) => "`guix-ipfs init` creates it; --key selects another".to_owned(),
         (None, _) => format!(
-            "`guix-ipfs init` makes it; this node publishes mirrors with --key {}",
+            "`guix-ipfs init` creates it; this node publishes mirrors with --key {}",
             others.join(", --key ")
         ),
     }
@@ -395,33 +402,33 @@ fn advice_on_key(name: &str, others: &[String]) -> String {
 /// Advice about an encoding that the mirror does not have.
 fn advice_on_encoding(kept: Encoding, asked: Encoding) -> String {
     format!(
-        "leave --encoding out, or give --encoding {}; `--key NAME --encoding {}` begins a mirror \
-         beside this one, and `guix-ipfs init --anew --encoding {}` gives up what is published",
+        "omit --encoding, or use --encoding {}; `--key NAME --encoding {}` starts a mirror beside \
+         this one, and `guix-ipfs init --anew --encoding {}` abandons what is published",
         kept.option(),
         asked.option(),
         asked.option()
     )
 }
 
-/// Advice about a pinning service that the node does not know.
+/// Advice about a pinning service that is not set up on the node.
 fn advice_on_service(service: &str, known: &[String]) -> String {
     let add = format!("`ipfs pin remote service add {service} ENDPOINT KEY` sets it up");
     match (meant(service, known), known) {
         (Some(other), _) => format!("did you mean `--pin-at {other}`? {add}"),
         (None, []) => format!("none is set up there; {add}"),
-        (None, _) => format!("{add}; set up are {}", known.join(", ")),
+        (None, _) => format!("{add}; these are set up: {}", known.join(", ")),
     }
 }
 
 /// Advice about a word that should be a name.
 fn advice_on_name(word: &str, others: &[String]) -> String {
     if word.parse::<Cid>().is_ok() {
-        return format!("it is a CID; a root is named /ipfs/{word}");
+        return format!("it is a CID; write a root as /ipfs/{word}");
     }
     if word.starts_with("k51") {
         return format!(
-            "a name that begins with k51 has 62 small letters and digits, and this one {} \
-             characters: see that it was copied whole",
+            "a name that begins with k51 has 62 lowercase letters and digits, but this one has {} \
+             characters: check that it was copied completely",
             word.chars().count()
         );
     }
@@ -449,7 +456,7 @@ fn advice_on_foreign(source: &Failure) -> Option<String> {
     let text = match source {
         Failure::Publication(PublicationError::Node(error)) => match error {
             error if error.is(Refusal::Offline) => {
-                "read it through a node that has a network, named with --api"
+                "read it through a node that has a network, given with --api"
             }
             error if error.is_of_kept_block() => {
                 "`ipfs repo verify --drop` removes blocks that are damaged here; then run again"

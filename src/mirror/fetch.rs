@@ -410,7 +410,7 @@ impl FetchError {
     fn of_coded(self, coding: &str) -> Self {
         match self {
             Self::Refused(reason) | Self::Broken(reason, _) => Self::Broken(
-                format!("{reason}; the server labels it {coding:?}, which it was not asked to"),
+                format!("{reason}; the server labels it {coding:?}, which was not requested"),
                 Retry::Soon,
             ),
             other => other,

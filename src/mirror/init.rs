@@ -123,8 +123,8 @@ fn first(
     Ok(create_first_root(publisher, state, version)?)
 }
 
-/// The path that the name was last pointed to; a journal that would tell, where that is
-/// lost.
+/// The path that the name was last pointed to, or the directory of the lost journal that
+/// held it.
 fn last_path(state: &NameState) -> Option<String> {
     let roots = state.published.into_iter();
     let roots = roots.chain(state.journals.iter().map(|journal| journal.root));

@@ -100,7 +100,7 @@ fn is_domain(name: &str) -> bool {
 pub struct MirrorDescription {
     /// The spellings of its name: as a CID and, for that of a key, as a peer ID.
     pub names: Vec<String>,
-    /// The record of the name, where the node tells it.
+    /// The record of the name, if the node reports it.
     pub record: Option<Record>,
     /// The node.
     pub node: DescribedNode,
@@ -115,7 +115,7 @@ pub struct MirrorDescription {
 pub struct DescribedNode {
     /// Its software.
     pub agent: String,
-    /// The bytes that its repository holds, where it tells.
+    /// The bytes that its repository holds, if the node reports it.
     pub repo_bytes: Option<u64>,
     /// The bytes from which its collector runs by itself.
     pub storage_max: Option<u64>,
@@ -126,7 +126,7 @@ pub fn describe(node: &dyn Node, target: &Target, root: Cid) -> Result<MirrorDes
     let mut names: Vec<String> = target.name().map(str::to_owned).into_iter().collect();
     let peer_id = target.name().and_then(key_hash).map(|key| as_peer_id(&key));
     names.extend(peer_id);
-    // Not every node tells, and nothing depends on it.
+    // Not every node reports it, and nothing depends on it.
     let record = target.name().map(|name| node.record(name));
     let usage = node.usage().ok();
     // Clients do not follow the redirect that `localhost` would answer, so the

@@ -99,7 +99,7 @@ fn narinfo(url: &str) -> Result<ItemSpec, String> {
         return Err("not the URL of a HASH.narinfo".to_owned());
     };
     let Ok(hash) = word.parse() else {
-        let fault = hash_fault(word).unwrap_or_else(|| "that is no store hash".to_owned());
+        let fault = hash_fault(word).unwrap_or_else(|| "that is not a store hash".to_owned());
         return Err(format!("not the URL of a HASH.narinfo: {fault}"));
     };
     Ok(ItemSpec::Narinfo {
@@ -139,11 +139,13 @@ fn hash_fault(word: &str) -> Option<String> {
     }
     let small = word.to_ascii_lowercase();
     if small.parse::<HashPart>().is_ok() {
-        return Some(format!("a store hash has small letters only; try {small}"));
+        return Some(format!(
+            "a store hash has lowercase letters only; try {small}"
+        ));
     }
     if word.len() != HashPart::LEN {
         return Some(format!(
-            "{} characters, where a store hash has {}",
+            "{} characters, but a store hash has {}",
             word.len(),
             HashPart::LEN
         ));

@@ -20,7 +20,7 @@ pub fn not_a_name(node: &dyn Node, word: &str) -> Failure {
     }
 }
 
-/// Only advice is made of these, so a node that does not tell has none.
+/// Only advice is made of these, so an error of the node means none.
 fn known(node: &dyn Node) -> Vec<String> {
     keys_with_journals(node).unwrap_or_default()
 }

@@ -154,7 +154,7 @@ impl FarmLists<'_> {
         Ok(ListNews::new(new.collect(), &builds, seen))
     }
 
-    /// Reads a list that the ledger does not know.
+    /// Reads a list that is not in the ledger.
     fn read_first(&self, upstream: &UpstreamClient, list: BuildList) -> Result<ListNews, Failure> {
         let (builds, is_all) = self.ask(upstream, MOST_BUILDS)?;
         let newest = (self.count as usize).min(builds.len());
@@ -202,8 +202,8 @@ impl FarmLists<'_> {
             .rposition(|build| build.outputs.iter().any(is_published)))
     }
 
-    /// The successful builds for the system, and true where the farm lists no more: a
-    /// server may list those of all systems.
+    /// The successful builds for the system, and true if that is all that the farm
+    /// lists: a server may list those of all systems.
     fn ask(&self, upstream: &UpstreamClient, count: u32) -> Result<(Vec<Build>, bool), HttpError> {
         let query = BuildQuery {
             count,

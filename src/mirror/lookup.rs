@@ -176,7 +176,7 @@ impl<'a> NarinfoLookup<'a> {
         };
         if !narinfo.matches(&item.hash) {
             return refuse(format!(
-                "its narinfo is about {} instead",
+                "its narinfo describes {} instead",
                 narinfo.store_path
             ));
         }

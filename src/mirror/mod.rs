@@ -1,7 +1,7 @@
 //! The engine: which items a mirror lacks, how they come, and what may enter.
 //!
-//! A request goes in, a summary comes out, and an [`Observer`] hears of the rest.
-//! Nothing here prints or knows a command line.
+//! A request goes in, a summary comes out, and an [`Observer`] receives the rest.
+//! Nothing here prints or depends on a command line.
 
 mod admission;
 mod announcing;

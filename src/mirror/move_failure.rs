@@ -7,7 +7,7 @@ use crate::util::diagnosis::{Diagnosis, Retry};
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// A move that stopped. Run again, it goes on where it was.
+/// A move that stopped. When run again, it continues where it stopped.
 #[derive(Debug, Error)]
 pub enum MoveFailure {
     /// Both addresses are of one node.
@@ -35,7 +35,9 @@ pub enum MoveFailure {
         id: String,
     },
     /// The node does not hand out the key.
-    #[error("the node hands out no key over its RPC, so the key {key:?} must be exported by hand")]
+    #[error(
+        "the node does not export keys over its RPC, so the key {key:?} must be exported by hand"
+    )]
     KeyStays {
         /// The name.
         key: String,
@@ -45,7 +47,7 @@ pub enum MoveFailure {
         to_local: bool,
     },
     /// The file holds the key of another name.
-    #[error("{path} holds the key of /ipns/{found}, and the mirror is /ipns/{wanted}", path = path.display())]
+    #[error("{path} holds the key of /ipns/{found}, but the mirror is /ipns/{wanted}", path = path.display())]
     OtherKey {
         /// The file.
         path: PathBuf,
@@ -55,7 +57,7 @@ pub enum MoveFailure {
         wanted: String,
     },
     /// The file that should hold the private key does not.
-    #[error("cannot take a private key from {path}: {reason}", path = path.display())]
+    #[error("cannot read a private key from {path}: {reason}", path = path.display())]
     KeyFile {
         /// The file.
         path: PathBuf,
@@ -75,7 +77,7 @@ pub enum MoveFailure {
         here: Box<Cid>,
     },
     /// Other writers were at work all the time.
-    #[error("other writers use the key {0:?} on this node without end")]
+    #[error("other writers keep using the key {0:?} on this node")]
     Busy(String),
 }
 
@@ -104,24 +106,24 @@ impl Diagnosis for MoveFailure {
                 let export = format!("`ipfs key export {key} -o {key}.key`");
                 match to_local {
                     true => format!(
-                        "run {export} beside this node, then this again with `--key-file \
-                         {key}.key`; afterwards remove that file"
+                        "run {export} on this node's machine, then repeat this command with \
+                         `--key-file {key}.key`; remove that file afterwards"
                     ),
                     false => format!(
-                        "run {export} beside this node, then `ipfs key import {key} {key}.key` \
-                         beside the other one, or this again with `--key-file {key}.key`; \
-                         afterwards remove that file"
+                        "run {export} on this node's machine, then `ipfs key import {key} \
+                         {key}.key` on the other one's, or repeat this command with `--key-file \
+                         {key}.key`; remove that file afterwards"
                     ),
                 }
             }
             Self::OtherKey { .. } => {
                 "name the file of this mirror's key, or another key with --key NAME".to_owned()
             }
-            Self::KeyFile { .. } => "give a file that `ipfs key export KEY` has written".to_owned(),
+            Self::KeyFile { .. } => "give a file that `ipfs key export KEY` wrote".to_owned(),
             Self::TwoPublishers { address, there, .. } => format!(
-                "a name has one publisher: to keep what the other node has, go on there with \
-                 `--api {address}`; to give it up, unpin its journal, the pin whose name is \
-                 guix-ipfs/ and the name, which holds /ipfs/{there}"
+                "a name has one publisher: to keep what the other node has, continue there with \
+                 `--api {address}`; to abandon it, unpin its journal, the pin named guix-ipfs/ and \
+                 the IPNS name, which holds /ipfs/{there}"
             ),
             Self::Busy(_) => "stop them, and run again".to_owned(),
         })

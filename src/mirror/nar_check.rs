@@ -13,7 +13,7 @@ use std::io;
 /// The depth of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// The size of each nar, as its first block tells it.
+    /// The size of each nar, as its first block states it.
     Sizes,
     /// The content of each nar.
     Hashes,
@@ -49,7 +49,7 @@ impl NarCheck<'_> {
             let path = path.components();
             match (self.depth, self.index.size(path)) {
                 (Depth::Sizes, Some(size)) if has_size(variant, size).is_ok() => continue,
-                // Its fault is to be told.
+                // Its fault is reported.
                 _ => {}
             }
             let entry = self.tree.find(path).map_err(|error| about(&error))?;
@@ -70,7 +70,7 @@ impl NarCheck<'_> {
 fn has_size(variant: &Variant, size: u64) -> Result<(), String> {
     match variant.file_size {
         Some(listed) if listed != size => {
-            Err(format!("it has {size} bytes, where FileSize says {listed}"))
+            Err(format!("it has {size} bytes, but its FileSize is {listed}"))
         }
         _ => Ok(()),
     }
@@ -89,7 +89,7 @@ fn check_content(
         Ok(_) => Ok(()),
         Err(error) => Err(match NarError::from_io(&error) {
             Some(error) => error.to_string(),
-            None => format!("the node broke off: a block is missing or damaged ({error})"),
+            None => format!("the node stopped sending: a block is missing or damaged ({error})"),
         }),
     }
 }

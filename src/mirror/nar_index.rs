@@ -24,9 +24,9 @@ pub struct NarIndex {
 pub enum NarSizes {
     /// None.
     Unknown,
-    /// That of the content, as the first block of each nar tells it.
+    /// That of the content, as the first block of each nar states it.
     Content,
-    /// The cumulative size, as the directory tells it.
+    /// The cumulative size, as the directory states it.
     Cumulative,
 }
 

@@ -54,7 +54,7 @@ impl PublishedNarinfo {
                 let hash = name.strip_suffix(".narinfo").unwrap_or(&name);
                 match narinfo.store_path.hash().as_str() == hash {
                     true => Ok(narinfo),
-                    false => Err(format!("it is about {} instead", narinfo.store_path)),
+                    false => Err(format!("it describes {} instead", narinfo.store_path)),
                 }
             });
         Ok(Self { name, narinfo })

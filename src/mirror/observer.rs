@@ -8,7 +8,7 @@ use crate::node::{NodeError, RemoteStatus, Usage};
 
 /// A receiver of what the engine reports. Threads may share it.
 pub trait Observer: Sync {
-    /// Takes note of an event.
+    /// Receives an event.
     fn notify(&self, event: Event<'_>);
 
     /// Shows that something is waited for, until the guard is dropped.
@@ -49,7 +49,7 @@ pub enum Event<'e> {
         package: &'e str,
         /// An output of its latest build.
         output: &'e str,
-        /// The number of the build, where the farm tells it.
+        /// The number of the build, if the farm reports it.
         build: Option<u64>,
         /// The system it was built for.
         system: &'e str,
@@ -72,7 +72,7 @@ pub enum Event<'e> {
     LedgerFull(usize),
     /// The ledger is full, and has forgotten so many of the oldest removals.
     RemovalsForgotten(usize),
-    /// All that was published under a name is given up.
+    /// All that was published under a name is abandoned.
     GivenUp {
         /// The name.
         name: &'e str,

@@ -172,7 +172,7 @@ impl Planner<'_> {
         Ok(below.items)
     }
 
-    /// Passes over the items that are published, and returns the others in their order.
+    /// Skips the items that are published, and returns the others in their order.
     fn pass_published(
         &self,
         plan: &mut Plan,
@@ -292,7 +292,7 @@ impl Plan {
         for (item, answer) in fetched {
             match answer {
                 Ok(planned) => self.items.push(planned),
-                // An error that a signal caused tells nothing about the upstream.
+                // An error that a signal caused is not the upstream's fault.
                 Err(_) if budget.is_interrupted() => self.left.push(item.hash),
                 Err(LookupError::Skipped(reason)) => self.skip(item.label, item.hash, reason),
                 Err(LookupError::NoUpstream(error)) => {

@@ -240,7 +240,7 @@ fn waits_for_excluded(mut hash: HashPart, reasons: &HashMap<HashPart, &SkipReaso
 fn endless() -> Attempt {
     Attempt {
         kind: OwedKind::Refused,
-        reason: "more items stand below it than one run takes".to_owned(),
+        reason: "it depends on more items than one run can mirror".to_owned(),
         ..Attempt::left()
     }
 }

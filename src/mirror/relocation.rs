@@ -1,11 +1,11 @@
 //! The move of a mirror to another node: its content, its journal with the ledger, and
 //! its key.
 //!
-//! The content is copied first, while the old node may go on publishing. Then, under the
-//! locks of both, what was published meanwhile; the mark in the old journal, from which
-//! on the old node publishes nothing; the journal on the new node, whose pin proves that
-//! all of it is there; the key; and the name, above the old sequence number. A run that
-//! is killed is gone on with by the next one.
+//! The content is copied first, while the old node may continue publishing. Then, under
+//! the locks of both, what was published meanwhile; the mark in the old journal, from
+//! which on the old node publishes nothing; the journal on the new node, whose pin
+//! proves that all of it is there; the key; and the name, above the old sequence number.
+//! A run that is killed is gone on with by the next one.
 
 use super::announcing::announce;
 use super::failure::Failure;
@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 /// The key's name on the new node where the mirror was published under the node's own.
 const INSTEAD_OF_SELF: &str = "guix-ipfs";
 
-/// The number of times that other writers may be quicker, plus one.
+/// The number of attempts: one, and one for each time that another writer is quicker.
 const ATTEMPTS: u32 = 10;
 
 /// The longest wait for another run on the old node, after a copy that may have taken
@@ -239,7 +239,7 @@ impl Relocation<'_> {
         self.import_key()?;
         let root = arrived.unwrap_or(base.root);
         if root == base.root {
-            // Not every node tells, and the new one knows what the network holds.
+            // Not every node reports it, and the new one sees what the network holds.
             let record = self.here.node.record(&self.here.key.id);
             let last = record.ok().flatten().map(|record| record.sequence);
             let published = publish_above(&target, root, last);
@@ -260,7 +260,7 @@ impl Relocation<'_> {
     fn copy_first(&self, copier: &mut Copier, content: &Content) -> Result<(), Failure> {
         match copier.copy(content) {
             Err(CopyError::Source(error)) if error.is_of_block() => {
-                // What another run let go of may be collected.
+                // The collector may have removed what another run unpinned.
                 let now = read_name_state(&self.here)?;
                 match choose_base(&self.here, &now, None)? == content.root.cid {
                     true => Err(Failure::from(error).of_own_tree()),
@@ -281,7 +281,7 @@ impl Relocation<'_> {
                 Err(PublicationError::Lock(WriterLockError::Held { .. }))
                     if begun.elapsed() < PATIENCE =>
                 {
-                    let text = "waiting for the end of another run";
+                    let text = "waiting for another run to end";
                     waiting.get_or_insert_with(|| self.observer.waiting(text));
                     std::thread::sleep(PAUSE);
                 }
@@ -337,7 +337,7 @@ impl Relocation<'_> {
         Ok(())
     }
 
-    /// Warns where the mirror may find no room. Not every node tells.
+    /// Warns if the mirror may not fit. Not every node reports its free space.
     fn look_for_room(&self, content: &Content) {
         let bytes = content.root.size;
         let node = self.there.node;

@@ -120,7 +120,7 @@ struct Removal {
 impl Removal {
     /// Reads the narinfos of the items, and then every other one: one that refers to
     /// an item keeps it, and one that lists a nar keeps that. An item's nars are those
-    /// that it lists, and those that bear its hash.
+    /// that it lists, and those with its hash in their names.
     fn plan(tree: &Tree, request: &RemovalRequest) -> Result<Self, Failure> {
         let mut removal = Self::default();
         let mut wanted: HashMap<HashPart, &ItemRef> = HashMap::new();
@@ -210,7 +210,7 @@ impl Removal {
         Ok(removal)
     }
 
-    /// Takes note in the ledger that a person wants these items to stay out. An item
+    /// Records in the ledger that a person wants these items to stay out. An item
     /// that is owed and not published can be removed, too.
     fn record(
         &mut self,

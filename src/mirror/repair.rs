@@ -292,8 +292,8 @@ fn remove_unlisted(
     Ok(std::mem::take(&mut report.unlisted))
 }
 
-/// Sees to it that a journal holds the root; those that cannot be read are then let go
-/// of. A root in which something is still broken cannot be pinned anew; that is not a
+/// Ensures that a journal holds the root; those that cannot be read are then unpinned.
+/// A root in which something is still broken cannot be pinned again; that is not a
 /// failure of its own.
 fn settle_journal(
     publisher: &mut Publisher,

@@ -35,7 +35,7 @@ pub struct MirrorRequest {
     pub pauses: Pauses,
     /// The time of the run.
     pub now: SystemTime,
-    /// The root to go on from, whatever the name and the journal hold.
+    /// The root to continue from, whatever the name and the journal hold.
     pub base: Option<Cid>,
     /// The terms of publishing.
     pub publishing: PublisherOptions,

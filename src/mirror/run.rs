@@ -196,8 +196,8 @@ impl Batches<'_> {
         if is_final || base.root != before {
             return Err(error);
         }
-        // Nothing is pinned: the collector was quicker, or the node does not know
-        // add-link any more. CAR has neither problem.
+        // Nothing is pinned: the collector was quicker, or the node no longer has
+        // add-link. CAR has neither problem.
         self.run
             .fetcher
             .observer
@@ -256,7 +256,7 @@ impl Batches<'_> {
         Ok(decisions)
     }
 
-    /// Takes note of the items that the tree lacks and that are linked, for the page.
+    /// Records the items that the tree lacks and that are linked, for the page.
     fn note_additions(
         &self,
         batch: &[Scheduled],

@@ -63,7 +63,7 @@ pub struct Selection {
 impl<'a> PlanContext<'a> {
     /// Plans the run.
     pub fn plan(&self) -> Result<(Plan, RunRecord<'a>), Failure> {
-        let _shown = self.observer.waiting("asking what is new");
+        let _shown = self.observer.waiting("looking for new builds");
         let mut selection = self.select()?;
         let wanted = std::mem::take(&mut selection.wanted);
         selection.wanted.items.clone_from(&wanted.items);

@@ -38,9 +38,9 @@ pub enum SkipReason {
     #[error("no upstream has it (yet)")]
     Absent,
     /// None of the upstreams that can be reached has it.
-    #[error("no upstream has it (yet) that can be reached; {0} cannot")]
+    #[error("no upstream that can be reached has it (yet); {0} cannot be reached")]
     OutOfReach(String),
-    /// A package that no build farm knows.
+    /// A package that no build farm lists.
     #[error("no build farm lists a successful build of it for {0}")]
     UnknownPackage(String),
     /// A package, and no build farm to ask.
@@ -112,21 +112,19 @@ impl SkipReason {
 impl Diagnosis for SkipReason {
     fn advice(&self) -> Option<String> {
         let text = match self {
-            Self::Absent => {
-                "see that it is named rightly; what the farm has not built yet may come"
-            }
+            Self::Absent => "check its spelling; the farm may still build it",
             Self::OutOfReach(_) => {
-                "run again when they can be reached; what the farm has not built yet may come"
+                "run again when they can be reached; the farm may still build it"
             }
             Self::UnknownPackage(_) => {
-                "see that it is spelled as `guix show` spells it, with a version after @ \
-                 (hello@2.12), or name a store path instead"
+                "check that it is spelled as in `guix show`, with a version after @ (hello@2.12), \
+                 or name a store path instead"
             }
             Self::NoBuildFarm(_) => {
                 "a package is looked up at a build farm; name a store path instead"
             }
             Self::NeedsRemoved(path) => {
-                return Some(format!("`guix-ipfs add {path}` takes it in again"));
+                return Some(format!("`guix-ipfs add {path}` adds it again"));
             }
             Self::Refused { advice, .. } => return advice.clone(),
             _ => return None,

@@ -69,8 +69,8 @@ impl MirrorSummary {
     }
 }
 
-/// Mirrors the wanted items that the published root lacks, and takes note in the
-/// ledger of those that did not come.
+/// Mirrors the wanted items that the published root lacks, and records in the ledger
+/// those that did not arrive.
 ///
 /// # Errors
 /// The reason why the run stops; what was published before stays published.
@@ -95,7 +95,7 @@ pub fn mirror(
     };
     let mut base = adopt_root(&mut publisher, request.base)?;
     if publisher.key_age == KeyAge::New {
-        // A run that is killed after this goes on from here.
+        // The run after one that is killed from here on continues from this point.
         ensure_published(&publisher, &mut base)?;
     }
     let before = base.published;
@@ -117,7 +117,7 @@ pub fn mirror(
         observer,
     };
     let (mut plan, record) = match context.plan() {
-        // An error that the signal caused tells nothing about the upstream.
+        // An error that the signal caused is not the upstream's fault.
         Err(_) if stop.is_asked() => (Plan::default(), context.record(Selection::default())),
         planned => planned?,
     };
@@ -199,7 +199,7 @@ pub fn mirror(
 
 /// Records the items of a list or a command line before they are fetched, so that
 /// they are owed even if the run is killed. The builds of a farm need no such record:
-/// they stand in its list until a commit takes note of them.
+/// they stand in its list until a commit records them.
 fn record_beginning(
     publisher: &Publisher,
     base: &mut Base,
@@ -295,8 +295,9 @@ pub fn stop_on_signals(upstreams: &[UpstreamClient]) -> Result<Stop, Failure> {
     Ok(stop?)
 }
 
-/// Reports a node that is nearly full: it refuses nothing, but its collector will
-/// run ever more often. A node that does not tell is none.
+/// Reports a node that is nearly full: it still accepts blocks, but its collector
+/// will run more and more often. A node that does not report its size is not warned
+/// about.
 fn warn_if_full(node: &dyn Node, observer: &dyn Observer) {
     if !node.description().capabilities.storage_limit {
         return;

@@ -91,7 +91,7 @@ pub enum ItemFault {
     Lost,
 }
 
-/// Checks the root that a key's name points to, or else the one to go on from, and
+/// Checks the root that a key's name points to, or else the one to continue from, and
 /// the key's journals.
 ///
 /// # Errors
@@ -328,7 +328,7 @@ fn damaged_cache_info(error: &PublicationError) -> DamagedPart {
     DamagedPart::new(CACHE_INFO_NAME, Damage::CacheInfo, error)
 }
 
-/// Finds the nars that no narinfo lists. A nar that bears the hash of an item that is
+/// Finds the nars that no narinfo lists. A nar with the hash of an item that is
 /// published, or whose narinfo cannot have been lost, is listed by that item or by none;
 /// any other may be listed by a narinfo that cannot be read.
 fn find_unlisted(
@@ -365,7 +365,7 @@ fn find_unlisted(
     })?;
     report.broken.extend(lost.into_iter().map(|(hash, label)| {
         let reason =
-            format!("its narinfo is lost with a part of the root; its nar {label} is there");
+            format!("its narinfo is lost with a part of the root; its nar {label} is still there");
         BrokenItem {
             name: format!("{hash}.narinfo"),
             item: Some(ItemRef { hash, label }),

@@ -66,7 +66,7 @@ pub trait Node: Send + Sync {
     /// The plain directory `directory` with one more entry, or one replaced. The
     /// target's size is read from its block.
     ///
-    /// The caller sees to it that the directory is plain: an old Kubo answers for a
+    /// The caller ensures that the directory is plain: an old Kubo answers for a
     /// sharded one too, and corrupts it.
     fn add_link(&self, directory: &Cid, name: &str, target: &Cid) -> Result<Cid, NodeError>;
 
@@ -120,11 +120,11 @@ pub trait Node: Send + Sync {
     fn rename_key(&self, key: &Key, name: &str) -> Result<(), NodeError>;
 
     /// The path that an IPNS name points to, past all caches. `None` when the node
-    /// cannot tell, which never proves that nothing was published.
+    /// cannot resolve it, which never proves that nothing was published.
     fn resolve(&self, name: &str) -> Result<Option<String>, NodeError>;
 
-    /// The record of an IPNS name; `None` where the node finds none or cannot tell
-    /// ([`Capabilities::sequence`]).
+    /// The record of an IPNS name; `None` where the node finds none or cannot read
+    /// records ([`Capabilities::sequence`]).
     fn record(&self, name: &str) -> Result<Option<Record>, NodeError>;
 
     /// Publishes `/ipfs/ROOT` under a key. Success does not mean that the name now
@@ -138,11 +138,12 @@ pub trait Node: Send + Sync {
     /// The others that a publication reaches.
     fn reach(&self) -> Result<Reach, NodeError>;
 
-    /// Tells the network that this node has `root`, so that it is found at once.
+    /// Announces to the network that this node has `root`, so that it is found at
+    /// once.
     fn announce(&self, root: &Cid) -> Result<(), NodeError>;
 
     /// The number of others that announce a block, of at most twenty, as far as the network
-    /// tells within `limit`; `None` where the node runs without one.
+    /// reports them within `limit`; `None` where the node runs without one.
     fn providers(&self, cid: &Cid, limit: Duration) -> Result<Option<usize>, NodeError>;
 
     /// The node's gateway on this machine, `http://HOST:PORT`, if there is one.
@@ -151,7 +152,7 @@ pub trait Node: Send + Sync {
     /// The room that the node takes.
     fn usage(&self) -> Result<Usage, NodeError>;
 
-    /// The bytes that are free on the node's disk, where it tells.
+    /// The bytes that are free on the node's disk, if the node reports it.
     fn free_bytes(&self) -> Result<Option<u64>, NodeError>;
 
     /// Removes every block that no pin reaches, and returns their number.
@@ -188,7 +189,7 @@ pub trait Node: Send + Sync {
         no_services()
     }
 
-    /// Lets go of the pins of `root` at a service that have exactly this name and are in
+    /// Removes the pins of `root` at a service that have exactly this name and are in
     /// one of these states. Errors as [`Node::remote_pins`].
     fn unpin_remotely(
         &self,
@@ -267,15 +268,14 @@ pub struct Record {
 pub struct PublishOptions {
     /// The record's time of validity.
     pub lifetime: Duration,
-    /// Permission for a node without a network to publish, for itself alone.
+    /// Permission for a node without a network to publish for itself only.
     pub allow_offline: bool,
     /// The record's sequence number, where the node's own count is behind the
     /// network's.
     pub sequence: Option<u64>,
 }
 
-/// The certainty with which the node holds all blocks below a root that is to be
-/// pinned.
+/// The certainty that the node holds all blocks below a root that is to be pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownBlocks {
     /// All of them, because something that is pinned already holds them: the walk

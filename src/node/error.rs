@@ -1,5 +1,5 @@
-//! The failures of a node. The text says what was being done, to which item, and
-//! the node's own words; see [`Diagnosis`] for the rest.
+//! The failures of a node. The text names the action, the item and the node's own
+//! message; see [`Diagnosis`] for the rest.
 
 use crate::ipfs::file::AddError;
 use crate::util::diagnosis::{Diagnosis, Retry};
@@ -27,11 +27,11 @@ pub type AddFileError = AddError<NodeError>;
 #[derive(Debug, Error)]
 pub enum Problem {
     /// The node answered with an error of its own.
-    #[error("the node says: {message}")]
+    #[error("the node reports: {message}")]
     Refused {
         /// The kind of refusal.
         refusal: Refusal,
-        /// The node's own words.
+        /// The node's message.
         message: String,
     },
     /// No connection: no daemon runs there, or the address is wrong.
@@ -56,11 +56,11 @@ pub enum Problem {
     /// Nobody on the network sent a block within the call's limit.
     #[error("nobody sent it within {} seconds", .0.as_secs())]
     Unfetched(Duration),
-    /// The node does not know the command.
+    /// The node does not have the command.
     #[error("this node has no command {0}")]
     UnknownCommand(String),
     /// Something else listens there, such as the node's gateway.
-    #[error("{0} is no node's RPC, but perhaps its gateway")]
+    #[error("{0} is not a node's RPC; it may be its gateway")]
     NotAnRpc(String),
     /// The RPC asks for a user or a token, or refuses the one given.
     #[error("the node refuses access (HTTP {0})")]
@@ -86,9 +86,9 @@ pub enum Problem {
         bytes: usize,
     },
     /// The answer is whole but not what the call gives.
-    #[error("the node gave an answer that makes no sense here: {0}")]
+    #[error("the node gave an unexpected answer: {0}")]
     Unexpected(String),
-    /// Another process writes to the local store, and goes on.
+    /// Another process holds the lock of the local store.
     #[error("the local store {path} is in use by process {holder}", path = path.display())]
     Busy {
         /// The store's folder.
@@ -131,7 +131,7 @@ pub enum Refusal {
     NotPinned,
     /// The CID has a recursive pin already.
     AlreadyPinned,
-    /// A node without a network does not publish unless told to.
+    /// A node without a network publishes only with permission.
     Offline,
     /// The node has no such key.
     NoSuchKey,
@@ -145,7 +145,7 @@ pub enum Refusal {
     NotFound,
     /// The node searched the network until its time was over.
     SearchedInVain,
-    /// The node knows no pinning service of that name, or none at all.
+    /// No pinning service of that name, or none at all, is set up on the node.
     UnknownService,
     /// A pinning service refuses, fails, or does not answer.
     Service,
@@ -175,15 +175,15 @@ impl NodeError {
         matches!(&self.problem, Problem::Refused { refusal, .. } if *refusal == kind)
     }
 
-    /// Returns true when the node answered, and what it said is no: by a message, or
-    /// because a file of the local store is damaged.
+    /// Returns true when the node answered with a refusal: by a message, or because a
+    /// file of the local store is damaged.
     pub fn is_refusal(&self) -> bool {
         let problem = &self.problem;
         matches!(problem, Problem::Refused { .. } | Problem::Damaged { .. })
     }
 
-    /// Returns true when the node lacks a block: it says so, or searched the network
-    /// for it until its time was over.
+    /// Returns true when the node lacks a block: it reports that, or searched the
+    /// network for it until its time limit.
     pub fn is_missing(&self) -> bool {
         matches!(self.problem, Problem::TimedOut(_))
             || self.is(Refusal::Missing)
@@ -204,7 +204,7 @@ impl NodeError {
             || self.is(Refusal::DamagedBlock)
     }
 
-    /// Returns true when the node asks who this program is, or does not believe it.
+    /// Returns true when the node requires authorization, or rejects the one given.
     pub fn is_forbidden(&self) -> bool {
         matches!(self.problem, Problem::Forbidden(_))
     }
@@ -222,14 +222,13 @@ impl Diagnosis for NodeError {
     fn advice(&self) -> Option<String> {
         let text = match &self.problem {
             Problem::Unreachable { .. } => {
-                "start one with `ipfs daemon`, give its address with --api, or do without one: \
-                 --api embedded"
+                "start one with `ipfs daemon`, give its address with --api, or use none: --api \
+                 embedded"
             }
             Problem::Tls { url, .. } => {
                 let plain = url.replacen("https", "http", 1);
                 return Some(format!(
-                    "an RPC speaks no TLS unless it stands behind something that does: try \
-                     --api {plain}"
+                    "an RPC has no TLS unless a proxy before it adds it: try --api {plain}"
                 ));
             }
             Problem::TimedOut(_) => "it is busy, or searches the network; run again later",
@@ -237,7 +236,9 @@ impl Diagnosis for NodeError {
                 "its publisher may be away, or this node reaches nobody who has it; run again \
                  later, or wait longer with --read-timeout"
             }
-            Problem::NotAnRpc(_) => "`ipfs config Addresses.API` tells where the RPC is, for --api",
+            Problem::NotAnRpc(_) => {
+                "`ipfs config Addresses.API` prints the RPC's address, for --api"
+            }
             Problem::Forbidden(_) => {
                 "write bearer:TOKEN or basic:USER:PASSWORD into $GUIX_IPFS_API_AUTH or into a file \
                  for --api-auth-file, and let the node's API.Authorizations allow its whole RPC"
@@ -249,15 +250,15 @@ impl Diagnosis for NodeError {
                 refusal: Refusal::StorageFull,
                 ..
             } => {
-                "make room on the node's disk, or let go of what nothing pins with `guix-ipfs gc`; \
-                 then run again"
+                "make room on the node's disk, or remove unpinned blocks with `guix-ipfs gc`; then \
+                 run again"
             }
             Problem::Refused {
                 refusal: Refusal::Service,
                 ..
             } => {
-                "the next run asks again; `ipfs pin remote service ls --stat` tells whether the node \
-                 reaches it, and a key that it refuses is set anew with `ipfs pin remote service rm` \
+                "the next run tries again; `ipfs pin remote service ls --stat` shows whether the \
+                 node reaches it; replace a key that it rejects with `ipfs pin remote service rm` \
                  and `add`"
             }
             Problem::Refused {
@@ -268,7 +269,7 @@ impl Diagnosis for NodeError {
             Problem::File { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull
                 | io::ErrorKind::QuotaExceeded
-                | io::ErrorKind::FileTooLarge => "make room; nothing half-written is kept",
+                | io::ErrorKind::FileTooLarge => "make room; no partly written file is kept",
                 _ => return None,
             },
             Problem::Damaged { advice, .. } => return Some(advice.clone()),
@@ -277,8 +278,8 @@ impl Diagnosis for NodeError {
                 refusal: Refusal::DamagedBlock,
                 ..
             } => {
-                "`ipfs repo verify --drop` removes damaged blocks; then `guix-ipfs verify --repair` \
-                 makes them again"
+                "`ipfs repo verify --drop` removes damaged blocks; then `guix-ipfs verify \
+                 --repair` rebuilds them"
             }
             _ => return None,
         };

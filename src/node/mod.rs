@@ -1,6 +1,6 @@
 //! The store that a mirror is published from: one contract ([`Node`]) and its two
 //! back ends, a real Kubo over its RPC ([`kubo`]) and a folder of this machine
-//! ([`local`]). No other room knows which of them it has.
+//! ([`local`]). No other room depends on which of them it has.
 
 mod contract;
 mod dry_run;

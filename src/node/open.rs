@@ -1,4 +1,4 @@
-//! The way to a node: its address, and who this program is there.
+//! The way to a node: its address, and this program's authorization there.
 
 use super::contract::Node;
 use super::error::NodeError;
@@ -27,7 +27,7 @@ pub enum NodeAddress {
 pub struct NodeOptions {
     /// Without one, the Kubo of this machine.
     pub address: Option<NodeAddress>,
-    /// A file that says who this program is to a Kubo.
+    /// A file with this program's authorization for a Kubo.
     pub authorization_file: Option<PathBuf>,
     /// The limits of a connection to a Kubo.
     pub limits: TimeLimits,
@@ -53,7 +53,7 @@ pub enum OpenError {
     /// The file or variable that should hold a secret does not.
     #[error(transparent)]
     Authorization(#[from] AuthorizationError),
-    /// There is no folder for the local store.
+    /// No folder for the local store is known.
     #[error(transparent)]
     NoHome(#[from] NoHome),
 }
@@ -61,7 +61,7 @@ pub enum OpenError {
 /// Opens the node.
 ///
 /// # Errors
-/// When it is not there, cannot be used, or its address cannot be told.
+/// When it is not there, cannot be used, or its address cannot be read.
 pub fn open(options: &NodeOptions) -> Result<Box<dyn Node>, OpenError> {
     let mut address = match &options.address {
         Some(NodeAddress::Local(named)) => {

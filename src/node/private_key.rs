@@ -34,7 +34,9 @@ pub struct PrivateKey {
 
 /// Bytes that are not an Ed25519 private key in a form that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("it holds no Ed25519 private key as `ipfs key export` writes it, without a password")]
+#[error(
+    "it does not hold an Ed25519 private key without a password, as `ipfs key export` writes it"
+)]
 pub struct NotAPrivateKey;
 
 impl PrivateKey {

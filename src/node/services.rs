@@ -55,11 +55,11 @@ pub enum RemoteQuery<'q> {
     Of(&'q Cid),
 }
 
-/// The refusal of a node that knows no services.
+/// The refusal of a node without pinning services.
 pub(super) fn no_services<T>() -> Result<T, NodeError> {
     Err(NodeError::refused(
         "ask a pinning service",
         Refusal::UnknownService,
-        "only a Kubo asks pinning services",
+        "only a Kubo node can use pinning services",
     ))
 }

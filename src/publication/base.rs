@@ -1,4 +1,4 @@
-//! The root to go on from, chosen by what the name and the journal hold.
+//! The root to continue from, chosen by what the name and the journal hold.
 
 use super::choice::candidate;
 use super::error::PublicationError;
@@ -25,13 +25,12 @@ pub struct Base {
     /// The root that the name points to, if it resolves. Where it is another, the
     /// base is published even if nothing is new.
     pub published: Option<Cid>,
-    /// The path that the name points to in place of a root, which a person's word
-    /// gives up.
+    /// The path that the name points to in place of a root, which `--base` replaces.
     pub foreign: Option<String>,
     /// The journals of the key: first that of the root, which stays pinned, then those
-    /// that are let go of when the name points to the root.
+    /// that are unpinned once the name points to the root.
     pub journals: Vec<Journal>,
-    /// The pins of journals whose own blocks are lost, to be let go of likewise.
+    /// The pins of journals whose own blocks are lost, to be unpinned likewise.
     pub lost: Vec<Cid>,
     /// The ledger of the first journal.
     pub ledger: LedgerFiles,
@@ -75,10 +74,10 @@ impl Base {
     }
 }
 
-/// Decides which root to go on from. `given` is a person's word (`--base`).
+/// Decides which root to continue from. `given` is the user's choice (`--base`).
 ///
 /// # Errors
-/// Whenever that is not certain: each error names the way out.
+/// The choice is not certain: each error names the way out.
 pub fn choose_base(
     view: &PublicationView,
     state: &NameState,
@@ -113,17 +112,17 @@ fn not_whole(root: Cid, source: NodeError) -> PublicationError {
     }
 }
 
-/// Goes on from the chosen root and makes sure that a journal holds it. Under a
-/// new key a first root is made.
+/// Continues from the chosen root and makes sure that a journal holds it. Under a new
+/// key a first root is made.
 pub fn adopt_root(publisher: &mut Publisher, given: Option<Cid>) -> Result<Base, PublicationError> {
     let state = read_name_state(&publisher.view)?;
     publisher.note_found(state.published);
-    // Another writer may have begun with the same key, and come further.
+    // Another writer may have started with the same key, and got further.
     let is_new = publisher.key_age == KeyAge::New && state.shown_publication().is_none();
     if is_new && given.is_none() {
         return create_first_root(publisher, state, CidVersion::V0);
     }
-    // A person's word brings back a mirror that was moved to another node.
+    // `--base` brings back a mirror that was moved to another node.
     if given.is_none() {
         state.refuse_moved(&publisher.view.key.id)?;
     }
@@ -154,15 +153,15 @@ fn choose(
     Ok(base)
 }
 
-/// Goes on from the chosen root, to leave the node: a mark that it was left already does
-/// not matter.
+/// Continues from the chosen root, to leave the node: a mark that it was left already
+/// does not matter.
 pub fn adopt_to_leave(publisher: &Publisher) -> Result<Base, PublicationError> {
     let state = read_name_state(&publisher.view)?;
     choose(publisher, state, None)
 }
 
-/// Goes on from the chosen root though parts of it, or its journal, cannot be read. Where
-/// no journal holds it, none is written: it could not be pinned.
+/// Continues from the chosen root though parts of it, or its journal, cannot be read.
+/// Where no journal holds it, none is written: it could not be pinned.
 pub fn adopt_damaged(publisher: &Publisher) -> Result<Base, PublicationError> {
     let state = read_name_state(&publisher.view)?;
     state.refuse_moved(&publisher.view.key.id)?;
@@ -174,7 +173,7 @@ pub fn adopt_damaged(publisher: &Publisher) -> Result<Base, PublicationError> {
                 root: Box::new(root),
             });
         }
-        // Nothing of it can be known.
+        // Its content is unknown.
         (_, Err(PublicationError::Node(source))) if source.is_of_block() => {
             return Err(not_whole(root, source));
         }
@@ -184,13 +183,13 @@ pub fn adopt_damaged(publisher: &Publisher) -> Result<Base, PublicationError> {
     let mut base = Base::from_state(root, state);
     base.lead_with_root();
     match base.load_ledger(publisher.node()) {
-        // One that is lost with its journal begins anew.
+        // A ledger that is lost with its journal starts empty.
         Err(error) if !error.is_of_block() => Err(error),
         _ => Ok(base),
     }
 }
 
-/// Makes the first root, with `nix-cache-info` alone. It is not published yet.
+/// Creates the first root, with `nix-cache-info` alone. It is not published yet.
 pub fn create_first_root(
     publisher: &mut Publisher,
     state: NameState,
@@ -200,7 +199,7 @@ pub fn create_first_root(
     let (root, blocks) = first_root(version);
     let mut base = Base::from_state(root.cid, state);
     let newest = base.journals.first();
-    // A run that was killed may have come so far.
+    // A killed run may have got this far.
     if newest.map(|journal| journal.root) != Some(root.cid) {
         let journal = write_journal(publisher, &root, blocks, &base, newest)?;
         base.journals.insert(0, journal);
@@ -254,7 +253,7 @@ fn refuse_mixed(publisher: &Publisher, root: Cid) -> Result<(), PublicationError
             root: Box::new(root),
             path,
         }),
-        // Pinning it will tell.
+        // Pinning it shows that.
         Err(PublicationError::Node(error)) if error.is_missing() => Ok(()),
         done => done.map(|_| ()),
     }
@@ -284,7 +283,7 @@ fn write_journal(
     older: Option<&Journal>,
 ) -> Result<Journal, NodeError> {
     let key_id = &publisher.view.key.id;
-    // A ledger goes on with the journal that the new one is pinned beside.
+    // The ledger is carried over from the journal that the new one is pinned beside.
     let ledger = older.and_then(|journal| journal.ledger);
     let (journal, own) = Journal::compose(key_id, root, base.published, base.newest(), ledger);
     blocks.extend(own);

@@ -2,18 +2,18 @@
 //!
 //! Two writers of one node may both have pinned a journal with the same number, of
 //! which only one was published. So the name decides: the journal of the root that it
-//! points to counts, and after it one that went on from that root. Any other is
-//! another writer's that lost, and is never gone on from.
+//! points to counts, and after it one that continued from that root. Any other
+//! belongs to another writer that lost, and no run continues from it.
 
 use super::error::PublicationError;
 use super::journal::Journal;
 use super::name_state::NameState;
 use crate::ipfs::cid::Cid;
 
-/// The root to go on from.
+/// The root to continue from.
 ///
 /// # Errors
-/// Name and journals do not tell.
+/// The name and the journals do not decide it.
 pub fn candidate(name: &str, state: &NameState) -> Result<Cid, PublicationError> {
     let name = name.to_owned();
     match (state.published, &state.foreign, state.journals.first()) {
@@ -47,8 +47,8 @@ pub fn candidate(name: &str, state: &NameState) -> Result<Cid, PublicationError>
     }
 }
 
-/// The root of the newest journal that went on from the published root, or that root
-/// itself. `None` where the journals, the newest first, know nothing of it.
+/// The root of the newest journal that continued from the published root, or that
+/// root itself. `None` where the journals, the newest first, do not contain it.
 fn successor(journals: &[Journal], published: &Cid) -> Option<Cid> {
     let own = journals.iter().find(|journal| journal.root == *published);
     let number = own.map_or(0, |journal| journal.number);
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_journal_that_was_not_published_never_wins_over_the_published_one() {
-        // Both went on from 1, and 2 was published.
+        // Both continued from 1, and 2 was published.
         assert_eq!(
             chosen(Some(2), &[(2, 3, Some(1)), (2, 2, Some(1))]),
             Ok(root(2))

@@ -1,4 +1,4 @@
-//! Pin, publish, check, and only then let go of the older journals.
+//! The commit: pin, publish, check, and only then unpin the older journals.
 
 use super::base::Base;
 use super::error::PublicationError;
@@ -12,8 +12,9 @@ use super::publisher::Publisher;
 use crate::node::{NodeError, Refusal};
 use crate::util::retry::step_aside;
 
-/// The number of times that other writers may be quicker, plus one. Of three at the
-/// same moment, one was beaten more than three times in a run out of ten.
+/// The number of attempts: one, and one for each time that another writer is quicker.
+/// Of three at the same moment, one was beaten more than three times in a run out of
+/// ten.
 pub const ATTEMPTS: u32 = 10;
 
 /// The effect of a commit.
@@ -28,8 +29,8 @@ pub enum Committed {
 /// Pins a journal whose blocks are stored, and publishes its root.
 ///
 /// # Errors
-/// The name then still points where it did, and the root may be pinned: the next
-/// run goes on from there. [`PublicationError::Moved`] when another writer published
+/// The name then still points where it did, and the root may be pinned: the next run
+/// continues from it. [`PublicationError::Moved`] when another writer published
 /// meanwhile: [`rebase_onto`] its root, and graft onto that.
 pub fn commit(
     publisher: &Publisher,
@@ -41,7 +42,7 @@ pub fn commit(
     let pinned = journal.pin(publisher.node(), key_id, base.journals.first());
     let pinned = match (pinned, base.journals.first()) {
         (Err(error), Some(older)) if may_be_of_the_old(&error) => {
-            // Its own reason says more than that of a second try.
+            // Its own reason is more useful than that of a second try.
             pin_past_damage(publisher, older, &journal).map_err(|_| error)
         }
         (pinned, _) => pinned,
@@ -74,9 +75,9 @@ fn may_be_of_the_old(error: &NodeError) -> bool {
     error.is_missing() || error.is_of_block() || error.is(Refusal::Other)
 }
 
-/// Makes the name point to the base, where it does not, and lets go of older
-/// journals. Where another writer published meanwhile, this run goes on from its root,
-/// having nothing of its own to add.
+/// Makes the name point to the base, where it does not, and unpins older journals.
+/// Where another writer published meanwhile, this run continues from its root, since
+/// it has nothing of its own to add.
 pub fn ensure_published(
     publisher: &Publisher,
     base: &mut Base,
@@ -101,7 +102,7 @@ pub fn publish_base(publisher: &Publisher, base: &mut Base) -> Result<Committed,
     let committed = publish_where_due(publisher, base)?;
     let is_alone = base.journals.len() < 2 && base.lost.is_empty();
     if committed == Committed::Unchanged && !is_alone {
-        // Another writer's root is not to lose the journal that holds it.
+        // Another writer's root must keep the journal that holds it.
         refuse_if_moved(publisher, base, base.root)?;
         refuse_if_let_go_of(publisher, base)?;
     }
@@ -119,7 +120,7 @@ fn publish_where_due(
     }
 }
 
-/// Lets go of the journals that the first one of the base takes the place of.
+/// Unpins the journals that the first one of the base replaces.
 fn let_go_of_older(publisher: &Publisher, base: &mut Base) -> Result<(), NodeError> {
     let node = publisher.node();
     // A newer one may be that of a writer that is at work: the next commit is newer still.
@@ -140,7 +141,7 @@ fn let_go_of_older(publisher: &Publisher, base: &mut Base) -> Result<(), NodeErr
 fn publish(publisher: &Publisher, base: &mut Base) -> Result<Committed, PublicationError> {
     let (node, key) = (publisher.node(), &publisher.view.key);
     let root = base.root;
-    // No node offers compare-and-swap: this is as late as one can look.
+    // No node offers compare-and-swap: this is the latest moment for a check.
     let mut now = refuse_if_moved(publisher, base, root)?;
     if now != Some(root) {
         node.publish(key, &root, &publisher.publish_options(None))?;

@@ -1,9 +1,9 @@
 //! The copy of a mirror's content to another node, a part at a time.
 //!
-//! Whatever is there already is not sent again, and a run that is killed is gone on
-//! with: its parts are pinned there. Files are sent children first, so that a block that
-//! is there stands for all below it; the pin of its part proves that, and where the
-//! node's collector was quicker, the part is sent once more as a whole.
+//! Whatever is there already is not sent again, and a killed run is continued: its parts
+//! are pinned there. Files are sent children first, so that a block that is there stands
+//! for all below it; the pin of its part proves that, and if the node's collector was
+//! quicker, the whole part is sent again.
 
 use super::error::PublicationError;
 use super::journal::Journal;
@@ -97,8 +97,8 @@ struct Sending<'s, 'n> {
 }
 
 impl Content {
-    /// A directory with both, whose pin keeps all. The pin bears the name of a journal's,
-    /// which the journal takes over from it; without a `state` it is none.
+    /// A directory with both, whose pin keeps all. The pin has the name of a journal's,
+    /// which the journal takes over from it; without a `state` it is not a journal.
     pub(super) fn keeper(&self) -> (Cid, Vec<u8>) {
         let parts = [("root", self.root)].into_iter();
         let parts = parts.chain(self.ledger.map(|ledger| ("ledger", ledger)));
@@ -112,7 +112,7 @@ impl Content {
 }
 
 impl<'c, 'n> Copier<'c, 'n> {
-    /// A copy to the node of `target`, which goes on with that of a killed run.
+    /// A copy to the node of `target`, which continues that of a killed run.
     pub fn new(
         source: &'c dyn Node,
         target: &'c Publisher<'n>,
@@ -138,7 +138,7 @@ impl<'c, 'n> Copier<'c, 'n> {
     /// [`Copier::let_go`].
     ///
     /// # Errors
-    /// A later call goes on where this one ended.
+    /// A later call continues where this one ended.
     pub fn copy(&mut self, content: &Content) -> Result<(), CopyError> {
         let (keeper, block) = content.keeper();
         if !self.pinned.contains(&keeper) {
@@ -343,7 +343,7 @@ fn send_below(
 ) -> Result<(), CopyError> {
     for links in batches(links) {
         let mut cids: Vec<Cid> = links.iter().map(|link| link.cid).collect();
-        // Where the first one is not there, a killed run did not come so far.
+        // If the first one is missing, a killed run did not get that far.
         if known == Known::Asked && sending.has(&cids[0])? {
             let mut lacking = Vec::new();
             for cid in &cids[1..] {
@@ -362,8 +362,8 @@ fn send_below(
     Ok(())
 }
 
-/// Returns true when the target holds all of these blocks. Two calls tell, and sending
-/// small blocks takes hardly longer than asking for each.
+/// Returns true when the target holds all of these blocks. It takes two calls; asking
+/// for each block takes about as long as sending small ones.
 fn has_all(sending: &Sending, cids: &[Cid]) -> Result<bool, CopyError> {
     match cids {
         [] => Ok(true),

@@ -20,7 +20,7 @@ pub fn content_of(node: &dyn Node, base: &Base) -> Result<Content, PublicationEr
     })
 }
 
-/// The content that a run would go on from, and nothing is written for it.
+/// The content that a run would continue from. Writes nothing.
 pub fn content_at(
     view: &PublicationView,
     state: &NameState,
@@ -34,7 +34,7 @@ pub fn content_at(
 }
 
 /// Marks the journal of a mirror that leaves the node. The journals that only hold the
-/// same root are let go of.
+/// same root are unpinned.
 pub fn mark_moved(
     publisher: &Publisher,
     base: &mut Base,
@@ -58,7 +58,7 @@ pub fn mark_moved(
     let_go_of_older(publisher, base)
 }
 
-/// Lets go of the journals that only hold the same root as the newest.
+/// Unpins the journals that only hold the same root as the newest.
 fn let_go_of_older(publisher: &Publisher, base: &mut Base) -> Result<(), PublicationError> {
     let root = base.root;
     let older = base.journals.split_off(1);
@@ -89,8 +89,8 @@ impl ArrivedJournals {
         Ok(Self(Journal::all(view, &[])?.readable))
     }
 
-    /// The root that this node goes on from; `None` where the mirror was never here, or
-    /// left.
+    /// The root that this node continues from; `None` where the mirror was never here,
+    /// or left.
     pub fn root(&self) -> Option<Cid> {
         match mark_among(&self.0) {
             Some(_) => None,
@@ -104,7 +104,7 @@ impl ArrivedJournals {
         self.root().filter(|_| is_newer)
     }
 
-    /// Lets go of them.
+    /// Unpins them.
     pub fn unpin(&self, node: &dyn Node) -> Result<(), NodeError> {
         self.0
             .iter()
@@ -143,12 +143,12 @@ pub fn publish_above(
     last: Option<u64>,
 ) -> Result<(), PublicationError> {
     let (node, key) = (publisher.node(), &publisher.view.key);
-    // Where it cannot be told in time, the node's own count is what there is.
+    // If it is not known in time, the node's own count is used.
     let own = node.record(&key.id).ok().flatten();
     let own = own.map(|record| record.sequence);
     let sequence = own.max(last).map(|last| last.saturating_add(1));
     match node.publish(key, &root, &publisher.publish_options(sequence)) {
-        // The node itself knows of a higher one, and does not tell.
+        // The node has a higher one, and does not report it.
         Err(error) if sequence.is_some() && error.is(Refusal::Other) => {
             node.publish(key, &root, &publisher.publish_options(None))?;
         }

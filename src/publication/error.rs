@@ -14,7 +14,7 @@ pub enum PublicationError {
     /// A call to the node failed.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// The right to write was not had.
+    /// The right to write was not obtained.
     #[error(transparent)]
     Lock(#[from] WriterLockError),
     /// A directory of the tree cannot be read or patched.
@@ -28,8 +28,8 @@ pub enum PublicationError {
     Ledger(String, String),
     /// add-link cannot make the directory that is needed.
     #[error(
-        "the directory {0:?} is or would become sharded, which add-link cannot do; nothing was \
-         changed"
+        "the directory {0:?} is or would become sharded, which add-link does not support; nothing \
+         was changed"
     )]
     Sharded(String),
     /// The node built another root than this program did.
@@ -40,15 +40,15 @@ pub enum PublicationError {
         /// Ours.
         ours: Box<Cid>,
     },
-    /// Neither the name nor a journal tells what was published.
+    /// Neither the name nor a journal shows what was published.
     #[error(
-        "nothing is known of /ipns/{name}: it does not resolve, and this node keeps no journal of it"
+        "nothing is known of /ipns/{name}: it does not resolve, and this node has no journal of it"
     )]
     Unknown {
         /// The name, `k51…`.
         name: String,
     },
-    /// The name points to a root that the journal does not know.
+    /// The name points to a root that is not in the journal.
     #[error(
         "/ipns/{name} points to /ipfs/{resolved}, but this node last published /ipfs/{journal}: \
          another writer uses the key, or the record is old"
@@ -61,9 +61,11 @@ pub enum PublicationError {
         /// The root that the journal holds.
         journal: Box<Cid>,
     },
-    /// The name that a new key bears until its first root is there belongs to a key
-    /// that publishes something.
-    #[error("the key {key:?}, which a new key is to bear for a moment, already publishes {path}")]
+    /// The name that a new key has until its first root exists belongs to a key that
+    /// already publishes something.
+    #[error(
+        "the key {key:?}, whose name is needed for a new key for a moment, already publishes {path}"
+    )]
     KeyInUse {
         /// The node's name of the key.
         key: String,
@@ -73,7 +75,7 @@ pub enum PublicationError {
     /// The name does not resolve, and two journals of the same number differ.
     #[error(
         "/ipns/{name} does not resolve, and two writers left /ipfs/{} and /ipfs/{} on this node: \
-         nothing tells which of them was published", .roots[0], .roots[1]
+         it is unknown which of them was published", .roots[0], .roots[1]
     )]
     Undecided {
         /// The name, `k51…`.
@@ -95,7 +97,7 @@ pub enum PublicationError {
     /// The name points to something else than a mirror.
     #[error(
         "/ipfs/{root} is not a directory of substitutes (no nix-cache-info, no narinfo in it); it \
-         is left alone"
+         is left unchanged"
     )]
     NotAMirror {
         /// The root.
@@ -106,7 +108,7 @@ pub enum PublicationError {
     NotWhole {
         /// The root. Its name may still stand for an older one in a node's cache.
         root: Box<Cid>,
-        /// The node's own words.
+        /// The node's message.
         source: NodeError,
     },
     /// The root to adopt was not made by one `ipfs add -r`.
@@ -130,7 +132,7 @@ pub enum PublicationError {
     Offline(&'static str),
     /// The mirror was moved to another node, or is on its way.
     #[error(
-        "/ipns/{name} {} the node at {}, and is not published from here any more",
+        "/ipns/{name} {} the node at {}, and is no longer published from here",
         match moved.is_done { true => "was moved to", false => "is being moved to" },
         moved.address
     )]
@@ -155,37 +157,38 @@ pub enum PublicationError {
         /// The root that was not published.
         root: Box<Cid>,
     },
-    /// The node said "published", but the name does not follow.
+    /// The node reported success, but the name resolves to another root.
     #[error(
-        "the node says it published /ipfs/{root}, but /ipns/{name} resolves to /ipfs/{now}: the \
-         network holds a record with a higher sequence number; the new root is pinned"
+        "the node reported that it published /ipfs/{root}, but /ipns/{name} resolves to \
+         /ipfs/{now}: the network holds a record with a higher sequence number; the new root is \
+         pinned"
     )]
     NotFollowed {
         /// The name, `k51…`.
         name: String,
         /// Its root.
         now: Box<Cid>,
-        /// The root that was published in vain.
+        /// The root whose publication had no effect.
         root: Box<Cid>,
-        /// The node can tell the number of the network's record.
+        /// The node can report the number of the network's record.
         sequence_is_known: bool,
     },
-    /// The node said "published", but no record is found, not even by the node itself.
+    /// The node reported success, but no record is found, not even by the node itself.
     #[error(
-        "the node says it published /ipfs/{root}, but /ipns/{name} does not resolve: no record of \
-         it is found, not even by this node; the new root is pinned"
+        "the node reported that it published /ipfs/{root}, but /ipns/{name} does not resolve: no \
+         record of it is found, not even by this node; the new root is pinned"
     )]
     NoRecord {
         /// The name, `k51…`.
         name: String,
-        /// The root that was published in vain.
+        /// The root whose publication had no effect.
         root: Box<Cid>,
     },
 }
 
 impl PublicationError {
     /// Returns true for the fault of one block, which the node lacks or keeps damaged, or
-    /// which is not what it should be: others may be well.
+    /// which has other content than it should: others may be intact.
     pub fn is_of_block(&self) -> bool {
         match self {
             Self::Node(error) => error.is_of_block(),
@@ -201,7 +204,7 @@ impl Diagnosis for PublicationError {
             Self::Node(error) => return error.advice(),
             Self::Lock(error) => return error.advice(),
             Self::Tree(_) | Self::File(..) | Self::Ledger(..) => return None,
-            Self::Sharded(_) => "leave --graft away, or use `--graft car`",
+            Self::Sharded(_) => "omit --graft, or use `--graft car`",
             Self::Disagreement { .. } => "use `--graft car`",
             Self::Unknown { .. } => {
                 "if it was never published, run `guix-ipfs init`; if it was, name the root it \
@@ -211,7 +214,7 @@ impl Diagnosis for PublicationError {
                 resolved, journal, ..
             } => {
                 return Some(format!(
-                    "choose which to go on from with `--base {resolved}` or `--base {journal}`"
+                    "choose which to continue from with `--base {resolved}` or `--base {journal}`"
                 ));
             }
             Self::KeyInUse { key, .. } => {
@@ -223,12 +226,12 @@ impl Diagnosis for PublicationError {
             Self::Undecided { roots, .. } => {
                 let [one, other] = **roots;
                 return Some(format!(
-                    "choose which to go on from with `--base {one}` or `--base {other}`"
+                    "choose which to continue from with `--base {one}` or `--base {other}`"
                 ));
             }
             Self::JournalLost { .. } => {
-                "name the root that it pointed to with `--base CID`; if its files are lost, begin \
-                 anew under the same name with `guix-ipfs init --anew`"
+                "name the root that it pointed to with `--base CID`; if its files are lost, start \
+                 over under the same name with `guix-ipfs init --anew`"
             }
             Self::NotAMirror { .. } => "use another key with `--key NAME`",
             Self::ForeignPath { .. } => {
@@ -237,32 +240,32 @@ impl Diagnosis for PublicationError {
             }
             Self::NotWhole { root, .. } => {
                 return Some(format!(
-                    "fetch it first with `ipfs pin add /ipfs/{root}`; if nobody has it any more, \
-                     begin anew under the same name with `guix-ipfs init --anew`"
+                    "fetch it first with `ipfs pin add /ipfs/{root}`; if nobody has it anymore, \
+                     start over under the same name with `guix-ipfs init --anew`"
                 ));
             }
             Self::Mixed { root, .. } => {
                 return Some(format!(
-                    "add it anew with `ipfs add -r` and name that root with --base, or go on as it \
-                     is with `--base {root}`"
+                    "add it again with `ipfs add -r` and name that root with --base, or continue \
+                     with it as it is with `--base {root}`"
                 ));
             }
             Self::Offline(_) => {
-                "connect it, or use `--allow-offline` to publish for this machine alone"
+                "connect it, or use `--allow-offline` to publish for this machine only"
             }
             Self::MovedAway { moved, root, .. } => return Some(advice_on_moved(moved, root)),
-            Self::Moved { .. } => "run again to go on, and let only one writer use a key",
+            Self::Moved { .. } => "run again to continue, and use a key with one writer only",
             Self::NotFollowed {
                 sequence_is_known: false,
                 ..
             } => {
-                "this node is too old to tell that number: Kubo 0.40 or newer publishes above it by \
-                 itself"
+                "this node is too old to report that number: Kubo 0.40 or newer publishes above it \
+                 by itself"
             }
             Self::NotFollowed { .. } => "run again when the network has settled",
             Self::NoRecord { .. } => {
-                "a node without routing keeps none: where `ipfs config Routing.Type` says `none`, \
-                 set it to `auto` and start the node anew; else run again when the network has \
+                "a node without routing keeps none: if `ipfs config Routing.Type` prints `none`, \
+                 set it to `auto` and restart the node; otherwise run again when the network has \
                  settled"
             }
         };
@@ -278,18 +281,18 @@ impl Diagnosis for PublicationError {
     }
 }
 
-/// The ways on for a mirror that left its node.
+/// The advice for a mirror that left its node.
 fn advice_on_moved(moved: &Moved, root: &Cid) -> String {
     let Moved { address, key, .. } = moved;
     match moved.is_done {
         true => format!(
-            "go on there, with `--api {address} --key {key}`; the way back is `guix-ipfs --api \
-             {address} --key {key} move --to` and the address of this node; if that node is lost, \
-             `guix-ipfs sync --base {root}` publishes from here again"
+            "continue there, with `--api {address} --key {key}`; to move it back, run `guix-ipfs \
+             --api {address} --key {key} move --to` with the address of this node; if that node is \
+             lost, `guix-ipfs sync --base {root}` publishes from here again"
         ),
         false => format!(
-            "`guix-ipfs move --to {address}` goes on with it; to give the move up and stay here, \
-             run `guix-ipfs sync --base {root}`"
+            "`guix-ipfs move --to {address}` continues it; to cancel the move and stay here, run \
+             `guix-ipfs sync --base {root}`"
         ),
     }
 }

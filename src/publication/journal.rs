@@ -1,6 +1,6 @@
-//! The program's only memory: a small directory on the node, pinned under the
-//! name `guix-ipfs/KEYID`. It lives where the data lives, and a kill between
-//! pinning and publishing loses nothing.
+//! The program's only state: a small directory on the node, pinned under the name
+//! `guix-ipfs/KEYID`. It lives where the data lives, and a kill between pinning and
+//! publishing loses nothing.
 
 use super::error::PublicationError;
 use super::moved::Moved;
@@ -90,7 +90,7 @@ pub fn keys_with_journals(node: &dyn Node) -> Result<Vec<String>, PublicationErr
 /// The mark of the newest of these journals, which come the newest first.
 pub fn mark_among(journals: &[Journal]) -> Option<&Moved> {
     let newest = journals.first()?.number;
-    // A writer that did not know of the mark may have taken the same number.
+    // A writer that had not seen the mark may have taken the same number.
     let mut newest = journals.iter().take_while(|it| it.number == newest);
     newest.find_map(|journal| journal.moved.as_ref())
 }
@@ -135,7 +135,7 @@ impl Journal {
         read.collect()
     }
 
-    /// `None` for a pin that bears the name but is not a journal of this key.
+    /// `None` for a pin that has the name but is not a journal of this key.
     fn read(view: &PublicationView, cid: Cid) -> Result<Option<Self>, NodeError> {
         let block = view.node.block(&cid)?;
         let Ok(directory) = PlainDirectory::decode(&block) else {
@@ -226,7 +226,7 @@ impl Journal {
         match pinned {
             // Another writer came to the same root at the same time.
             Err(error) if error.is(Refusal::AlreadyPinned) => Ok(()),
-            // Another writer let go of the older one, or blocks below it are lost or
+            // Another writer unpinned the older one, or blocks below it are lost or
             // damaged. Below the new one all may be there.
             Err(error) if error.is_refusal() => self.pin_alone(node, key_id),
             other => other,

@@ -92,7 +92,7 @@ impl LedgerFiles {
     }
 
     /// Calls `visit` with the name and content of each file in a folder, the last name
-    /// first. A file with the content of one before is passed over. Nothing is kept.
+    /// first. A file with the content of one before is skipped. Nothing is kept.
     ///
     /// # Errors
     /// A file is not whole on the node.

@@ -1,11 +1,11 @@
-//! The one transaction: choose the root to go on from, stage new files on the
+//! The one transaction: choose the root to continue from, stage new files on the
 //! node, graft them into a new root, pin it, publish it.
 //!
 //! Invariants, whatever fails and whenever this program is killed:
 //! - the name points to the old root or to a complete new one, never to less;
 //! - the root that the name points to is pinned: the older journal, which holds
 //!   it, is unpinned only after the name points to the newer root;
-//! - where two writers of one node publish at the same moment, the one that learns of
+//! - where two writers of one node publish at the same moment, the one that detects
 //!   the other grafts its files onto the other's root: nothing of either is lost;
 //! - "could not resolve" is never taken for "nothing was published".
 

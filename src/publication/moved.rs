@@ -1,5 +1,5 @@
 //! The mark in the journal of a mirror that left its node. While the newest journal
-//! bears it, nothing is published from there.
+//! has it, nothing is published from there.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,6 @@ pub struct Moved {
     pub address: String,
     /// The node's name of the key.
     pub key: String,
-    /// The name was published there. Until then the move may be gone on with.
+    /// The name was published there. Until then the move can be continued.
     pub is_done: bool,
 }

@@ -1,4 +1,4 @@
-//! The knowledge about a name before a run: where it points, and its journals.
+//! The state of a name before a run: where it points, and its journals.
 
 use super::error::PublicationError;
 use super::journal::{Journal, Journals, mark_among};
@@ -8,7 +8,7 @@ use super::view::PublicationView;
 use crate::ipfs::cid::Cid;
 use crate::node::Node;
 
-/// The knowledge about a name before a run.
+/// The state of a name before a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameState {
     /// The root that the name points to, if it resolves to one.
@@ -67,7 +67,7 @@ pub fn refuse_moved(name: &str, journals: &[Journal]) -> Result<(), PublicationE
     })
 }
 
-/// Asks the name and the journals.
+/// Resolves the name and reads the journals.
 pub fn read_name_state(view: &PublicationView) -> Result<NameState, PublicationError> {
     let (published, foreign) = match view.resolve() {
         Ok(root) => (root, None),

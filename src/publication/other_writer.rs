@@ -1,4 +1,4 @@
-//! Another writer of the same name: how a run learns of one, and goes on from its root.
+//! Another writer of the same name: how a run detects one, and continues from its root.
 
 use super::base::{Base, pin_adopted};
 use super::error::PublicationError;
@@ -9,10 +9,12 @@ use super::tree::Tree;
 use crate::ipfs::cid::Cid;
 use crate::util::retry::step_aside;
 
-/// Looks at the journals of other writers before a run goes on from one of them.
+/// The number of times that a run reads the journals of other writers before it
+/// continues from one of them.
 const LOOKS: u32 = 5;
 
-/// The root that the name points to now. A foreign path that is given up is none.
+/// The root that the name points to now. A foreign path that is to be replaced does
+/// not count.
 pub fn resolve(publisher: &Publisher, base: &Base) -> Result<Option<Cid>, PublicationError> {
     match publisher.view.resolve() {
         Err(PublicationError::ForeignPath { path, .. }) if base.foreign.as_ref() == Some(&path) => {
@@ -43,11 +45,11 @@ pub fn refuse_if_moved(
 /// to the root of this run. It may have looked at the name before this run published, or
 /// have published before that and been overwritten. Each of two writers has pinned before
 /// it looked at the name and looks at the pins after it published, so at least one of
-/// them learns of the other.
+/// them detects the other.
 ///
 /// A root that the name does not point to may lack what a third writer has published. Its
-/// writer publishes it, or learns that it was beaten: a moment is left for that before
-/// this run goes on from it.
+/// writer publishes it, or detects that another was quicker: it gets a moment for that
+/// before this run continues from it.
 pub fn refuse_if_overwritten(
     publisher: &Publisher,
     base: &mut Base,
@@ -56,7 +58,7 @@ pub fn refuse_if_overwritten(
     let number = base.journals.first().map_or(0, |own| own.number);
     for look in 1..=LOOKS {
         let found = refuse_if_let_go_of(publisher, base)?;
-        // One with a lower number went on from an older root, and is told so when it looks.
+        // One with a lower number continued from an older root, and detects that itself.
         let mut unknown = found.into_iter();
         match unknown.find(|other| other.number >= number) {
             None => break,
@@ -73,8 +75,8 @@ pub fn refuse_if_overwritten(
     Ok(())
 }
 
-/// Fails where another writer has let go of the journal that this run goes on from, since
-/// it came further. Returns the journals of other writers, the newest first.
+/// Fails where another writer has unpinned the journal that this run continues from,
+/// after a commit of its own. Returns the journals of other writers, the newest first.
 pub fn refuse_if_let_go_of(
     publisher: &Publisher,
     base: &Base,
@@ -104,9 +106,9 @@ fn known(base: &Base) -> Vec<Cid> {
     base.journals.iter().map(|journal| journal.cid).collect()
 }
 
-/// Goes on from the root `now` of another writer. The journals are read again. Those
-/// that this run knew stay among them, its own too, which was not published and keeps
-/// what was staged; the next commit lets go of them.
+/// Continues from the root `now` of another writer. The journals are read again.
+/// Those that this run knew stay among them, its own too, which was not published and
+/// keeps what was staged; the next commit unpins them.
 pub fn rebase_onto(
     publisher: &Publisher,
     base: &mut Base,
@@ -114,7 +116,7 @@ pub fn rebase_onto(
 ) -> Result<(), PublicationError> {
     let found = Journal::all(&publisher.view, &known(base))?;
     refuse_moved(&publisher.view.key.id, &found.readable)?;
-    // Another writer may have let go of some.
+    // Another writer may have unpinned some.
     base.journals.retain(|own| found.known.contains(&own.cid));
     // Another writer's journal of the root leads: its ledger is not known yet.
     base.journals.splice(0..0, found.readable);

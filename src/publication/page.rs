@@ -1,4 +1,4 @@
-//! A page for people in the root. Its maker writes it anew for each root that is
+//! A page for people in the root. It is generated again for each root that is
 //! published.
 
 use super::error::PublicationError;
@@ -27,7 +27,7 @@ pub trait PageMaker: fmt::Debug + Send + Sync {
 /// The use of a page in a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageUse {
-    /// There is none.
+    /// There is no page.
     None,
     /// It is written again, if the root changes.
     Kept,

@@ -29,12 +29,12 @@ pub struct Publication {
 }
 
 impl PublicationLog {
-    /// Takes note of a key that the run is to write under, before it has the right to.
+    /// Records a key that the run is to write under, before it has the right to.
     pub fn note_writer(&self, id: PublicationId) {
         self.lock().note_writer(id);
     }
 
-    /// Takes note of a root that was published, and of the one before it.
+    /// Records a root that was published, and the one before it.
     pub(super) fn note(&self, id: PublicationId, previous: Option<Cid>, root: Cid) {
         let mut log = self.lock();
         match &mut log.publication {
@@ -50,12 +50,12 @@ impl PublicationLog {
         log.note_writer(id);
     }
 
-    /// Takes note of the root that the name was found to point to.
+    /// Records the root that the name was found to point to.
     pub(super) fn note_found(&self, root: Option<Cid>) {
         self.lock().found = root;
     }
 
-    /// The root that the name points to after the run, as far as the run knows.
+    /// The root that the name points to after the run, as far as the run has seen.
     pub fn root(&self) -> Option<Cid> {
         let log = self.lock();
         let published = log.publication.as_ref().map(|it| it.root);

@@ -24,9 +24,9 @@ pub struct PublisherOptions {
     pub lock_folder: PathBuf,
     /// The time of validity of a record.
     pub record_lifetime: Duration,
-    /// Permission for a node that reaches nobody to publish, for itself alone.
+    /// Permission for a node without peers to publish for itself only.
     pub allow_offline: bool,
-    /// Takes note of what is published.
+    /// Records what is published.
     pub log: PublicationLog,
     /// Writes the page for people.
     pub page: Option<Arc<dyn PageMaker>>,
@@ -139,7 +139,7 @@ impl<'n> Publisher<'n> {
         self.options.page.as_deref()
     }
 
-    /// Tells the network of a root that was published, unless there is nobody to tell.
+    /// Announces a published root to the network, unless the node has no peers.
     pub fn announce(&self, root: &Cid) -> Result<(), NodeError> {
         match self.reach {
             Reach::Offline | Reach::Peers(0) => Ok(()),
@@ -147,12 +147,12 @@ impl<'n> Publisher<'n> {
         }
     }
 
-    /// Takes note of a root that was published, and of the one before it.
+    /// Records a root that was published, and the one before it.
     pub(super) fn note_published(&self, previous: Option<Cid>, root: Cid) {
         self.options.log.note(self.view.id(), previous, root);
     }
 
-    /// Takes note of the root that the name was found to point to.
+    /// Records the root that the name was found to point to.
     pub(super) fn note_found(&self, root: Option<Cid>) {
         self.options.log.note_found(root);
     }
@@ -250,7 +250,7 @@ fn key_or_new<'n>(
         return Ok((view, KeyAge::Existing));
     }
     let begun = begun_key(node, &format!("{name}{NEW}"));
-    // Another writer that began at the same moment may have come further.
+    // Another writer that started at the same moment may have got further.
     match PublicationView::of_key(node, name)? {
         Some(view) => Ok((view, KeyAge::Existing)),
         None => Ok((begun?, KeyAge::New)),

@@ -35,12 +35,12 @@ struct Segments {
     is_over: Arc<AtomicBool>,
 }
 
-/// Lets `work` stage files, and sees to it that all blocks have reached the node
-/// when it returns. Returns also the staging directories that are pinned and keep
-/// new blocks from the collector.
+/// Lets `work` stage files, and ensures that all blocks have reached the node when it
+/// returns. Returns also the staging directories that are pinned and keep new blocks
+/// from the collector.
 ///
 /// # Errors
-/// The error of `work`, or the reason why the node took no more. No staging
+/// The error of `work`, or the reason why the node accepted no more. No staging
 /// directory is then left pinned, as far as the node can be reached.
 pub fn with_stage<T, E: From<NodeError>>(
     publisher: &Publisher,
@@ -76,7 +76,8 @@ pub fn with_stage<T, E: From<NodeError>>(
         stage.close();
         // A panic of the sender is passed on by the scope.
         let (staging, sent) = sender.join().unwrap_or_else(|_| (Vec::new(), Ok(())));
-        // Why sending failed says more than that a file could not be sent.
+        // The reason why sending failed is more useful than the failure to send a
+        // file.
         match sent.map_err(E::from).and(done) {
             Ok(done) => Ok((done, staging)),
             Err(error) => {
@@ -140,7 +141,7 @@ impl BlockSink for &Segments {
 
     fn put(&mut self, cid: Cid, block: Vec<u8>) -> Result<(), NodeError> {
         let over = || {
-            let reason = "the node takes no more blocks".to_owned();
+            let reason = "the node accepts no more blocks".to_owned();
             NodeError::new("store blocks", Problem::Cut(reason))
         };
         if self.is_over.load(Ordering::Relaxed) {

@@ -1,5 +1,5 @@
-//! One commit from start to end: stage, graft, pin, publish; and once more onto
-//! the root that another writer published meanwhile.
+//! One commit from start to end: stage, graft, pin, publish; and again onto the root
+//! that another writer published meanwhile.
 
 use super::base::Base;
 use super::commit::{ATTEMPTS, Committed, commit, publish_base};
@@ -77,7 +77,7 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
         let journal = match (grafted, maker) {
             (Grafted::Whole(journal), _) => journal.map(|journal| *journal),
             (Grafted::WithoutPage(_), None) => None,
-            // The page tells of the root, which is on the node only now.
+            // The page describes the root, which is on the node only now.
             (Grafted::WithoutPage(root), Some(maker)) => {
                 let after = tree.at(root.map_or(base.root, |root| root.cid));
                 let key = &publisher.view.key;
@@ -132,8 +132,8 @@ fn compose<E: From<NodeError> + From<PublicationError>>(
     let restores = ledger.restores();
     let (ledger, ledger_blocks) = ledger.encode().unzip();
     let own = base.journals.first();
-    // A commit lets go of older journals only, so that two writers that went on from one
-    // another's root do not let go of one another's. One newer than both takes their place.
+    // A commit unpins older journals only, so that two writers that continued from each
+    // other's root do not unpin each other's journals. One newer than both replaces them.
     let is_newest = own.map(Journal::age) == base.newest().map(Journal::age);
     let root = match root {
         Some(root) => root,

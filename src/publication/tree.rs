@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// and each takes memory.
 const MOST_READERS: u16 = 4;
 
-/// The name of the file that tells of the store.
+/// The name of the file that describes the store.
 pub const CACHE_INFO_NAME: &str = "nix-cache-info";
 
 /// The name of the page for people.

@@ -64,7 +64,7 @@ impl Tree<'_> {
         }
     }
 
-    /// The size of a file's content, in bytes, as its first block tells it.
+    /// The size of a file's content, in bytes, as its first block states it.
     pub fn file_size(&self, file: &Cid) -> Result<u64, PublicationError> {
         match file.codec() {
             DAG_PB => size_in(file, &self.node().block(file)?),
@@ -100,7 +100,7 @@ fn size_in(file: &Cid, block: &[u8]) -> Result<u64, PublicationError> {
     let (_, message) = file_node(file, block)?;
     let inline = message.data.map(|data| data.len() as u64);
     let size = message.filesize.or(inline);
-    size.ok_or_else(|| unreadable(file, "its block names no size".to_owned()))
+    size.ok_or_else(|| unreadable(file, "its block has no size".to_owned()))
 }
 
 /// The first block of a file that is not a raw leaf.

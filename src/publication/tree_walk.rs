@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 /// Entries that are held in memory at once, about: 12 MB.
 const ENTRIES_AT_ONCE: usize = 1 << 16;
 
-/// Slots of a root shard that are read first, which tell how many entries a slot has. A
+/// Slots of a root shard that are read first, which show how many entries a slot has. A
 /// million entries leave 3,900 in a slot.
 const FIRST_SLOTS: usize = 8;
 

@@ -29,7 +29,7 @@ struct State {
     staging: BTreeSet<Cid>,
 }
 
-/// The reasons why the lock is not had.
+/// The reasons why the lock cannot be taken.
 #[derive(Debug, Error)]
 pub enum WriterLockError {
     /// Another run has it.
@@ -127,7 +127,7 @@ mod tests {
         lock.forget(&[dropped]);
         drop(lock);
         assert_eq!(take().unwrap().listed(), [kept]);
-        // A run that does not get to it leaves it to the one after.
+        // If a run does not get to it, the next one does it.
         assert_eq!(take().unwrap().listed(), [kept]);
     }
 }

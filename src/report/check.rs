@@ -61,7 +61,7 @@ fn text(figures: &CheckFigures, now: Timestamp) -> String {
     );
     file.gauge(
         "exit_code",
-        "The exit code of the last check: 0 is all good, 3 is not.",
+        "The exit code of the last check: 0 if all is good, 3 if not.",
         [(vec![], f64::from(figures.exit as u8))],
     );
     let Some(summary) = figures.summary else {
@@ -74,7 +74,7 @@ fn text(figures: &CheckFigures, now: Timestamp) -> String {
     }
     file.gauge(
         "findings",
-        "Findings of each verdict: all but good and note need a person.",
+        "Findings of each verdict: all except good and note need attention.",
         counts
             .iter()
             .map(|((at, verdict), count)| (vec![("at", *at), ("verdict", *verdict)], *count)),

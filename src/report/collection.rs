@@ -4,7 +4,7 @@ use super::terminal::Report;
 use super::text::bytes;
 use crate::mirror::CollectionSummary;
 
-/// Says what a collection has freed.
+/// Prints what a collection has freed.
 pub fn report_collection(report: &Report, collected: &CollectionSummary) {
     let blocks = match collected.blocks {
         1 => "1 block".to_owned(),

@@ -34,7 +34,7 @@ pub fn print_description(report: &Report, description: &MirrorDescription, witho
                     let until = minutes(&record.validity);
                     format!("sequence {}, valid until {until}", record.sequence)
                 }
-                None => "the node does not tell".to_owned(),
+                None => "the node does not report it".to_owned(),
             },
         );
     }
@@ -51,7 +51,7 @@ pub fn print_description(report: &Report, description: &MirrorDescription, witho
 pub fn print_last_run(report: &Report, run: Option<&LastRun>) {
     let text = match run {
         Some(run) => last_run(run),
-        None => "this user has noted none on this machine".to_owned(),
+        None => "this user has recorded none on this machine".to_owned(),
     };
     print_row(report, "last run", &text);
 }
@@ -60,7 +60,7 @@ fn last_run(run: &LastRun) -> String {
     let minutes = |time: Timestamp| minutes(&time.to_string());
     let how = match run.exit {
         0 => "done".to_owned(),
-        3 => "done, but for some items".to_owned(),
+        3 => "done, except for some items".to_owned(),
         75 => "to be tried again (exit code 75)".to_owned(),
         code @ (130 | 143) => format!("interrupted (exit code {code})"),
         code => format!("failed (exit code {code})"),
@@ -103,7 +103,7 @@ fn service(view: &ServiceView) -> String {
     }
     let state = match view.status {
         Some(RemoteStatus::Pinned) => "holds this root".to_owned(),
-        Some(RemoteStatus::Failed) => "gave this root up".to_owned(),
+        Some(RemoteStatus::Failed) => "failed to pin this root".to_owned(),
         Some(status) => format!("this root is {}", status.word()),
         None => "does not have this root".to_owned(),
     };
@@ -199,7 +199,7 @@ pub fn print_ledger(report: &Report, ledger: &LedgerSummary) {
     for (label, listed) in [("owed", tried), ("given up", given_up)] {
         let line = |item: &&OwedItem| {
             let reason = match item.reason.as_str() {
-                "" => "a limit or the end of a run came first",
+                "" => "not tried: a run ended or reached a limit first",
                 reason => reason,
             };
             format!("{}: {reason} ({})", item.item, times(item))

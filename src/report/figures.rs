@@ -1,4 +1,4 @@
-//! The figures of a run that are gathered while it goes on.
+//! The figures that are gathered during a run.
 
 use crate::mirror::{KeptRoot, PruneOutcome};
 use crate::util::timestamp::Timestamp;
@@ -13,13 +13,13 @@ pub struct RunFigures {
     pub bytes: Option<u64>,
     /// Items that were taken out.
     pub removed: Option<usize>,
-    /// Items that a prune let go of.
+    /// Items that a prune removed.
     pub pruned: Option<usize>,
     /// Bytes by which the tree became smaller.
     pub pruned_bytes: Option<u64>,
     /// Items that no upstream has.
     pub missing: Option<usize>,
-    /// Items that are not what their narinfos promise.
+    /// Items that differ from their narinfos.
     pub refused: Option<usize>,
     /// Items that are owed after the run.
     pub owed: Option<usize>,
@@ -36,13 +36,13 @@ pub struct RunFigures {
 }
 
 impl RunFigures {
-    /// Takes note of the size of the tree.
+    /// Records the size of the tree.
     pub fn note_tree(&mut self, bytes: u64, narinfos: u64) {
         self.tree_bytes = Some(bytes);
         self.narinfos = Some(narinfos);
     }
 
-    /// Takes note of a prune.
+    /// Records a prune.
     pub fn note_pruned(&mut self, outcome: &PruneOutcome) {
         self.pruned = Some(outcome.pruned);
         self.pruned_bytes = Some(outcome.pruned_bytes);

@@ -14,11 +14,11 @@ pub struct FollowResult<'r, T> {
     pub names: &'r [T],
 }
 
-/// The result for a name that was followed, or let go of.
+/// The result for a name that was followed or unpinned.
 pub struct FollowedName {
     /// The name.
     pub name: String,
-    /// The root that is held now; `None` where it was let go of.
+    /// The root that is held now; `None` where it was unpinned.
     pub result: Result<Option<FollowSummary>, Failure>,
 }
 
@@ -61,7 +61,7 @@ impl Serialize for FollowedName {
     }
 }
 
-/// Says what became of a name.
+/// Prints the result for a name.
 pub fn report_followed(report: &Report, followed: &FollowedName) {
     let name = &followed.name;
     let job = format!("follow {name}");
@@ -76,7 +76,7 @@ pub fn report_followed(report: &Report, followed: &FollowedName) {
                 report.item_failure(failure);
             }
         }
-        Ok(None) => report.status(&format!("/ipns/{name}: let go of")),
+        Ok(None) => report.status(&format!("/ipns/{name}: unpinned")),
         Ok(Some(summary)) if summary.is_new() => {
             report.status(&format!(
                 "/ipns/{name}: /ipfs/{}, {}",

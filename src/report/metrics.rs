@@ -15,7 +15,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// Figures that a failed run does not know, and that stay as an earlier one left them.
+/// Figures that a failed run lacks, and that stay as an earlier one left them.
 const KEPT: [&str; 5] = [LAST_SUCCESS, OWED, TREE_BYTES, NARINFOS, RECORD_END];
 
 const LAST_SUCCESS: &str = "guix_ipfs_last_success_timestamp_seconds";
@@ -54,7 +54,7 @@ impl Report {
 struct Gauge {
     name: &'static str,
     help: &'static str,
-    /// `None` for one that the run does not know.
+    /// `None` for one that the run lacks.
     value: Option<f64>,
     /// A label beside the key.
     label: Option<(&'static str, String)>,
@@ -115,7 +115,7 @@ fn gauges(
         ),
         Gauge::new(
             "guix_ipfs_exit_code",
-            "The exit code of the last run: 3 is done, but for some items.",
+            "The exit code of the last run: 3 is done, except for some items.",
             f64::from(run.exit as u8),
         ),
         phase("plan", planning),
@@ -132,12 +132,12 @@ fn gauges(
         ),
         Gauge::new(
             "guix_ipfs_removed_items",
-            "Items that the last run took out.",
+            "Items that the last run removed.",
             count(figures.removed),
         ),
         Gauge::new(
             "guix_ipfs_pruned_items",
-            "Items that the last run let go of by its rule of retention.",
+            "Items that the last run pruned by its retention rule.",
             count(figures.pruned),
         ),
         Gauge::new(
@@ -152,7 +152,7 @@ fn gauges(
         ),
         Gauge::new(
             "guix_ipfs_refused_items",
-            "Items that are not what their narinfos promise.",
+            "Items that differ from their narinfos.",
             count(figures.refused),
         ),
         Gauge::new(

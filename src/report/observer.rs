@@ -21,13 +21,13 @@ impl Observer for Report {
             }
             Event::ListGap { farm } => self.warn(
                 &format!(
-                    "{farm} lists 1000 builds, and none of them was seen before: older ones may \
-                     be missing"
+                    "{farm} lists 1000 builds, none of which was seen before: older ones may be \
+                     missing"
                 ),
                 Some("mirror those with `guix-ipfs sync --from FILE`"),
             ),
             Event::ListUnreadable(error) => self.warn(
-                &format!("{error}; its new builds come when it can be read again"),
+                &format!("{error}; its new builds are mirrored once it can be read again"),
                 error.advice().as_deref(),
             ),
             Event::NothingListed { system, jobset } => {
@@ -35,26 +35,26 @@ impl Observer for Report {
                 let jobset = jobset.unwrap_or_default();
                 self.warn(
                     &format!("no build farm lists a successful build for {system}{jobset}"),
-                    Some("see that --system and --jobset are spelled as the farm spells them"),
+                    Some("check that --system and --jobset are spelled as on the farm"),
                 );
             }
             Event::LedgerFull(items_left) => self.warn(
                 &format!(
-                    "{} that are owed found no place in the ledger",
+                    "{} to be mirrored later do not fit into the ledger",
                     items(items_left)
                 ),
                 Some("name them again with `guix-ipfs sync --from FILE` later"),
             ),
             Event::GivenUp { name, path } => self.warn(
-                &format!("all that was published under /ipns/{name} is given up: {path}"),
+                &format!("all that was published under /ipns/{name} is abandoned: {path}"),
                 None,
             ),
             Event::RemovalsForgotten(count) => self.warn(
                 &format!(
-                    "the ledger is full, and has forgotten that {} were removed",
+                    "the ledger is full, and no longer records that {} were removed",
                     items(count)
                 ),
-                Some("they come back where a farm or a list names them"),
+                Some("they are mirrored again where a farm or a list names them"),
             ),
             Event::Planned(plan) => {
                 let planning = self.elapsed();
@@ -75,7 +75,7 @@ impl Observer for Report {
                     bytes(size),
                     bytes(free)
                 ),
-                Some("make room there; a run that stops is gone on with by the next"),
+                Some("make room there; the next run continues one that stopped"),
             ),
             Event::LowLimit { bytes: size, usage } => self.warn(
                 &format!(
@@ -90,9 +90,9 @@ impl Observer for Report {
                 item,
                 reason,
                 upstream,
-            } => self.verbose(&format!("{item}: {reason}; asking {upstream}")),
+            } => self.verbose(&format!("{item}: {reason}; trying {upstream}")),
             Event::EngineChanged(error) => {
-                self.verbose(&format!("{error}; once more with --graft car"));
+                self.verbose(&format!("{error}; trying again with --graft car"));
             }
             Event::Published(path) => {
                 self.note(|figures| figures.mirrored += 1);

@@ -10,7 +10,7 @@ pub fn print_pruned(report: &Report, outcome: &PruneOutcome) {
         report.print(&line(item));
     }
     report.print(&format!(
-        "{}, {} would go; {}, {} would be left",
+        "{}, {} would be pruned; {}, {} would be kept",
         items(outcome.pruned),
         bytes(outcome.pruned_bytes),
         items(outcome.kept),
@@ -39,8 +39,8 @@ pub fn report_pruned(report: &Report, outcome: &PruneOutcome) {
 
 fn line(item: &PrunedItem) -> String {
     let wanted = match &item.last_wanted {
-        Some(day) => format!("wanted last on {day}"),
-        None => "wanted by others alone, or before the ledger began".to_owned(),
+        Some(day) => format!("last wanted on {day}"),
+        None => "wanted only by other items, or before the ledger began".to_owned(),
     };
     format!("{} {}, {wanted}", item.item, bytes(item.bytes))
 }
@@ -52,7 +52,9 @@ fn warn(report: &Report, outcome: &PruneOutcome) {
                 "--max-size has no room for {} that a farm or a list names today",
                 items(outcome.wanted_today)
             ),
-            Some("raise it, or name fewer items: such items come and go again"),
+            Some(
+                "raise it, or name fewer items: such items are mirrored and pruned again and again",
+            ),
         );
     }
     if let Some(gap) = &outcome.clock_gap {
@@ -61,7 +63,10 @@ fn warn(report: &Report, outcome: &PruneOutcome) {
                 "nothing was wanted between {} and {}, which counts as one day",
                 gap.from, gap.to
             ),
-            Some("see that the clock is right; where it is, `guix-ipfs prune --force` counts every day"),
+            Some(
+                "check that the clock is right; if it is, `guix-ipfs prune --force` counts every \
+                 day",
+            ),
         );
     }
 }

@@ -18,8 +18,8 @@ struct PrintedFailure {
     printed: Timestamp,
 }
 
-/// Takes note of a failure of a job. Returns true where the
-/// same one was printed less than a day ago. Where notes cannot be kept none is.
+/// Records a failure of a job. Returns true where the same one was printed less than
+/// a day ago. Without the notes no failure counts as repeated.
 pub fn is_repeated(job: &str, text: &str) -> bool {
     let Some(file) = file() else {
         return false;

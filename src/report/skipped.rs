@@ -19,8 +19,8 @@ pub enum Loudness {
     News,
 }
 
-/// Prints a line for each item that was left out; one that is no news (`is_new` is
-/// false) is for `-v`. Returns [`Exit::Partly`] if there was an error.
+/// Prints a line for each item that was left out; one that was reported before
+/// (`is_new` is false) is for `-v`. Returns [`Exit::Partly`] if there was an error.
 pub fn report_skipped(
     report: &Report,
     plan: &Plan,
@@ -48,7 +48,7 @@ pub fn report_skipped(
             SkipKind::Missing | SkipKind::Waiting if is_counted => {
                 let what = match kind {
                     SkipKind::Missing => "that no upstream has (yet)",
-                    _ => "that refer to items which cannot be mirrored (yet)",
+                    _ => "that refer to items that cannot be mirrored (yet)",
                 };
                 let text = format!("{} {what}", items(errors.len()));
                 report.error(&text, Some("`guix-ipfs resolve --long` lists them"));

@@ -1,4 +1,4 @@
-//! The JSON summaries: the engine's own, with the verb and what only a command knows.
+//! The JSON summaries: the engine's own, with the verb and the command's fields.
 //! Fields may be added, never renamed.
 
 use crate::mirror::{

@@ -68,7 +68,7 @@ impl Report {
         &self.publications
     }
 
-    /// Takes note of figures of the run.
+    /// Records figures of the run.
     pub fn note(&self, change: impl FnOnce(&mut RunFigures)) {
         let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut figures);
@@ -105,7 +105,7 @@ impl Report {
         }
     }
 
-    /// Says to a person at a terminal that a signal was heard, and clears the moving
+    /// Tells a user at a terminal that a signal was received, and clears the moving
     /// lines of a run that ends by it.
     pub fn interrupted(&self, ending: Ending) {
         if !self.watched {
@@ -113,7 +113,7 @@ impl Report {
         }
         let text = match ending {
             Ending::AfterTheRun => {
-                "interrupted; publishing what is whole (once more ends it at once)"
+                "interrupted; publishing what is complete (interrupt again to stop at once)"
             }
             Ending::Now(_) => "interrupted",
         };
@@ -139,7 +139,7 @@ impl Report {
         }
     }
 
-    /// Prints a warning: the run goes on, and a person should look.
+    /// Prints a warning: the run continues, and the user should look into it.
     pub fn warn(&self, what: &str, advice: Option<&str>) {
         if !self.quiet {
             let head = style("guix-ipfs: warning:").for_stderr().yellow().bold();
@@ -171,7 +171,7 @@ impl Report {
             && repeated::is_repeated(job, kind)
     }
 
-    /// Takes note that a job went well, so that its next failure is printed.
+    /// Records that a job went well, so that its next failure is printed.
     pub fn job_succeeded(&self, job: &str) {
         repeated::forget(job);
     }
@@ -212,8 +212,8 @@ impl Report {
         }
     }
 
-    /// Takes note of an error of standard output. That nobody reads it any more is
-    /// none: `head` has seen enough.
+    /// Records an error of standard output. A closed pipe is not one: `head` reads no
+    /// more than it needs.
     pub fn not_written(&self, error: io::Error) {
         if error.kind() != io::ErrorKind::BrokenPipe {
             // The first one is the reason of the others.

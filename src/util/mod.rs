@@ -1,4 +1,4 @@
-//! Small helpers that several rooms share. They know none of them.
+//! Small helpers that several rooms share. They depend on none of them.
 
 pub mod address;
 pub mod diagnosis;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Mutex, mpsc};
 use std::thread;
 
-/// The processors that this process may use; 1 where the system does not tell.
+/// The processors that this process may use; 1 where the system does not report them.
 pub fn processors() -> u16 {
     let count = thread::available_parallelism().ok();
     let count = count.and_then(|count| u16::try_from(count.get()).ok());

@@ -10,8 +10,8 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-/// The time for which addresses are taken to be right. A host that moved is found anew
-/// after it.
+/// The time for which addresses are taken to be right. A host that moved is found
+/// again after it.
 const LIFETIME: Duration = Duration::from_secs(30);
 
 /// A resolver that remembers the addresses of hosts that it found.

@@ -84,9 +84,9 @@ impl Tries {
     }
 }
 
-/// Pauses before attempt number `failed` + 1 of work that another process got in the way
-/// of: at random up to a limit that doubles with each attempt, so that two that do the
-/// same steps at the same time part.
+/// Pauses before attempt number `failed` + 1 of work that another process interrupted:
+/// at random up to a limit that doubles with each attempt, so that two that do the same
+/// steps at the same time part.
 pub fn step_aside(failed: u32) {
     const LONGEST: Duration = Duration::from_secs(1);
     let limit = Duration::from_millis(10) * 2_u32.saturating_pow(failed.min(16));
@@ -95,11 +95,11 @@ pub fn step_aside(failed: u32) {
     thread::sleep(limit.min(LONGEST) * u32::from(byte[0]) / 255);
 }
 
-/// Between a half and one and a half of `pause`, so that many who failed
-/// together do not come back together.
+/// Between a half and one and a half of `pause`, so that many that failed together do
+/// not retry together.
 fn jittered(pause: Duration) -> Duration {
     let mut byte = [128];
-    // Without randomness the pause is as long as it says.
+    // Without randomness the pause is exactly `pause`.
     let _ = getrandom::fill(&mut byte);
     pause / 2 + pause * u32::from(byte[0]) / 255
 }

@@ -145,7 +145,7 @@ fn watch(mut signals: Signals) {
     let mut signals = signals.forever();
     if let Some(signal) = signals.next() {
         let mut runs = Runs::lock();
-        // Where nobody is told, a run may be about to begin.
+        // Without a callback, a run may be about to begin.
         let goes_on = runs.end(signal) || runs.tell.is_none();
         if !goes_on {
             exit(&runs, signal);

@@ -47,12 +47,12 @@ pub fn base(url: &str) -> Result<(String, Option<Credentials>), &'static str> {
         return Err("it does not begin with http:// or https://");
     }
     if uri.host().is_none_or(str::is_empty) {
-        return Err("it names no host");
+        return Err("it has no host");
     }
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     let host = authority.rsplit('@').next().unwrap_or_default();
     if !has_a_port_or_none(host) {
-        return Err("its port is no number (in a password, / is written %2F)");
+        return Err("its port is not a number (in a password, / is written %2F)");
     }
     let (base, credentials) = without_credentials(url.trim_end_matches('/'));
     match credentials.is_some() && base.contains('@') {
@@ -194,7 +194,7 @@ pub fn redirect(from: &str, location: &str) -> Result<String, &'static str> {
     }
     match target.authority() {
         Some(authority) if !authority.host().is_empty() => Ok(target.into_string()),
-        _ => Err("it names no host"),
+        _ => Err("it has no host"),
     }
 }
 

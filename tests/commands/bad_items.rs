@@ -61,7 +61,7 @@ const BREAKAGES: [Breakage; 10] = [
     (
         "a narinfo about something else",
         |upstream| upstream.set(&narinfo(HELLO), upstream.get(&narinfo(EMPTY))),
-        "its narinfo is about",
+        "its narinfo describes",
     ),
     (
         "a name that leads out of the directory",

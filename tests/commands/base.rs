@@ -90,7 +90,7 @@ fn a_name_that_does_not_resolve_goes_on_from_the_journal(node: &TestNode) {
     mirror
         .run("init")
         .exits(1)
-        .says("journal knows its last root");
+        .says("journal has its last root");
     upstream.asked();
     mirror.run("sync").silently();
     assert_eq!(mirror.root(), fixture_roots(0)[2]);

@@ -84,13 +84,13 @@ fn a_certificate_of_an_unknown_authority_is_refused_and_the_believed_ones_are_na
     let missing = home.join("missing");
     let named = |path: &Path| path.to_str().unwrap().to_owned();
     for (variables, said) in [
-        (&[][..], "believed are".to_owned()),
+        (&[][..], "trusted are".to_owned()),
         (
             &[
                 ("SSL_CERT_FILE", OsStr::new("")),
                 ("SSL_CERT_DIR", OsStr::new("")),
             ],
-            "believed are".to_owned(),
+            "trusted are".to_owned(),
         ),
         (
             &[("SSL_CERT_FILE", other.as_os_str())],

@@ -366,7 +366,7 @@ fn a_gateway_that_catches_up_is_waited_for(node: &TestNode) {
     );
     let gateway = format!("{id} --gateway {}", late.url);
     let behind = check(&mirror, &gateway).exits(3);
-    assert!(behind.out.contains("keeps its answer for"), "{behind:?}");
+    assert!(behind.out.contains("caches its answer for"), "{behind:?}");
     let waited = check(&mirror, &format!("{gateway} --wait 20s")).exits(0);
     assert!(waited.out.contains(", as published"), "{waited:?}");
 }
@@ -448,7 +448,7 @@ fn a_gateway_that_redirects_is_noted(node: &TestNode) {
     let id = node.key_id("guix-ipfs").unwrap();
     let found = check_alone(&mirror, &format!("{id} --gateway {}", liar.url)).exits(0);
     let note = format!(
-        "redirects to {}/ipns/{id}, which guix does not",
+        "redirects to {}/ipns/{id}, and guix follows no redirects",
         node.gateway
     );
     assert!(found.out.contains(&note), "{found:?}");

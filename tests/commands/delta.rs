@@ -289,7 +289,7 @@ fn a_mirror_keeps_the_encoding_with_which_it_began(node: &TestNode) {
     let adding = |number: usize| add(&items[number..=number]);
     // Nothing is made for what cannot be.
     let refused = mirror.run(&format!("{} --encoding delta --graft add-link", adding(0)));
-    refused.exits(2).says("by CAR only");
+    refused.exits(2).says("only be grafted with CAR");
     assert_eq!(node.key_id("guix-ipfs"), None);
 
     with(&adding(0), "delta").silently();
@@ -297,11 +297,11 @@ fn a_mirror_keeps_the_encoding_with_which_it_began(node: &TestNode) {
     for (command, says) in [
         (
             format!("{} --encoding upstream", adding(1)),
-            "keeps its nars",
+            "was created with the encoding",
         ),
         (
             format!("{} --encoding upstream -n", adding(1)),
-            "give --encoding delta",
+            "use --encoding delta",
         ),
         (format!("{} --graft add-link", adding(1)), "--graft car"),
         (format!("{} --graft add-link -n", adding(1)), "--graft car"),

@@ -22,7 +22,7 @@ pub const FAULTS: [(Spoil, &str); 7] = [
     (Spoil::After, "cut short"),
     (
         Spoil::Answer(500, MESSAGE),
-        "the node says: spoiled for a test",
+        "the node reports: spoiled for a test",
     ),
     (
         Spoil::Answer(404, "404 page not found"),
@@ -90,7 +90,7 @@ fn faults_in_any_call(node: &TestNode, graft: &str) {
 fn said_of(command: &str, says: &'static str) -> &'static str {
     match (command, says) {
         // Whatever does not know this one is no node.
-        ("id", "this node has no command") => "is no node's RPC",
+        ("id", "this node has no command") => "is not a node's RPC",
         (_, says) => says,
     }
 }

@@ -155,7 +155,7 @@ fn a_root_that_nobody_should_host_is_not_held(node: &TestNode) {
                 tree.insert("index.html".to_owned(), b"<html>".to_vec());
                 tree.insert("img/cat.jpg".to_owned(), vec![7; 9000]);
             },
-            "it is no mirror",
+            "it is not a mirror",
         ),
         (
             "another store",
@@ -223,7 +223,7 @@ fn a_root_that_nobody_should_host_is_not_held(node: &TestNode) {
                 let narinfo = items[6].files[&format!("{}.narinfo", items[6].hash)].clone();
                 tree.insert(format!("{}.narinfo", items[7].hash), narinfo);
             },
-            "it is about /gnu/store/",
+            "it describes /gnu/store/",
         ),
         (
             "a narinfo that is none",
@@ -246,14 +246,14 @@ fn a_root_that_nobody_should_host_is_not_held(node: &TestNode) {
                 tree.extend(items[6].files.clone());
                 tree.insert(items[6].nar(), vec![3; 1 << 20]);
             },
-            "where NarSize says 600",
+            "but its NarSize is 600",
         ),
         (
             "a film in the place of an old nar",
             |tree, items| {
                 tree.insert(items[1].nar(), vec![3; 1 << 20]);
             },
-            "where NarSize says 600",
+            "but its NarSize is 600",
         ),
         (
             "a folder in the place of a nar",
@@ -262,7 +262,7 @@ fn a_root_that_nobody_should_host_is_not_held(node: &TestNode) {
                 tree.remove(&items[6].nar());
                 tree.insert(format!("{}/cat.jpg", items[6].nar()), vec![4; 90]);
             },
-            "it is no file",
+            "it is not a file",
         ),
     ];
     for (forgery, change, reason) in forgeries {
@@ -271,7 +271,7 @@ fn a_root_that_nobody_should_host_is_not_held(node: &TestNode) {
         let root = setting.publish(&tree);
         let run = setting.follow("--unsigned");
         assert_eq!(run.code, Some(1), "{forgery}: {run:?}");
-        let says = format!("/ipfs/{root} of /ipns/{} is not taken: ", setting.name);
+        let says = format!("/ipfs/{root} of /ipns/{} is rejected: ", setting.name);
         assert!(run.err.contains(&says), "{forgery}: {run:?}");
         assert!(run.err.contains(reason), "{forgery}: {run:?}");
         assert!(
@@ -338,8 +338,8 @@ fn a_nar_that_lies_about_its_size_is_not_held(node: &TestNode) {
     let nar = large.nar();
     let name = nar.rsplit('/').next().unwrap();
     for (liar, reason) in [
-        (name, "that its directory says"),
-        (&*narinfo, "where its directory says 9"),
+        (name, "that its directory lists"),
+        (&*narinfo, "but its directory lists 9"),
     ] {
         let file = |path: &str, content: &[u8]| Entry {
             cid: node.add(content),
@@ -490,7 +490,7 @@ fn what_cannot_be_had_now_is_tried_again_later(node: &TestNode) {
         let content = node.raw_block(&block.to_string()).unwrap();
         node.lose(&block);
         let run = setting.follow("--unsigned -v").exits(75);
-        run.says("cannot be had as a whole now")
+        run.says("cannot be fetched completely now")
             .says(&format!("; /ipfs/{old} is kept"));
         // A job says it once a day.
         let told = setting.follow("--unsigned").exits(75).err;
@@ -653,7 +653,7 @@ fn of_several_names_each_has_its_result(node: &TestNode) {
     let summary: Value = serde_json::from_str(&run.out).unwrap();
     let names = &summary["names"];
     assert_eq!(names[0]["exit"], 1);
-    assert!(names[0]["error"].as_str().unwrap().contains("no mirror"));
+    assert!(names[0]["error"].as_str().unwrap().contains("not a mirror"));
     assert_eq!(names[1]["exit"], 75);
     assert_eq!(names[2]["root"], good);
     assert_eq!(names[2].get("error"), None);

@@ -206,7 +206,7 @@ fn a_forged_root_is_not_fetched() {
         setting.network[0].publish(KEY, &root);
         let follow = format!("follow --unsigned {name}");
         let run = setting.follower.run(&follow).exits(1);
-        run.says(&format!("/ipfs/{root} of /ipns/{name} is not taken"))
+        run.says(&format!("/ipfs/{root} of /ipns/{name} is rejected"))
             .says(&format!("; /ipfs/{good} is kept"));
     }
     let moved = setting.received() - before;

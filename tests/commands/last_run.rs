@@ -24,7 +24,7 @@ on_both_nodes!(
 
 /// The time of an older run, as it is kept and as it is shown.
 const OLD: [&str; 2] = ["2026-11-26T05:10:00Z", "2026-11-26 05:10 UTC"];
-const NONE: &str = "this user has noted none on this machine";
+const NONE: &str = "this user has recorded none on this machine";
 
 fn state(mirror: &Mirror) -> PathBuf {
     mirror.home().join(".local/state/guix-ipfs")
@@ -90,7 +90,7 @@ fn the_last_run_and_the_last_success_are_told(node: &TestNode) {
         ("sync", 0, "done"),
         // Nothing is new.
         ("sync", 0, "done"),
-        (&format!("add {nobody}"), 3, "done, but for some items"),
+        (&format!("add {nobody}"), 3, "done, except for some items"),
         (&format!("add {}", new.hash), 0, "done"),
         (&format!("remove {}", new.hash), 0, "done"),
         ("verify --repair", 0, "done"),
@@ -206,7 +206,8 @@ fn a_note_that_cannot_be_written_is_a_warning(node: &TestNode) {
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     let run = mirror.run("sync").exits(0);
-    run.says("cannot note the last run").says("XDG_STATE_HOME");
+    run.says("cannot record the last run")
+        .says("XDG_STATE_HOME");
     assert!(!mirror.list().is_empty());
     assert_eq!(told(&mirror), (Some(NONE.to_owned()), Value::Null));
     fs::remove_dir(&file).unwrap();

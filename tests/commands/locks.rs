@@ -54,7 +54,7 @@ fn an_id_that_is_no_id_becomes_no_file(node: &TestNode) {
     ] {
         proxy.spoil(command, 0, Spoil::Answer(200, answer));
         let run = mirror.run("sync").exits(1);
-        run.says("makes no sense here").says(named);
+        run.says("gave an unexpected answer").says(named);
         assert!(!proxy.is_waiting(), "{command}");
     }
     let mut found = fs::read_dir(mirror.home()).unwrap();

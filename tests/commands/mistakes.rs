@@ -171,7 +171,10 @@ fn a_key_is_not_there(node: &TestNode) {
 
 fn the_gateway_is_named_instead(node: &TestNode) {
     let run = with_api(&node.gateway).run("sync").exits(1);
-    let what = format!("{} is no node's RPC, but perhaps its gateway", node.gateway);
+    let what = format!(
+        "{} is not a node's RPC; it may be its gateway",
+        node.gateway
+    );
     run.says_what_and_what_to_do(&what, "ipfs config Addresses.API");
 }
 
@@ -309,7 +312,10 @@ fn the_upstream_is_no_url(node: &TestNode) {
 fn no_upstream_has_a_hash(node: &TestNode) {
     let (mirror, _upstream) = mirror(node);
     let run = mirror.run(&format!("add {NOTHING}")).exits(3);
-    run.says_what_and_what_to_do(&format!("{NOTHING}: no upstream has it"), "named rightly");
+    run.says_what_and_what_to_do(
+        &format!("{NOTHING}: no upstream has it"),
+        "check its spelling",
+    );
 }
 
 fn no_farm_has_a_package(node: &TestNode) {
@@ -406,16 +412,16 @@ fn an_upstream_falls_silent(node: &TestNode) {
     let run = mirror.run(&format!("add {ITEM} --read-timeout 1")).exits(3);
     assert_eq!(run.err.matches(nar).count(), 1, "{run:?}");
     assert!(!run.err.contains("per read"), "{run:?}");
-    run.says("nothing came for the time of --read-timeout");
+    run.says("nothing arrived within --read-timeout");
 }
 
 fn a_hash_is_mistyped(node: &TestNode) {
     let (mirror, _upstream) = mirror(node);
     for (word, fault) in [
-        (&ITEM[1..], "31 characters, where a store hash has 32"),
+        (&ITEM[1..], "31 characters, but a store hash has 32"),
         (
             &format!("{ITEM}x"),
-            "33 characters, where a store hash has 32",
+            "33 characters, but a store hash has 32",
         ),
         (&ITEM.to_uppercase(), &format!("try {ITEM}")),
         (&ITEM.replacen('f', "e", 1), "it has the letter e"),
@@ -426,7 +432,7 @@ fn a_hash_is_mistyped(node: &TestNode) {
         ),
         (
             &format!("{}-rig-empty", ITEM.to_uppercase()),
-            "small letters",
+            "lowercase letters",
         ),
         (
             &format!("https://a.example/{}.narinfo", &ITEM[1..]),
@@ -543,12 +549,12 @@ fn a_key_is_mistyped(node: &TestNode) {
 fn a_name_is_mistyped(node: &TestNode) {
     let (mirror, _upstream) = mirror(node);
     for (name, advice) in [
-        (&NAME[..61], "this one 61 characters"),
-        (&format!("{NAME}x"), "this one 63 characters"),
+        (&NAME[..61], "this one has 61 characters"),
+        (&format!("{NAME}x"), "this one has 63 characters"),
         (&NAME[3..], "a name looks like k51"),
         (
             "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354",
-            "a root is named /ipfs/bafy",
+            "write a root as /ipfs/bafy",
         ),
     ] {
         let run = mirror.run(&format!("resolve {name}")).exits(2);

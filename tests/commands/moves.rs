@@ -308,7 +308,7 @@ fn a_key_of_kubo_comes_from_a_file_or_by_hand(node: &TestNode) {
     }
     let file = |name| mirror.home().join(name).display().to_string();
     let wrong = mirror.run(&format!("{to_third} --key-file {}", file("wrong")));
-    wrong.exits(1).says("and the mirror is /ipns/k51");
+    wrong.exits(1).says("but the mirror is /ipns/k51");
     mirror.run("sync").silently();
     let run = mirror.run(&format!("{to_third} --key-file {}", file("guix-ipfs")));
     run.exits(0).says("ipfs key rm guix-ipfs");

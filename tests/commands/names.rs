@@ -108,7 +108,7 @@ fn a_mirror_whose_blocks_are_lost_is_begun_anew(node: &mut TestNode) {
         mirror.run("sync").exits(1).says("init --anew");
         mirror.run("init").exits(1).says("--anew");
         let run = mirror.run("init --anew").exits(0);
-        run.says(&format!("is given up: /ipfs/{lost}"));
+        run.says(&format!("is abandoned: /ipfs/{lost}"));
         assert_eq!(node.pins_named("guix-ipfs/").len(), 1);
         mirror.run("sync").silently();
         assert_eq!(mirror.root(), fixture_roots(0)[2]);
@@ -132,7 +132,7 @@ fn what_is_published_is_given_up_only_on_demand(node: &TestNode) {
     assert_eq!(mirror.root(), fixture_roots(0)[2]);
     let run = mirror.run("init --anew").exits(0);
     let run = run.says("all that was published under /ipns/");
-    run.says(&format!("is given up: /ipfs/{}", fixture_roots(0)[2]));
+    run.says(&format!("is abandoned: /ipfs/{}", fixture_roots(0)[2]));
     assert_eq!(mirror.root(), fixture_roots(0)[0]);
     mirror.run("sync").silently();
     assert_eq!(mirror.root(), fixture_roots(0)[2]);
@@ -141,7 +141,7 @@ fn what_is_published_is_given_up_only_on_demand(node: &TestNode) {
     node.publish("site", &site);
     node.point("site", &format!("/ipfs/{site}/index.html"));
     let run = mirror.run("init --anew --key site").exits(0);
-    run.says("is given up: /ipfs/");
+    run.says("is abandoned: /ipfs/");
     let resolved = mirror.run("resolve --key site").exits(0).out;
     assert_eq!(resolved, format!("/ipfs/{}\n", fixture_roots(0)[0]));
 }

@@ -168,16 +168,19 @@ fn a_proxy_that_is_away_is_named_without_its_password() {
     for (variable, fault) in [
         (
             "http_proxy=ftp://user:secret@p",
-            "its scheme is none of http",
+            "its scheme is not one of http",
         ),
         (
             "http_proxy=http://user:secret@p:port",
-            "its port is no number",
+            "its port is not a number",
         ),
-        ("http_proxy=http://user:secret@", "it names no host"),
+        ("http_proxy=http://user:secret@", "it has no host"),
     ] {
         let run = with(&mirror, &format!("sync --upstream {BEHIND}"), &[variable]);
-        let run = run.exits(1).says("$http_proxy names no proxy").says(fault);
+        let run = run
+            .exits(1)
+            .says("$http_proxy is not a valid proxy")
+            .says(fault);
         assert!(!run.err.contains("secret"), "{run:?}");
     }
 }
@@ -202,7 +205,7 @@ fn a_proxy_for_members_gets_user_and_password_and_nobody_else_does() {
             let run = with(&mirror, &command, &[&variable, &file]);
             let run = run
                 .exits(1)
-                .says("it asks for a user and a password (status 407)");
+                .says("it requires a user and a password (status 407)");
             let run = run.says(&proxy.address).says("USER:PASSWORD@HOST:PORT");
             assert!(!run.err.contains("user:other"), "{run:?}");
         }

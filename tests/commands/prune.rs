@@ -48,11 +48,11 @@ fn a_dry_run_names_what_would_go_and_what_would_be_left(node: &TestNode) {
     let lines: Vec<&str> = shown.out.lines().collect();
     let (last, named) = lines.split_last().unwrap();
     assert!(
-        last.contains(" would go; ") && last.ends_with(" would be left"),
+        last.contains(" would be pruned; ") && last.ends_with(" would be kept"),
         "{last}"
     );
     let day = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
-    let wanted = format!("wanted last on {}", &day[..10]);
+    let wanted = format!("last wanted on {}", &day[..10]);
     for line in named {
         assert!(
             line.starts_with("/gnu/store/") && line.ends_with(&wanted),
@@ -170,7 +170,7 @@ fn a_prune_without_a_rule_or_with_a_wrong_one_is_a_fault_of_usage(node: &TestNod
     mirror
         .run("prune --max-size 1K")
         .exits(1)
-        .says("of 5 items none would be left")
+        .says("would prune all 5 items")
         .says("--force");
     assert_eq!(mirror.root(), before);
     mirror.run("prune --max-size 1K --force").exits(0);

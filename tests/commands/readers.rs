@@ -197,7 +197,7 @@ fn what_is_no_mirror_is_named_as_such(node: &TestNode) {
         for target in [format!("site-{number}"), format!("/ipfs/{root}")] {
             for option in ["--long", "--list"] {
                 let run = mirror.run(&format!("resolve {option} {target}")).exits(1);
-                let run = run.says(&format!("/ipfs/{root} is no mirror"));
+                let run = run.says(&format!("/ipfs/{root} is not a mirror"));
                 assert!(!run.out.contains("use "), "{run:?}");
             }
         }

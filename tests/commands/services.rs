@@ -200,7 +200,7 @@ fn a_service_that_fails_is_a_warning_and_made_good_by_the_next_run(node: &TestNo
         mine.forget_notes();
         let run = mine.run(&format!("add {} --read-timeout 2", new.hash));
         let run = run.exits(0).says("guix-ipfs: warning: pinning service s:");
-        run.says(words).says("the next run asks again");
+        run.says(words).says("the next run tries again");
         let root = mine.mirror.root();
         assert_eq!(service.roots(""), roots([(&before, "pinned")]));
         assert!(good.roots("").iter().any(|(cid, _)| *cid == root));
@@ -224,7 +224,7 @@ fn a_service_that_fails_is_a_warning_and_made_good_by_the_next_run(node: &TestNo
     // Another key than the service's.
     node.ipfs("pin remote service add", &["locked", &service.url, "x"]);
     let locked = mine.mirror.run("init --anew --pin-at locked").exits(0);
-    locked.says("UNAUTHORIZED").says("set anew");
+    locked.says("UNAUTHORIZED").says("replace a key");
 }
 
 fn a_fault_in_any_call_about_a_service_is_made_good_by_the_next_run(node: &TestNode) {
@@ -331,7 +331,8 @@ fn a_root_that_was_given_up_is_asked_for_again_with_pauses(node: &TestNode) {
     let second = mine.publish(2);
     service.becomes(&second, "failed");
     let run = mine.look().exits(0);
-    run.says(&format!("s gave up /ipfs/{second}")).says("now");
+    run.says(&format!("s failed to pin /ipfs/{second}"))
+        .says("now");
     let asked = roots([(&first, "pinned"), (&second, "queued")]);
     assert_eq!(service.roots(""), asked);
     // Not again at once.
@@ -343,7 +344,7 @@ fn a_root_that_was_given_up_is_asked_for_again_with_pauses(node: &TestNode) {
     assert_eq!(service.roots(""), failed);
     // When it is time, or nobody knows.
     mine.forget_notes();
-    mine.look().exits(0).says("gave up");
+    mine.look().exits(0).says("failed to pin");
     assert_eq!(service.roots(""), asked);
     // Another root has no pause.
     service.becomes(&second, "failed");
@@ -632,7 +633,7 @@ fn an_unknown_service_is_an_error_before_anything_is_fetched(node: &TestNode) {
     let mirror = Mirror::new(node, &upstream);
     for (verb, service, words) in [
         ("sync", "pinatta", "did you mean `--pin-at pinata`?"),
-        ("sync --dry-run", "x", "set up are cluster, pinata"),
+        ("sync --dry-run", "x", "these are set up: cluster, pinata"),
         ("init", "x", "`ipfs pin remote service add x ENDPOINT KEY`"),
         ("verify --repair", "x", "no pinning service named \"x\""),
     ] {
@@ -683,7 +684,7 @@ fn the_state_at_each_service_is_shown(node: &TestNode) {
     let still = format!("service   two: this root is queued; holds /ipfs/{first} still");
     assert_eq!(shown[2], still);
     two.becomes(&second, "failed");
-    assert!(lines()[2].contains("two: gave this root up; holds"));
+    assert!(lines()[2].contains("two: failed to pin this root; holds"));
     two.forgets();
     two.holds(&first, &pin_name(node), "pinned");
     assert!(lines()[2].contains("two: does not have this root; holds"));

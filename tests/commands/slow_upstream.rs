@@ -98,7 +98,7 @@ fn what_only_ever_drips_is_named_in_the_end(node: &TestNode) {
     let mirror = Mirror::new(node, &upstream);
     let options = format!("--upstream {}", server.url);
     let run = impatient(&mirror, &format!("add {HELLO} {options}")).exits(3);
-    run.says(HELLO).says("too slow");
+    run.says(HELLO).says("too slowly");
     assert_eq!(server.asked(), 3);
     mirror.run(&format!("sync {options}")).silently();
 }

@@ -144,7 +144,7 @@ fn a_run_that_is_interrupted_says_so(node: &TestNode) {
     let (code, shown) = terminal.ends();
     assert_eq!(code, Some(130), "{shown}");
     let (_, after) = shown
-        .rsplit_once("interrupted; publishing what is whole")
+        .rsplit_once("interrupted; publishing what is complete")
         .unwrap();
     assert!(after.contains("mirrored 1 item, "), "{shown:?}");
     // The moving line is gone from the screen.

@@ -32,7 +32,7 @@ fn what_a_trusted_key_signed_is_mirrored_and_nothing_else(node: &TestNode) {
     run.exits(3).says(HELLO).says(&untrusted);
 
     let changed = format!("its narinfo was changed after the key {KEY} signed it");
-    let wrong = format!("its signature is not one by the key {KEY}, as it claims");
+    let wrong = format!("its signature was not made by the key {KEY}, as it claims");
     let signature_of_empty = upstream.get(&format!("{EMPTY}.narinfo"));
     let signature_of_empty = signature(&signature_of_empty);
     let original = upstream.get(&format!("{HELLO}.narinfo"));
@@ -122,13 +122,13 @@ fn keys_are_read_from_every_kind_of_file(node: &TestNode) {
         std::fs::write(&file, text).unwrap();
         let run = mirror.run(&format!("sync {option}"));
         run.exits(1)
-            .says("cannot take trusted keys from")
+            .says("cannot read trusted keys from")
             .says(said);
     }
     std::fs::remove_file(&file).unwrap();
     let run = mirror.run(&format!("sync {option}"));
     run.exits(1)
-        .says("cannot take trusted keys from")
+        .says("cannot read trusted keys from")
         .says("No such file");
 }
 
@@ -147,13 +147,13 @@ fn keys_of_other_kinds_are_passed_over_and_said_once(node: &TestNode) {
     let file = mirror.home().join("acl");
     let option = format!("--trusted-keys {}", file.display());
     for (number, (text, said)) in [
-        (acl(&[&rsa, &own]), "passed over: 1 × RSA"),
+        (acl(&[&rsa, &own]), "keys ignored: 1 × RSA"),
         (
             acl(&[&own, nist, &rsa, nist]),
-            "passed over: 2 × NIST P-256, 1 × RSA",
+            "keys ignored: 2 × NIST P-256, 1 × RSA",
         ),
-        (acl(&[broken, &own]), "passed over: 1 × broken key"),
-        (format!("{rsa}{own}"), "passed over: 1 × RSA"),
+        (acl(&[broken, &own]), "keys ignored: 1 × broken key"),
+        (format!("{rsa}{own}"), "keys ignored: 1 × RSA"),
     ]
     .into_iter()
     .enumerate()
@@ -168,7 +168,7 @@ fn keys_of_other_kinds_are_passed_over_and_said_once(node: &TestNode) {
             .exits(0)
             .says(&format!("{}: ", file.display()))
             .says(said);
-        assert_eq!(run.err.matches("passed over").count(), 1, "{run:?}");
+        assert_eq!(run.err.matches("keys ignored").count(), 1, "{run:?}");
         let farm = keys("farm/ci.guix.gnu.org.pub");
         let run = mirror.run(&format!("add {HELLO} {key} {farm}"));
         run.exits(3).says("which is not trusted");
@@ -179,7 +179,7 @@ fn keys_of_other_kinds_are_passed_over_and_said_once(node: &TestNode) {
     ] {
         std::fs::write(&file, text).unwrap();
         let run = mirror.run(&format!("sync {option}")).exits(1);
-        run.says("cannot take trusted keys from").says(said);
+        run.says("cannot read trusted keys from").says(said);
     }
 }
 
@@ -219,7 +219,7 @@ fn keys_that_nobody_asks_for_need_not_be_read(node: &TestNode) {
         assert_eq!(listed.lines().collect::<Vec<_>>(), mirror.list());
         for command in ["resolve --long", "sync"] {
             let run = mirror.run(&format!("{command} {keys}")).exits(1);
-            run.says("cannot take trusted keys from");
+            run.says("cannot read trusted keys from");
         }
     }
 }

@@ -225,7 +225,7 @@ fn an_endless_upstream_ends_the_plan_and_not_the_mirror(node: &TestNode) {
     let owed = scene.ledger().owed.remove(0);
     assert_eq!(owed.kind, OwedKind::Refused);
     assert!(
-        owed.reason.contains("than one run takes"),
+        owed.reason.contains("than one run can mirror"),
         "{}",
         owed.reason
     );

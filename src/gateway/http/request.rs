@@ -60,7 +60,9 @@ impl Request {
         let mut parsed = httparse::Request::new(&mut slots);
         match parsed.parse(head) {
             Ok(httparse::Status::Complete(_)) => {}
-            Ok(httparse::Status::Partial) => return Err(malformed("the head is cut")),
+            Ok(httparse::Status::Partial) => {
+                return Err(malformed("the head of the request is cut short"));
+            }
             Err(httparse::Error::TooManyHeaders) => {
                 return Err(Response::text(431, "the request has too many headers"));
             }

@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Connections at once; one more is told to come back (503).
+/// Connections at once; one more gets a 503.
 const MAX_CONNECTIONS: usize = 64;
 /// The longest time that a connection may stand still, between requests or inside
 /// one.
 const STALL: Duration = Duration::from_secs(120);
-/// The same for a peer that goes on sending after its last answer.
+/// The same for a peer that continues sending after its last answer.
 const LINGER: Duration = Duration::from_secs(2);
 /// The pause after a connection that could not be accepted: the process is out of
 /// file descriptors, most likely.

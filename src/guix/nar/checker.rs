@@ -49,7 +49,7 @@ impl Checker {
             Some(Ok(result)) => result,
             Some(Err(_)) | None => Err(NarError::Corrupt {
                 compression: self.expected.compression.clone(),
-                reason: "the decompressor broke down".to_owned(),
+                reason: "the decompressor failed".to_owned(),
                 is_whole: true,
             }),
         }

@@ -178,7 +178,7 @@ impl<S: BufRead> Lzip<S> {
                 return Ok(step.bytes_produced);
             }
             if step.bytes_consumed == 0 && !self.is_between {
-                return Err(invalid("the lzip stream does not go on"));
+                return Err(invalid("the lzip stream does not continue"));
             }
         }
     }

@@ -15,10 +15,10 @@ pub enum NarError {
     /// The system refused another thread.
     #[error("cannot start a thread to check the nar: {0}")]
     Thread(String),
-    /// The file goes on beyond its FileSize.
+    /// The file continues beyond its FileSize.
     #[error("the file is longer than its FileSize of {0} bytes")]
     FileTooLong(u64),
-    /// The file goes on beyond the size that a nar of its NarSize can take: padded,
+    /// The file continues beyond the size that a nar of its NarSize can take: padded,
     /// or without an end.
     #[error("the file is longer than {0} bytes, more than a nar of its NarSize can take")]
     FileEndless(u64),
@@ -55,11 +55,11 @@ pub enum NarError {
         /// It has the bytes of its FileSize, as far as is known.
         is_whole: bool,
     },
-    /// The file goes on beyond the end of the nar.
-    #[error("something follows the end of {} in the file", kind_of_file(.0))]
+    /// The file continues beyond the end of the nar.
+    #[error("the file continues after the end of {}", kind_of_file(.0))]
     Followed(Compression),
     /// The file asks for more memory than is given to one nar.
-    #[error("the {0} stream asks for a window of more than {max} MiB to decompress it", max = MAX_WINDOW_BYTES >> 20)]
+    #[error("the {0} stream needs a window of more than {max} MiB to be decompressed", max = MAX_WINDOW_BYTES >> 20)]
     Window(Compression),
     /// The file decompresses to more than NarSize: damage, or a bomb.
     #[error("the nar is longer than its NarSize of {0} bytes")]
@@ -93,8 +93,8 @@ impl NarError {
             .or_else(|| Self::from_io(inner.downcast_ref()?))
     }
 
-    /// The error of a file that goes on beyond its end, with the verdict about what came
-    /// before: a page in the place of a file is none that is too long.
+    /// The error of a file that continues beyond its end, with the verdict about the
+    /// bytes before it: a page in the place of a file is not reported as too long.
     pub(super) fn of_long_file(self, before: Result<(), Self>) -> Self {
         match before {
             Err(error @ (Self::Foreign(_) | Self::Thread(_))) => error,
@@ -145,7 +145,7 @@ impl NarError {
     }
 }
 
-/// Another download of a file that is whole would fail in the same way.
+/// Another download of a complete file would fail in the same way.
 impl Diagnosis for NarError {
     fn retry(&self) -> Retry {
         match self.is_of_transfer() {

@@ -9,7 +9,7 @@ pub(super) struct Input<S> {
     pub(super) source: S,
     /// Bytes that the source has at hand.
     at_hand: usize,
-    /// The source has come to its end.
+    /// The source has ended.
     pub(super) has_ended: bool,
     /// Streams that have ended well.
     pub(super) streams: u64,
@@ -28,8 +28,8 @@ impl<S: BufRead> Input<S> {
         }
     }
 
-    /// Takes note that a stream has ended. Returns true if another follows. Where it
-    /// is enough, only bytes that have come already are looked at.
+    /// Records that a stream has ended. Returns true if another follows. Where it is
+    /// enough, only bytes that have come already are looked at.
     pub(super) fn goes_on(&mut self) -> io::Result<bool> {
         self.streams += 1;
         match self.is_enough && self.at_hand == 0 {

@@ -122,7 +122,7 @@ struct File<R> {
     /// Those since the last byte of the nar.
     idle: usize,
     has_ended: bool,
-    /// The reason why a file that goes on was ended.
+    /// The reason why a file that continues was cut off.
     excess: Option<NarError>,
     /// The last error of the reader, which a decompressor may wrap or swallow.
     fault: Option<io::Error>,

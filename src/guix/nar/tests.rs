@@ -518,7 +518,7 @@ fn a_reader_says_of_a_bad_file_what_the_verifier_says() -> Outcome {
             ] {
                 let by_verifier = by_verifier.err().ok_or(what)?;
                 let by_reader = by_reader.err().ok_or(what)?;
-                // Of two faults in a large file the one that is seen first is told.
+                // Of two faults in a large file the first one is reported.
                 if bytes.len() < WITHOUT_A_THREAD {
                     assert_eq!(by_reader, by_verifier, "{url} {what}");
                 }

@@ -1,5 +1,5 @@
-//! A compressed file of which nothing but its own end says how long it is: a server
-//! that compresses while it sends knows no size, and may leave the connection open.
+//! A compressed file whose length is known only at its end: a server that compresses
+//! while it sends has no size to send, and may leave the connection open.
 
 use super::error::NarError;
 use super::expected::ExpectedNar;

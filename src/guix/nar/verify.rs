@@ -138,7 +138,7 @@ impl<R: Read> SizedFile<R> {
         Ok(Step::Ended(result))
     }
 
-    /// Counts and checks bytes on their way; after an error they must not go on.
+    /// Counts and checks bytes on their way; after an error they are not passed on.
     fn pass(&mut self, bytes: &[u8]) -> Result<(), NarError> {
         let before = self.passed;
         self.passed = before.saturating_add(bytes.len() as u64);

@@ -38,7 +38,7 @@ pub struct Variant {
     pub url: String,
     /// The compression of the file.
     pub compression: Compression,
-    /// Bytes of the compressed file, if the server knows them.
+    /// Bytes of the compressed file, if the server states them.
     pub file_size: Option<u64>,
 }
 

@@ -36,7 +36,7 @@ impl UpstreamClient {
     ///
     /// # Errors
     /// A redirect that is not followed, and the errors of the connection. A status is
-    /// none.
+    /// not an error.
     pub fn ask(
         &self,
         path: &str,

@@ -40,7 +40,7 @@ impl PacedBody {
         self.reader = Box::new(io::empty());
     }
 
-    /// Goes on with another answer's body, at the pace of the body so far.
+    /// Continues with another answer's body, at the pace of the body so far.
     pub(super) fn go_on_with(&mut self, url: String, response: Response<Body>) {
         self.reader = Box::new(response.into_body().into_reader());
         self.url = url;

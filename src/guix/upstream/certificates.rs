@@ -1,4 +1,4 @@
-//! The certificate authorities that are believed: those of `$SSL_CERT_FILE` and
+//! The certificate authorities that are trusted: those of `$SSL_CERT_FILE` and
 //! `$SSL_CERT_DIR` where one is set, else those of the system, else Mozilla's.
 
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};

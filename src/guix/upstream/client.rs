@@ -162,7 +162,7 @@ impl UpstreamClient {
         Ok(Download::of(url, response, self.body_limits()))
     }
 
-    /// The same, except that a transfer that breaks off goes on where it broke, by
+    /// The same, except that a transfer that breaks off continues where it broke, by
     /// [`NETWORK`], if the server gives the rest of a file. The rest is asked for at
     /// the URL of the nar and not at one that it redirects to: that may be signed for
     /// a short time, or lead to the server that broke off.
@@ -257,7 +257,7 @@ impl UpstreamClient {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        // Nobody but the server itself is told the password.
+        // Only the server itself gets the password.
         let is_server = || url::is_same_origin(&self.base, &url);
         let credentials = own
             .as_ref()
@@ -269,7 +269,7 @@ impl UpstreamClient {
             ureq::Error::Timeout(Timeout::RecvResponse) => HttpError::Slow {
                 url: shown.clone(),
                 reason: format!(
-                    "the headers of its answer did not come within {} seconds",
+                    "the headers of its answer did not arrive within {} seconds",
                     self.limits.headers().as_secs()
                 ),
             },
@@ -320,7 +320,7 @@ impl UpstreamClient {
                 reason,
             };
             if followed == MAX_REDIRECTS {
-                return Err(refused("it is one redirect too many".to_owned()));
+                return Err(refused("there are too many redirects".to_owned()));
             }
             let target = url::redirect(&url, &location).map_err(|it| refused(it.to_owned()))?;
             let is_guarded = !self.network.is_private();

@@ -14,7 +14,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum HttpError {
     /// The text is not a URL that can be asked for.
-    #[error("{url:?} cannot be asked for: {reason}")]
+    #[error("cannot request {url:?}: {reason}")]
     BadUrl {
         /// The text.
         url: String,
@@ -40,7 +40,7 @@ pub enum HttpError {
         reason: String,
     },
     /// The server sends, but less than the least rate, or no end of its headers.
-    #[error("the server is too slow with {url}: {reason}")]
+    #[error("the server sends {url} too slowly: {reason}")]
     Slow {
         /// The URL asked for.
         url: String,
@@ -56,15 +56,15 @@ pub enum HttpError {
         source: io::Error,
     },
     /// The connection broke and the server does not give the rest, so that all must
-    /// come anew.
-    #[error("the answer for {url} was cut short and cannot be gone on with: {reason}")]
+    /// be fetched again.
+    #[error("the answer for {url} was cut short and cannot be resumed: {reason}")]
     NotResumed {
         /// The URL asked for.
         url: String,
         /// The reason.
         reason: &'static str,
     },
-    /// The connection broke, and tries to go on brought nothing more.
+    /// The connection broke, and attempts to resume brought nothing more.
     #[error("{source} (after {at} bytes of {total})")]
     GivenUp {
         /// The failure of the last try.
@@ -75,7 +75,7 @@ pub enum HttpError {
         total: u64,
     },
     /// A variable that should name a proxy and does not.
-    #[error("{url} is not asked for, because ${variable} names no proxy: {reason}")]
+    #[error("{url} is not requested, because ${variable} is not a valid proxy: {reason}")]
     BadProxy {
         /// The URL to be asked for.
         url: String,
@@ -85,7 +85,7 @@ pub enum HttpError {
         reason: &'static str,
     },
     /// The proxy answers in the server's place.
-    #[error("the {proxy} does not pass {url} on: {reason}")]
+    #[error("the {proxy} does not forward {url}: {reason}")]
     Proxy {
         /// The URL asked for.
         url: String,
@@ -101,13 +101,13 @@ pub enum HttpError {
     Tls {
         /// The URL asked for.
         url: String,
-        /// The certificate authorities that are believed, in words.
+        /// The certificate authorities that are trusted, in words.
         authorities: String,
         /// The message of TLS.
         reason: String,
     },
-    /// The answer is not HTTP as this program knows it.
-    #[error("the server's answer for {url} is not understood: {reason}")]
+    /// The answer is not HTTP in a form that this program supports.
+    #[error("the server's answer for {url} is malformed: {reason}")]
     Protocol {
         /// The URL asked for.
         url: String,
@@ -154,7 +154,7 @@ pub enum HttpError {
     },
     /// A name that leads into a private network. A redirect to it becomes a
     /// [`HttpError::BadRedirect`].
-    #[error("{url} is not asked for: {reason}")]
+    #[error("{url} is not requested: {reason}")]
     PrivateAddress {
         /// The URL to be asked for.
         url: String,
@@ -162,7 +162,7 @@ pub enum HttpError {
         reason: String,
     },
     /// An answer that is compressed, though it was asked for as it is.
-    #[error("the server compressed {url} with {coding:?}, which it was not asked to")]
+    #[error("the server compressed {url} with {coding:?}, which was not requested")]
     Coded {
         /// The URL asked for.
         url: String,
@@ -207,30 +207,30 @@ impl Diagnosis for HttpError {
             Self::BadUrl { .. } => "give a server as https://HOST",
             Self::Unreachable { proxy: Some(_), .. } => {
                 "check that the proxy is up and that its variable is right; $no_proxy lists the \
-                 hosts that are asked without one"
+                 hosts that are reached without one"
             }
             Self::Unreachable { .. } => {
-                "check that the network is up and --upstream is right; a later run asks again"
+                "check that the network is up and --upstream is right; a later run tries again"
             }
-            Self::BadProxy { .. } => "write http://HOST:PORT, or empty it to ask without a proxy",
+            Self::BadProxy { .. } => "set it to http://HOST:PORT, or empty it to use no proxy",
             Self::Proxy {
                 status: Some(407), ..
-            } => "write your user and password into the variable: http://USER:PASSWORD@HOST:PORT",
+            } => "put your user and password into the variable: http://USER:PASSWORD@HOST:PORT",
             Self::Proxy {
                 status: Some(502..=504),
                 ..
-            } => "check that the server is up and --upstream is right; a later run asks again",
+            } => "check that the server is up and --upstream is right; a later run tries again",
             Self::Proxy { .. } => {
-                "ask whoever runs the proxy; $no_proxy lists the hosts that are asked without one"
+                "ask whoever runs the proxy; $no_proxy lists the hosts that are reached without one"
             }
             Self::Tls { authorities, .. } => {
                 return Some(format!(
                     "check that the clock is right, that the port speaks TLS, and that no proxy \
-                     breaks into it; name an authority of your own in $SSL_CERT_FILE (believed \
+                     intercepts it; name your own certificate authority in $SSL_CERT_FILE (trusted \
                      are {authorities})"
                 ));
             }
-            Self::Redirected { .. } => "give the server that it leads to",
+            Self::Redirected { .. } => "give the server that it redirects to",
             Self::NoBuildList { .. } => "give it store paths with --from FILE",
             _ => return None,
         };
@@ -306,7 +306,7 @@ impl HttpError {
         };
         match error {
             Error::ConnectProxyFailed(said) => {
-                // ureq tells the status in words alone.
+                // ureq gives the status only in words.
                 let status = said.rsplit('/').next().and_then(|it| it.parse().ok());
                 Self::Proxy {
                     url,
@@ -381,9 +381,9 @@ fn words(error: &ureq::Error) -> String {
     use ureq::{Error, Timeout};
     match error {
         Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-            "no connection within the time of --connect-timeout".to_owned()
+            "no connection within --connect-timeout".to_owned()
         }
-        Error::Timeout(_) => "nothing came for the time of --read-timeout".to_owned(),
+        Error::Timeout(_) => "nothing arrived within --read-timeout".to_owned(),
         other => other.to_string(),
     }
 }
@@ -391,7 +391,7 @@ fn words(error: &ureq::Error) -> String {
 /// The status of a proxy's refusal in words.
 pub(super) fn refusal(status: u16) -> String {
     match status {
-        407 => "it asks for a user and a password (status 407)".to_owned(),
+        407 => "it requires a user and a password (status 407)".to_owned(),
         status => format!("it answered with status {status}"),
     }
 }

@@ -1,5 +1,5 @@
 //! Plain requests through an HTTP proxy: `GET http://HOST/PATH`, sent to the proxy.
-//! ureq itself only knows tunnels (`CONNECT`), which proxies refuse to port 80.
+//! ureq itself only supports tunnels (`CONNECT`), which proxies refuse to port 80.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -124,7 +124,7 @@ impl<T: Transport> Transport for Forward<T> {
     }
 }
 
-/// The header line that tells the proxy who asks.
+/// The header line with the proxy's credentials.
 fn authorization(proxy: &Proxy) -> String {
     let Some(user) = proxy.username() else {
         return String::new();

@@ -10,8 +10,8 @@ pub struct ConnectionLimits {
     pub connect: Duration,
     /// For each wait for more bytes.
     pub read: Duration,
-    /// The time over which the rate of a body is measured: one of less than 1 KiB a
-    /// second is given up. The headers of an answer must come within `read` and this.
+    /// The time over which the rate of a body is measured: one below 1 KiB a second
+    /// is dropped. The headers of an answer must come within `read` and this.
     pub low_speed: Duration,
 }
 

@@ -10,7 +10,7 @@ pub(super) struct NoProxy {
     entries: Vec<Entry>,
 }
 
-/// Some hosts, and the one port of them, if it is given. curl knows no ports.
+/// Some hosts, and the one port of them, if it is given. curl supports no ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     hosts: Hosts,

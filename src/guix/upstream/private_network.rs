@@ -28,7 +28,7 @@ pub(super) const PRIVATE_HOST: &str =
     "its host is in a private network, and a public server must not lead there";
 
 impl Network {
-    /// The network that a URL's host tells. Of a name more is known once it is resolved.
+    /// The network of a URL's host. That of a name is known once it is resolved.
     pub fn of_host(host: &str) -> Self {
         let is_private = address::is_private_host(host);
         Self {

@@ -119,7 +119,7 @@ fn proxy(value: &str) -> Result<Proxy, &'static str> {
         "socks4a" => ProxyProtocol::Socks4A,
         "socks5" => ProxyProtocol::Socks5,
         "socks5h" => ProxyProtocol::Socks5h,
-        _ => return Err("its scheme is none of http, https, socks4, socks4a, socks5, socks5h"),
+        _ => return Err("its scheme is not one of http, https, socks4, socks4a, socks5, socks5h"),
     };
     let (rest, credentials) = url::without_credentials(rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -131,10 +131,10 @@ fn proxy(value: &str) -> Result<Proxy, &'static str> {
         None => (authority, None),
     };
     if host.is_empty() {
-        return Err("it names no host");
+        return Err("it has no host");
     }
     let port = match port {
-        Some(port) => port.parse().map_err(|_| "its port is no number")?,
+        Some(port) => port.parse().map_err(|_| "its port is not a number")?,
         None if protocol == ProxyProtocol::Https => 443,
         None => DEFAULT_PORT,
     };
@@ -258,17 +258,17 @@ mod tests {
             (
                 "http_proxy=ftp://p",
                 "http://h/",
-                "http_proxy: its scheme is none of http, https, socks4, socks4a, socks5, socks5h",
+                "http_proxy: its scheme is not one of http, https, socks4, socks4a, socks5, socks5h",
             ),
             (
                 "http_proxy=http://p:x",
                 "http://h/",
-                "http_proxy: its port is no number",
+                "http_proxy: its port is not a number",
             ),
             (
                 "http_proxy=http://u:p@:8",
                 "http://h/",
-                "http_proxy: it names no host",
+                "http_proxy: it has no host",
             ),
             // What is not used is not looked at.
             ("https_proxy=ftp://p", "http://h/", "-"),

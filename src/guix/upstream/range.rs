@@ -6,8 +6,9 @@ use std::time::Duration;
 use ureq::Body;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
-/// The least age of a `Last-Modified` that tells two versions of a file apart: within
-/// a minute it could have changed twice, or the clocks differ (section 8.8.2.2).
+/// The least age of a `Last-Modified` that distinguishes two versions of a file:
+/// within a minute it could have changed twice, or the clocks differ (section
+/// 8.8.2.2).
 const LEAST_AGE: Duration = Duration::from_secs(60);
 
 /// A file of which the rest can be asked for, as the first answer describes it.

@@ -1,4 +1,4 @@
-//! A download that goes on where its connection broke.
+//! A download that continues where its connection broke.
 
 use super::body::{BodyLimits, PacedBody};
 use super::error::HttpError;
@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ureq::Body;
 use ureq::http::{HeaderName, Response};
 
-/// Bytes after which the tries are counted anew: a server that sends less with each
-/// connection is given up as one that sends nothing.
+/// Bytes after which the tries are counted from zero: a server that sends less with
+/// each connection counts as one that sends nothing.
 const PROGRESS_BYTES: u64 = 256 << 10;
 
 /// The same under a limit of the rate, in seconds: a server may have too little
@@ -104,7 +104,7 @@ struct ResumedBody {
     tries: Tries,
     /// The byte from which on the tries are counted.
     counted_from: u64,
-    /// Bytes after which they are counted anew.
+    /// Bytes after which they are counted from zero.
     progress: u64,
     stop: Stop,
     is_resumed: Arc<AtomicBool>,

@@ -1,4 +1,4 @@
-//! The entries in which two directories differ. Parts that have one CID are passed over
+//! The entries in which two directories differ. Parts that have one CID are skipped
 //! unread, so that a small change of a large directory takes a few blocks.
 
 use super::super::blocks::Blocks;
@@ -145,8 +145,8 @@ impl Part {
 }
 
 impl Pair {
-    /// Adds what differs here to `changed`, and returns the pairs of which a shard must
-    /// be read to know.
+    /// Adds what differs here to `changed`, and returns the pairs that can only be
+    /// compared by reading a shard.
     fn compare(self, changed: &mut Vec<Changed>) -> Vec<Self> {
         let Self { slots, old, new } = self;
         let (old, new) = match (old, new) {

@@ -39,7 +39,7 @@ pub enum DirectoryError {
     #[error("a shard has the malformed link {0:?}")]
     Link(String),
     /// An entry stands in a slot that the hash of its name does not lead to.
-    #[error("the entry {0:?} stands in a shard where its name's hash does not lead")]
+    #[error("the entry {0:?} is in another shard than its name's hash leads to")]
     Misplaced(String),
     /// More levels of shards than a hash has bytes: a cycle, or a forgery.
     #[error("its shards are nested too deeply")]

@@ -1,4 +1,4 @@
-//! Changes to many entries of a directory, made while a walk through it goes on.
+//! Changes to many entries of a directory, made during a walk through it.
 
 use super::super::blocks::{BlockSink, Blocks};
 use super::super::cid::CidVersion;

@@ -13,8 +13,8 @@ use super::shard::{Child, Shard, decode, name_hash};
 use super::walk::LostShard;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
-/// The entry that stands where the hash of `name` leads, in the directory whose
-/// root shard is `shard`. It may bear another name.
+/// The entry that stands where the hash of `name` leads, in the directory whose root
+/// shard is `shard`. It may have another name.
 pub fn entry_in_slot<B: Blocks>(
     blocks: &B,
     shard: &Shard,

@@ -98,7 +98,7 @@ fn a_shard_in_anothers_place_is_refused_when_read_and_when_patched() {
     let (first, second) = (node.links[0].cid, node.links[1].cid);
     node.links[0].cid = second;
     node.links[1].cid = first;
-    assert!(refusal(&blocks, &node).contains("hash does not lead"));
+    assert!(refusal(&blocks, &node).contains("in another shard"));
     let root = blocks.put(&node);
     let everywhere: Changes = (0..4000)
         .map(|i| (format!("new-{i}"), Some(entry())))
@@ -112,7 +112,7 @@ fn a_shard_in_anothers_place_is_refused_when_read_and_when_patched() {
         &mut drop_block,
     );
     let error = patched.unwrap_err().to_string();
-    assert!(error.contains("hash does not lead"), "{error}");
+    assert!(error.contains("in another shard"), "{error}");
 }
 
 #[test]
@@ -197,8 +197,8 @@ fn a_shard_written_otherwise_is_read_all_the_same() {
     assert_eq!(patched.cid, root);
 }
 
-/// The directory without a lost shard is that of the remaining entries, made anew: in
-/// one that stays sharded, in one that becomes plain, and with a shard two levels down.
+/// The directory without a lost shard is that of the remaining entries, rebuilt: in one
+/// that stays sharded, in one that becomes plain, and with a shard two levels down.
 #[test]
 fn what_is_left_beside_lost_shards_makes_a_whole_directory() {
     for (count, take) in [(4000, 1), (2800, 40), (12_000, 3)] {

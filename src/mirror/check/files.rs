@@ -24,7 +24,7 @@ const END_BYTES: u64 = 1024;
 
 /// The terms of looking at files.
 pub struct FileTerms<'t> {
-    /// The keys that are believed beside those of the farms.
+    /// The keys that are trusted besides those of the farms.
     pub keys: &'t TrustedKeys,
     /// The number of narinfos that are looked at.
     pub sample: usize,
@@ -113,7 +113,8 @@ fn redirect(at: &str, target: &Target, answer: &HttpAnswer) -> Option<Finding> {
         Target::Name(_) => "this mirror",
         Target::Root(_) => "this root",
     };
-    let text = format!("redirects to {base}, which guix does not follow: {what} is to be named so");
+    let text =
+        format!("redirects to {base}, and guix follows no redirects: give it that URL for {what}");
     Some(Finding::new(at, Kind::Root, Verdict::Note, text))
 }
 
@@ -125,7 +126,7 @@ impl GatewayFiles<'_> {
             Ok(None) => finding(Verdict::Wrong, "it is not in the root"),
             Ok(Some(entry)) => match self.ends(&entry.cid) {
                 Err(fault) => finding(fault.verdict(), &fault.to_string()),
-                Ok(None) => finding(Verdict::Wrong, "it is no file"),
+                Ok(None) => finding(Verdict::Wrong, "it is not a file"),
                 Ok(Some(ends)) => match self.fault_of_whole(answer, &ends) {
                     Some((verdict, text)) => finding(verdict, &text),
                     None => finding(Verdict::Good, "as in the root"),
@@ -142,7 +143,7 @@ impl GatewayFiles<'_> {
         };
         let ends = match self.ends(cid) {
             Err(fault) => return vec![finding(fault.verdict(), fault.to_string())],
-            Ok(None) => return vec![finding(Verdict::Wrong, "it is no file".to_owned())],
+            Ok(None) => return vec![finding(Verdict::Wrong, "it is not a file".to_owned())],
             Ok(Some(ends)) => ends,
         };
         let url = format!("{}/{name}", self.path);
@@ -157,7 +158,7 @@ impl GatewayFiles<'_> {
         let narinfo = Narinfo::parse(&answer.body).map_err(|error| error.to_string());
         let narinfo = narinfo.and_then(|narinfo| match item_of(name) {
             Some(hash) if narinfo.matches(&hash) => Ok(narinfo),
-            _ => Err(format!("it is about {} instead", narinfo.store_path)),
+            _ => Err(format!("it describes {} instead", narinfo.store_path)),
         });
         match narinfo {
             Err(text) => vec![finding(Verdict::Wrong, text).after(time)],
@@ -197,19 +198,19 @@ impl GatewayFiles<'_> {
         let entry = match self.entry(&path) {
             Err(error) => return Some(self.tree_fault(Kind::Nar, &error).of_file(&file)),
             Ok(None) => {
-                let text = "a narinfo lists it, and it is not in the root";
+                let text = "a narinfo lists it, but it is not in the root";
                 return Some(finding(Verdict::Wrong, text));
             }
             Ok(Some(entry)) => entry,
         };
         let ends = match self.ends(&entry.cid) {
             Err(fault) => return Some(finding(fault.verdict(), &fault.to_string())),
-            Ok(None) => return Some(finding(Verdict::Wrong, "it is no file")),
+            Ok(None) => return Some(finding(Verdict::Wrong, "it is not a file")),
             Ok(Some(ends)) => ends,
         };
         let size = ends.size;
         if variant.file_size.is_some_and(|promised| promised != size) || size == 0 {
-            let text = format!("it has {size} bytes, and its narinfo says another number");
+            let text = format!("it has {size} bytes, but its narinfo gives another size");
             return Some(finding(Verdict::Wrong, &text));
         }
         let most = END_BYTES.min(size);
@@ -281,7 +282,7 @@ impl GatewayFiles<'_> {
     }
 
     /// The fault of an answer that should have one of these statuses. One from another root
-    /// than before is none: the name moved on.
+    /// than before is not a fault: the name moved on.
     fn fault(&self, answer: &HttpAnswer, statuses: &[u16]) -> Option<(Verdict, String)> {
         let is_there = statuses.contains(&answer.status);
         let root = match answer.status {

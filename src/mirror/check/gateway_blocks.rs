@@ -34,7 +34,7 @@ pub enum BlockFault {
         answer: Box<HttpAnswer>,
     },
     /// The answer is no block.
-    #[error("it hands out no blocks")]
+    #[error("it serves no blocks")]
     NotABlock,
     /// The bytes are not those of the block.
     #[error("sends other bytes for the block {0}")]
@@ -104,7 +104,7 @@ impl<'c> GatewayBlocks<'c> {
         let answer = self.client.ask(&path, &accept, MAX_BLOCK_BYTES)?;
         match answer.status {
             200 => {}
-            // A gateway that knows no blocks.
+            // A gateway that serves no blocks.
             400 | 406 | 415 | 501 => return Err(BlockFault::NotABlock),
             _ => {
                 let (cid, answer) = (Box::new(*cid), Box::new(answer));

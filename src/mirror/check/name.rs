@@ -1,4 +1,4 @@
-//! The root that a name leads to: as the node knows it, and as each gateway says.
+//! The root that a name leads to, according to the node and to each gateway.
 
 use super::super::failure::Failure;
 use super::super::inspect::Target;
@@ -22,10 +22,10 @@ const SIGNED_RECORD: &str = "application/vnd.ipfs.ipns-record";
 /// Kubo's own pause between two publications.
 const RENEWED_BY: Duration = Duration::from_secs(4 * 3600);
 
-/// Bytes that are read of a file that everybody knows to be small.
+/// The most bytes that are read of a small file.
 const MAX_SMALL_FILE: u64 = 64 << 10;
 
-/// The record of a name, as somebody tells it.
+/// The record of a name, from the node or a gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NameRecord {
     /// The root that it leads to.
@@ -51,7 +51,7 @@ pub struct Published {
 pub struct GatewayAccount {
     /// The answer to the request for `nix-cache-info` under the name.
     pub cache_info: Result<HttpAnswer, HttpError>,
-    /// The root that its files come from, where it tells.
+    /// The root that its files come from, if it reports it.
     pub root: Option<Cid>,
     /// The signed record, where it hands that out.
     pub record: Option<Result<NameRecord, RecordError>>,
@@ -67,8 +67,8 @@ impl NameRecord {
     }
 }
 
-/// The state of a name as the node knows it, and the findings about that. A root that was
-/// given needs nobody to tell it.
+/// The state of a name on the node, and the findings about that. A root that was given
+/// needs no lookup.
 pub fn of_node(
     node: Option<&dyn Node>,
     target: &Target,
@@ -89,7 +89,7 @@ pub fn of_node(
     let Some(path) = resolved else {
         let (verdict, text) = match node.description().capabilities.network {
             true => (Verdict::Unreachable, "the name does not resolve"),
-            false => (Verdict::Note, "no network, and nothing under the name"),
+            false => (Verdict::Note, "no network, and no record of the name"),
         };
         let finding = Finding::new("node", Kind::Root, verdict, text);
         return Ok((Published::default(), vec![finding]));
@@ -97,7 +97,7 @@ pub fn of_node(
     let root = root_of_path(name, path)?;
     let text = format!("/ipfs/{root}");
     let mut findings = vec![Finding::new("node", Kind::Root, Verdict::Good, text)];
-    // Not every node tells it, and nothing depends on it.
+    // Not every node reports it, and nothing depends on it.
     let record = node.record(name).ok().flatten().and_then(|record| {
         Some(NameRecord {
             root: root_in(&record.value),
@@ -148,7 +148,7 @@ fn signed_record(client: &UpstreamClient, name: &str) -> Option<Result<NameRecor
 }
 
 /// The newest of all accounts. Records count by their numbers; where there is none, the
-/// node's word does, and without a node that of the most gateways.
+/// node's answer counts, and without a node that of the most gateways.
 pub fn newest(node: Published, told: &[GatewayAccount]) -> Published {
     let records = told.iter();
     let records = records.filter_map(|told| told.record.as_ref()?.as_ref().ok());
@@ -158,7 +158,7 @@ pub fn newest(node: Published, told: &[GatewayAccount]) -> Published {
         true => other,
         false => one,
     };
-    // Not every node tells the record of what it resolves, but a gateway may.
+    // Not every node reports the record of what it resolves, but a gateway may.
     let of_root = |record: &&NameRecord| {
         let roots = record.root.as_ref().zip(node.root.as_ref());
         roots.is_some_and(|(one, other)| is_same_content(one, other))
@@ -201,7 +201,7 @@ fn most(roots: impl Iterator<Item = Cid>) -> Option<Cid> {
     }))
 }
 
-/// The states of a name while a check goes on: a gateway that is at any of them is not
+/// The states of a name during a check: a gateway that is at any of them is not
 /// behind.
 #[derive(Clone, Debug)]
 pub struct PublishedStates {
@@ -266,7 +266,7 @@ impl PublishedStates {
             return (Verdict::Unreachable, status_text(answer));
         }
         let Some(root) = &told.root else {
-            return (Verdict::Note, "it does not tell which".to_owned());
+            return (Verdict::Note, "it does not name the root".to_owned());
         };
         match &self.last.root {
             None => (Verdict::Good, format!("/ipfs/{root}")),
@@ -274,9 +274,9 @@ impl PublishedStates {
             // An older one, unless it is made up: nobody keeps old records.
             Some(newest) => {
                 let kept =
-                    kept_for(answer).map(|time| format!("; it keeps its answer for {time} s"));
+                    kept_for(answer).map(|time| format!("; it caches its answer for {time} s"));
                 let kept = kept.unwrap_or_default();
-                let text = format!("/ipfs/{root}, and published is /ipfs/{newest}{kept}");
+                let text = format!("/ipfs/{root}, but /ipfs/{newest} is published{kept}");
                 (Verdict::Stale, text)
             }
         }
@@ -296,7 +296,7 @@ impl PublishedStates {
                     .record
                     .as_ref()
                     .map_or(0, |newest| newest.sequence);
-                let text = format!("sequence {}, and {newest} is published", record.sequence);
+                let text = format!("sequence {}, but {newest} is published", record.sequence);
                 (Verdict::Stale, text)
             }
             Ok(record) => age(record, now),

@@ -39,7 +39,7 @@ pub fn look_at(
         0 => finding(
             Kind::Peers,
             Verdict::Unreachable,
-            "none, so that nobody reaches this node, and it nobody".to_owned(),
+            "none, so this node cannot be reached and reaches nobody".to_owned(),
         ),
         1 => finding(Kind::Peers, Verdict::Good, "1 peer".to_owned()),
         peers => finding(Kind::Peers, Verdict::Good, format!("{peers} peers")),
@@ -60,7 +60,7 @@ pub fn look_at(
     findings.extend(of_root.map(|others| {
         let nobody = match is_own {
             // Its publisher alone has it at first.
-            true => (Verdict::Note, "announced by no other node than this one"),
+            true => (Verdict::Note, "announced by this node only"),
             false => (Verdict::Unreachable, "announced by no other node"),
         };
         providers(others, "the root is", nobody)

@@ -36,7 +36,7 @@ pub struct CheckRequest<'r> {
     pub node: Option<&'r dyn Node>,
     /// The gateways.
     pub gateways: Vec<UpstreamClient>,
-    /// The keys that are believed beside those of the farms.
+    /// The keys that are trusted besides those of the farms.
     pub keys: TrustedKeys,
     /// The number of narinfos that are looked at through each gateway.
     pub sample: usize,
@@ -58,7 +58,7 @@ pub struct CheckSummary {
     /// The root that is published, as far as is known.
     #[serde(serialize_with = "json::optional_text")]
     pub root: Option<Cid>,
-    /// The record of the name, the newest that was told.
+    /// The newest record of the name.
     pub record: Option<NameRecord>,
     /// The gateways that were asked.
     pub gateways: Vec<String>,
@@ -212,7 +212,7 @@ impl Findings<'_> {
     }
 }
 
-/// The finding that a gateway knows a newer record than the node.
+/// The finding that a gateway has a newer record than the node.
 fn behind(of_node: Option<Cid>, published: Option<Cid>) -> Option<Finding> {
     let (own, newest) = of_node.zip(published)?;
     (!is_same_content(&own, &newest)).then(|| {

@@ -106,8 +106,8 @@ impl Check<'_, '_> {
         self.conclude(checked, whole, faults)
     }
 
-    /// Takes the nars that differ. Returns true where every narinfo must be looked at to
-    /// know whether one of them lists a nar that is gone.
+    /// Takes the nars that differ. Returns true where every narinfo must be read,
+    /// because one of them may list a nar that is gone.
     fn nars(
         &self,
         checked: &mut Checked,
@@ -236,7 +236,7 @@ impl Check<'_, '_> {
         check_paths(&narinfo).map_err(Fault::of)?;
         match narinfo.bytes().len() as u64 {
             bytes if bytes > size => Err(Fault::of(format!(
-                "it has {bytes} bytes, where its directory says {size}"
+                "it has {bytes} bytes, but its directory lists {size}"
             ))),
             _ => Ok(narinfo),
         }
@@ -259,7 +259,7 @@ impl Check<'_, '_> {
             let unlisted: Vec<(Vec<String>, Entry)> =
                 new.filter(|(path, _)| !nars.is_listed(path)).collect();
             let paths: Vec<Vec<String>> = unlisted.iter().map(|(path, _)| path.clone()).collect();
-            // Those that came anew for a narinfo that is as it was.
+            // Those that are new while their narinfo is unchanged.
             let listed = self.listed_by_owners(&paths)?;
             for (path, entry) in unlisted {
                 match listed.get(&path) {
@@ -275,7 +275,7 @@ impl Check<'_, '_> {
     }
 
     /// Those of these nars that the narinfos of the new root list, of the items whose
-    /// hashes they bear; each with that narinfo.
+    /// hashes they have; each with that narinfo.
     fn listed_by_owners(
         &self,
         paths: &[Vec<String>],
@@ -400,7 +400,7 @@ fn nar_fault(path: &[String], size: u64, narinfo: &Narinfo) -> Option<Fault> {
     let path = join(path);
     (size > most).then(|| {
         Fault::of(format!(
-            "its nar {path} has {size} bytes, where NarSize says {nar_size}"
+            "its nar {path} has {size} bytes, but its NarSize is {nar_size}"
         ))
     })
 }

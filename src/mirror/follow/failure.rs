@@ -8,16 +8,16 @@ use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// A name that was not followed to its root. What the node held, it holds.
+/// A name that was not followed to its root. What the node held before stays pinned.
 #[derive(Debug, Error)]
 pub enum FollowFailure {
     /// A root in place of a name.
     #[error("{0} is a root, which never changes; only a name can be followed")]
     NotAName(String),
     /// The node has no network to take anything from.
-    #[error("this node has no network, so that it can follow nobody")]
+    #[error("this node has no network, so it cannot follow a name")]
     NoNetwork,
-    /// A name that is to be let go of and is not held.
+    /// A name that is to be unpinned and is not held.
     #[error("/ipns/{0} is not followed on this node")]
     NotFollowed(String),
     /// Another run follows the name.
@@ -46,8 +46,8 @@ pub enum FollowFailure {
     },
     /// A part of the root cannot be had.
     #[error(
-        "/ipfs/{root} of /ipns/{name} cannot be had as a whole now: {source}; {came} bytes of it \
-         came{}", kept(.held)
+        "/ipfs/{root} of /ipns/{name} cannot be fetched completely now: {source}; {came} bytes of \
+         it arrived{}", kept(.held)
     )]
     Absent {
         /// The name.
@@ -58,11 +58,11 @@ pub enum FollowFailure {
         held: Option<Cid>,
         /// Bytes that came in this run.
         came: u64,
-        /// The node's own words.
+        /// The node's message.
         source: Box<NodeError>,
     },
     /// The root is not to be held.
-    #[error("/ipfs/{root} of /ipns/{name} is not taken: {objection}{}", kept(.held))]
+    #[error("/ipfs/{root} of /ipns/{name} is rejected: {objection}{}", kept(.held))]
     Refused {
         /// The name.
         name: String,
@@ -92,18 +92,18 @@ impl Diagnosis for FollowFailure {
     fn advice(&self) -> Option<String> {
         let text = match self {
             Self::NotAName(root) => return Some(format!("keep it with `ipfs pin add {root}`")),
-            Self::NoNetwork => "name a node that has one with --api",
-            Self::NotFollowed(_) => "`guix-ipfs follow --list` prints the names that are",
+            Self::NoNetwork => "give a node that has one with --api",
+            Self::NotFollowed(_) => "`guix-ipfs follow --list` prints the followed names",
             Self::Held { .. } => "try again later",
             Self::Lock { .. } => "make its folder writable, or set XDG_STATE_HOME",
             Self::Unresolved { .. } => {
-                "its publisher may be away, and a record that is not renewed ends after two days; \
-                 run again later"
+                "its publisher may be away, and a record that is not renewed expires after two \
+                 days; run again later"
             }
             Self::Absent { .. } => {
                 "its publisher may be away, or this node reaches nobody who has it; run again \
-                 later, or wait longer with --read-timeout. What came stays on the node until its \
-                 collector runs"
+                 later, or wait longer with --read-timeout. The blocks that arrived stay on the \
+                 node until its garbage collection"
             }
             Self::Refused { objection, .. } => objection.advice(),
         };

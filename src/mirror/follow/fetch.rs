@@ -1,6 +1,6 @@
-//! The blocks of the new files, fetched before the root is pinned: a pin tells nothing of
-//! its progress, and ends with its time limit. No more of a file comes than its directory
-//! says it has.
+//! The blocks of the new files, fetched before the root is pinned: a pin reports no
+//! progress, and ends with its time limit. No more of a file is fetched than its
+//! directory states.
 
 use super::changes::Roots;
 use super::halt::Halt;
@@ -84,13 +84,13 @@ impl Coming<'_> {
         let Some(left) = self.left.checked_sub(bytes) else {
             let size = self.size;
             return Err(self.objection(format!(
-                "it has more than the {size} bytes that its directory says"
+                "it has more than the {size} bytes that its directory lists"
             )));
         };
         self.left = left;
         let links = match self.links(cid, block) {
             Some(links) => links,
-            None => return Err(self.objection("it is no file".to_owned())),
+            None => return Err(self.objection("it is not a file".to_owned())),
         };
         let line = self
             .line

@@ -2,8 +2,8 @@
 //! find it here too. No key is needed.
 //!
 //! The blocks of what is new come first, directories before narinfos before nars, and are
-//! checked; then the root is pinned beside the one that is held, which is let go of last.
-//! A run that is killed leaves one of the two pinned, or both; what came stays on the node
+//! checked; then the root is pinned beside the one that is held, which is unpinned last. A
+//! run that is killed leaves one of the two pinned, or both; what came stays on the node
 //! until its collector runs.
 
 mod blocks;
@@ -79,7 +79,7 @@ pub fn followed_name(node: &dyn Node, word: &str) -> Result<String, Failure> {
 /// Holds the root that a name points to now.
 ///
 /// # Errors
-/// [`FollowFailure`]. What the node held for the name, it holds.
+/// [`FollowFailure`]. What the node held for the name stays pinned.
 pub fn follow(
     node: &dyn Node,
     name: &str,
@@ -124,7 +124,7 @@ pub fn follow(
     })
 }
 
-/// Lets go of what the node holds for a name. Returns the root.
+/// Unpins the root that the node holds for a name. Returns the root.
 pub fn stop_following(
     node: &dyn Node,
     name: &str,

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
-/// The nars that are new in a root, by a digest of their paths under a key that nobody
-/// knows. A path that is not among them is taken for one that is with a chance of their
-/// number in 2^64.
+/// The nars that are new in a root, by a digest of their paths under a random key. A
+/// path that is not among them is taken for one that is with a chance of their number
+/// in 2^64.
 #[derive(Debug, Default)]
 pub struct NewNars {
     keys: RandomState,

@@ -10,7 +10,7 @@ pub(super) const MOST_OTHERS: u64 = 16 << 20;
 #[derive(Clone, Debug, Error)]
 pub enum Objection {
     /// Something else than a directory of substitutes.
-    #[error("it is no mirror: there is no nix-cache-info and no narinfo in it")]
+    #[error("it is not a mirror: it has no nix-cache-info and no narinfo")]
     NoMirror,
     /// A directory or `nix-cache-info` is not what it should be.
     #[error("{0}")]
@@ -45,8 +45,8 @@ pub enum Objection {
     },
     /// Files that are no part of a mirror.
     #[error(
-        "it holds {bytes} bytes of files that are no narinfo and no nar of one, such as {example}; \
-         {MOST_OTHERS} are let pass"
+        "it has {bytes} bytes of files that are neither narinfos nor their nars, such as \
+         {example}; at most {MOST_OTHERS} are allowed"
     )]
     Others {
         /// One of them.
@@ -71,13 +71,13 @@ impl Objection {
             Self::Narinfo {
                 is_unsigned: true, ..
             } => {
-                "give the publisher's signing key with --trusted-keys FILE, or do without \
-                 signatures with --unsigned"
+                "give the publisher's signing key with --trusted-keys FILE, or accept unsigned \
+                 narinfos with --unsigned"
             }
-            Self::TooLarge { .. } => "give it more room with --max-size",
-            Self::Loss { .. } => "if that is meant, run `guix-ipfs follow --accept-loss` once",
-            Self::NoMirror => "see that the name is the one that its publisher gave",
-            _ => "its publisher can mend it: tell them",
+            Self::TooLarge { .. } => "raise --max-size",
+            Self::Loss { .. } => "if that is intended, run `guix-ipfs follow --accept-loss` once",
+            Self::NoMirror => "check that the name is the one that its publisher gave",
+            _ => "only its publisher can repair it: report it to them",
         }
     }
 }

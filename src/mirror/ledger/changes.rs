@@ -17,13 +17,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Owed items that are kept. Beyond it those that are owed for the
 /// shortest time are not.
 const MOST_OWED: usize = 100_000;
-/// Items given up that are kept. Beyond it those are forgotten that were tried least
-/// lately; a list that names one has it tried for two weeks more.
+/// Items given up that are kept. Beyond it those that were tried least recently are
+/// dropped; a list that names one has it tried for two more weeks.
 const MOST_GIVEN_UP: usize = 20_000;
-/// Removed items that are kept. Beyond it the oldest removals are forgotten.
+/// Removed items that are kept. Beyond it the oldest removals are dropped.
 const MOST_REMOVED: usize = 100_000;
-/// Lists of builds that are kept. Beyond it those are forgotten that nobody has read
-/// for the longest time.
+/// Lists of builds that are kept. Beyond it those that were not read for the longest
+/// time are dropped.
 const MOST_LISTS: usize = 16;
 
 /// The changes of a run.

@@ -15,7 +15,8 @@ struct Line {
     encoding: String,
 }
 
-/// The encoding of a mirror. Where the ledger was lost, the published tree tells it.
+/// The encoding of a mirror. Where the ledger was lost, it is read from the published
+/// tree.
 ///
 /// # Errors
 /// [`Failure::UnknownEncoding`]; the file or the tree cannot be read.
@@ -59,7 +60,7 @@ pub fn choose_encoding(
     }
 }
 
-/// Returns true for a mirror with items whose ledger tells of another encoding than this.
+/// Returns true for a mirror with items whose ledger records another encoding than this.
 pub fn has_begun_otherwise(
     encoding: Encoding,
     tree: &Tree,
@@ -82,10 +83,10 @@ fn file_of(encoding: Encoding) -> Vec<u8> {
     lines::write([&Line { encoding }])
 }
 
-/// Takes note of the encoding that the tree tells, before something else is written into
-/// a ledger that was lost.
+/// Records the encoding that is read from the tree, before something else is written
+/// into a ledger that was lost.
 pub fn recover_encoding(tree: &Tree, files: &mut LedgerFiles) {
-    // A part of the tree that cannot be read is for a repair.
+    // A part of the tree that cannot be read is left to a repair.
     if files.is_empty() && has_delta_nars(tree).unwrap_or(false) {
         keep_encoding(Encoding::Delta, files);
     }

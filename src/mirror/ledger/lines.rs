@@ -1,5 +1,5 @@
-//! Files of JSON objects, one a line. A line that is not understood is passed over:
-//! a newer program may have written it.
+//! Files of JSON objects, one a line. A line that cannot be parsed is skipped: a
+//! newer program may have written it.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

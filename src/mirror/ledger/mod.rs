@@ -1,5 +1,5 @@
-//! The memory between two runs, kept below the journal: the items that are owed,
-//! the builds that were dealt with, the items that a person removed, those that were
+//! The state between two runs, kept below the journal: the items that are owed, the
+//! builds that were dealt with, the items that a person removed, those that were
 //! wanted on each day, the rule of retention, and the latest additions.
 //!
 //! A run reads it once, plans by it, and changes it with each of its commits. The

@@ -151,7 +151,7 @@ impl OwedItem {
     }
 
     /// Returns true when the reason is to be reported: once a day for each kind, and
-    /// not before the item is owed for so long. Takes note that it is.
+    /// not before the item is owed for so long. Records that it was reported.
     pub fn report(&mut self, patience: Duration, now: Timestamp) -> bool {
         let age = self.since.age(now).unwrap_or_default();
         let last = self.reported.get(&self.kind);

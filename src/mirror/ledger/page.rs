@@ -47,12 +47,12 @@ impl PageState {
         files.has(PAGE)
     }
 
-    /// Takes note that the mirror has no page.
+    /// Records that the mirror has no page.
     pub fn remove(files: &mut LedgerFiles) {
         files.remove(PAGE);
     }
 
-    /// Reads it. Additions that are lost on the node are missed by nobody but the page.
+    /// Reads it. Only the page misses additions that are lost on the node.
     ///
     /// # Errors
     /// The node cannot be used.
@@ -64,7 +64,7 @@ impl PageState {
         Ok(Self { additions })
     }
 
-    /// Takes note of a page that this program made, where the ledger was lost.
+    /// Records a page that this program made, where the ledger was lost.
     pub fn recover(tree: &Tree, files: &mut LedgerFiles) {
         let page = tree.find(&[PAGE_NAME]).ok().flatten();
         let page = page.and_then(|page| tree.read(&page.cid).ok());

@@ -80,7 +80,7 @@ impl SeenBuilds {
         passed.is_none_or(|passed| passed >= DEEP_LOOK_PAUSE)
     }
 
-    /// Returns true once a day, and takes note.
+    /// Returns true once a day, and records it.
     pub fn report(&mut self, now: Timestamp) -> bool {
         let passed = self.reported.age(now);
         let is_due = passed.is_none_or(|passed| passed >= DAY);

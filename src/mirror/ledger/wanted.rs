@@ -64,7 +64,7 @@ pub fn days(files: &LedgerFiles) -> Vec<String> {
 }
 
 /// Calls `visit` with each day and the items that were wanted on it, the last day first.
-/// A day with the very items of a later one is passed over.
+/// A day with the very items of a later one is skipped.
 ///
 /// # Errors
 /// The file of a day is not whole on the node.

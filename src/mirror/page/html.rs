@@ -82,7 +82,7 @@ fn signatures(signers: &Signers) -> String {
             let whose = match signer.farm {
                 Some(farm) => format!("<b>{}</b>, whose key comes with Guix", escaped(farm)),
                 None => format!(
-                    "<b>{}</b>, a key that Guix does not bring along",
+                    "<b>{}</b>, a key that does not come with Guix",
                     short(&signer.key)
                 ),
             };
@@ -94,10 +94,7 @@ fn signatures(signers: &Signers) -> String {
         html.push_str("</ul>\n");
     }
     for (few, text) in [
-        (
-            signers.unsigned,
-            "have no signature: Guix does not take them",
-        ),
+        (signers.unsigned, "have no signature: Guix rejects them"),
         (
             signers.broken,
             "cannot be read, or their signature is wrong",
@@ -119,7 +116,7 @@ fn short(key: &str) -> String {
 
 fn additions(additions: &[Addition]) -> String {
     if additions.is_empty() {
-        return "<p>Nothing was added since this page is here.</p>".to_owned();
+        return "<p>Nothing was added since this page was created.</p>".to_owned();
     }
     let mut rows = String::new();
     for addition in additions {

@@ -141,7 +141,7 @@ mod tests {
         let (found, gap) = ages(&days, "2026-11-27", Clock::Doubted);
         assert_eq!((found.as_slice(), gap), (&[0, 7, 100][..], false));
         assert_eq!(ages(&[], "2026-11-27", Clock::Doubted), (vec![], false));
-        // A file of another name is none of a day.
+        // A file of another name is not that of a day.
         let (found, _) = ages(&["2026-11-26", "x"], "2026-11-27", Clock::Doubted);
         assert_eq!(found, [1]);
     }

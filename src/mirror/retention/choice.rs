@@ -13,8 +13,8 @@ use crate::node::Node;
 use crate::publication::{LedgerFiles, Stage, Tree, thin};
 use std::time::SystemTime;
 
-/// Days for which a build that was let go of stays known: a farm may still list it, and
-/// it would come and go every day.
+/// Days for which a pruned build stays known: a farm may still list it, and it would
+/// come and go every day.
 const MAY_BE_LISTED: u64 = 1;
 
 /// The terms of a prune.
@@ -22,11 +22,11 @@ const MAY_BE_LISTED: u64 = 1;
 pub struct PruneTerms {
     /// The items that are kept.
     pub rule: RetentionRule,
-    /// The clock is believed, and nothing need be left.
+    /// The clock is trusted, and it may prune everything.
     pub is_forced: bool,
     /// The items that go are named in the result.
     pub listing: bool,
-    /// The prune is one of a cron job, which takes note of it.
+    /// The prune is one of a cron job, which records it.
     pub is_scheduled: bool,
     /// The time of the run.
     pub now: SystemTime,

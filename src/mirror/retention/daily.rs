@@ -15,7 +15,7 @@ use std::time::Duration;
 /// The pause between two prunes of a cron job. A run a little early counts.
 const PAUSE: Duration = Duration::from_secs(DAY.as_secs() - 60);
 
-/// Lets go of the items that the rule of the run does not keep, once a day. Not where a
+/// Prunes the items that the rule of the run does not keep, once a day. Not where a
 /// farm's list could not be read: what it names would look as if nobody wanted it.
 pub fn prune_if_due(
     publisher: &Publisher,
@@ -38,7 +38,7 @@ pub fn prune_if_due(
         now: request.now,
         jobs: request.jobs,
     };
-    let _shown = observer.waiting("looking for items to let go of");
+    let _shown = observer.waiting("looking for items to prune");
     prune_beside(publisher, base, tree, &terms).map(Some)
 }
 

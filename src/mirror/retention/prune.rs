@@ -26,7 +26,7 @@ pub struct PruneRequest {
     pub publishing: PublisherOptions,
 }
 
-/// Lets go of the items that the rule does not keep.
+/// Prunes the items that the rule does not keep.
 ///
 /// # Errors
 /// [`Failure::NothingLeft`]; [`Failure::Unreadable`] and [`Failure::UnreadableNarinfo`]
@@ -44,7 +44,7 @@ pub fn prune(
     let mut base = adopt_root(&mut publisher, None)?;
     let before = base.root;
     let tree = Tree::new(node, before);
-    let _shown = observer.waiting("looking through the mirror");
+    let _shown = observer.waiting("reading the mirror");
     let (committed, outcome) = prune_beside(&publisher, &mut base, &tree, &request.terms)?;
     if base.root != before {
         announce(&publisher, &base.root, observer);
@@ -55,7 +55,7 @@ pub fn prune(
     })
 }
 
-/// The same within a run that has the right to write. The choice is made anew where
+/// The same within a run that has the right to write. The choice is made again if
 /// another writer was quicker.
 pub fn prune_beside(
     publisher: &Publisher,
@@ -114,7 +114,7 @@ pub fn preview_prune(
     let root = choose_base(&view, &state, None)?;
     let tree = Tree::new(node, root);
     let mut files = state.ledger(node, &root)?;
-    let _shown = observer.waiting("looking through the mirror");
+    let _shown = observer.waiting("reading the mirror");
     let rule = request.terms.rule.beside_page(page_growth(&tree, &files)?);
     let choice = Choice::new(&tree, &mut files, &request.terms)?;
     let kept = choice.kept(&rule, &request.terms)?;

@@ -14,7 +14,7 @@ pub struct PruneSummary {
     pub outcome: PruneOutcome,
 }
 
-/// The items that a rule lets go of, and those that are left.
+/// The items that a rule prunes, and those that it keeps.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct PruneOutcome {
     /// The number of items that go.

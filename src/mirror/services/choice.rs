@@ -1,4 +1,4 @@
-//! The choice of the roots that a service is to let go of.
+//! The choice of the roots to unpin at a service.
 
 use crate::ipfs::cid::{Cid, is_same_content};
 use crate::node::{RemotePin, RemoteStatus};
@@ -14,8 +14,8 @@ pub fn status_of(pins: &[RemotePin], root: &Cid) -> Option<RemoteStatus> {
     pins.map(|pin| pin.status).max()
 }
 
-/// The other roots that are let go of, of pins with the newest first, while `root` is in
-/// this state there.
+/// The other roots to unpin, of pins with the newest first, while `root` is in this
+/// state there.
 ///
 /// Once it is pinned, all. Until then the newest one that is pinned stays, so that the
 /// service always has one that is whole, and so does the one that has been on its way

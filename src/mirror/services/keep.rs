@@ -1,5 +1,5 @@
 //! The look at each service after a run: the published root is asked for where it is not
-//! there, and older ones are let go of when it is.
+//! there, and older ones are unpinned once it is.
 
 use super::choice::{pin_name, status_of, superseded};
 use super::notes::{Note, Notes};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// Services that are asked at the same time.
 const AT_ONCE: u16 = 8;
 
-/// The time in which a run begins to let go of a root at a service. The next run goes on
+/// The time in which a run begins to unpin a root at a service. The next run continues
 /// with the others.
 const LETTING_GO: Duration = Duration::from_secs(30);
 
@@ -45,7 +45,7 @@ pub struct KeptRoot {
     pub is_pinned: bool,
 }
 
-/// Sees to it before a run that the node knows these services.
+/// Checks before a run that these services are set up on the node.
 ///
 /// # Errors
 /// [`Failure::NoServices`], [`Failure::UnknownService`].
@@ -72,7 +72,7 @@ pub fn keep_at_services(
     request: &ServicesRequest,
     observer: &dyn Observer,
 ) -> Vec<KeptRoot> {
-    let _shown = observer.waiting("asking the pinning services");
+    let _shown = observer.waiting("querying the pinning services");
     let mut notes = Notes::read(&request.state, &request.id);
     let services = request.services.iter();
     let looks: Vec<_> = services
@@ -157,8 +157,8 @@ impl Look<'_> {
         Some(status)
     }
 
-    /// Returns the state of the root, which is asked for where it is not there or was
-    /// given up.
+    /// Returns the state of the root, which is asked for where it is not there or
+    /// failed.
     fn ask_where_needed(&mut self, pins: &[RemotePin]) -> Result<RemoteStatus, NodeError> {
         match status_of(pins, self.root) {
             Some(RemoteStatus::Failed) => self.ask_again(),
@@ -187,8 +187,8 @@ impl Look<'_> {
         self.ask()
     }
 
-    /// Asks for the root. An answer that did not come says nothing: the node may have
-    /// waited for a node of the service's own.
+    /// Asks for the root. A missing answer proves nothing: the node may have waited
+    /// for a node of the service's own.
     fn ask(&self) -> Result<RemoteStatus, NodeError> {
         let asked = self.node.pin_remotely(self.service, self.root, &self.name);
         asked.or_else(|error| match self.status_by_cid() {

@@ -1,6 +1,6 @@
-//! The notes about services, in a file beside the lock: when a problem was last reported, and
-//! when a root that a service gave up is asked for again. Without them all is reported, and
-//! asked for, once more.
+//! The notes about services, in a file beside the lock: when a problem was last reported,
+//! and when a root that a service gave up is asked for again. Without them all is reported,
+//! and asked for, again.
 
 use crate::ipfs::cid::Cid;
 use crate::publication::PublicationId;
@@ -33,7 +33,7 @@ pub struct Note {
     /// The number of times that it was asked for again.
     #[serde(default)]
     tries: u32,
-    /// The time from which it is asked for once more.
+    /// The time from which it is asked for again.
     #[serde(default)]
     next: Timestamp,
 }
@@ -72,7 +72,7 @@ impl Note {
         (self.root == Some(root.to_string())).then_some(self.next)
     }
 
-    /// Takes note that `root` is asked for again now.
+    /// Records that `root` is asked for again now.
     pub fn try_again(&mut self, root: &Cid, now: Timestamp) {
         let root = Some(root.to_string());
         self.tries = match self.root == root {
@@ -84,7 +84,7 @@ impl Note {
         self.next = now.after((FIRST_PAUSE * factor).min(DAY));
     }
 
-    /// Takes note that the published root is pinned. A problem after that is reported no more
+    /// Records that the published root is pinned. A problem after that is reported no more
     /// than once a day, either: some services come and go.
     pub fn settle(&mut self) {
         let reported = self.reported;
@@ -94,7 +94,7 @@ impl Note {
         };
     }
 
-    /// Returns true when a problem is to be reported now, once a day, and takes note of it.
+    /// Returns true when a problem is to be reported now, once a day, and records it.
     pub fn is_report_due(&mut self, now: Timestamp) -> bool {
         let is_due = |reported: Timestamp| reported.age(now).is_none_or(|age| age >= DAY);
         let is_due = self.reported.is_none_or(is_due);

@@ -12,8 +12,8 @@ pub enum ServiceProblem {
     /// It cannot be asked, or refuses.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// It gave the root up.
-    #[error("pinning service {service} gave up /ipfs/{root}; it is asked again {when}", when = when(*next))]
+    /// It failed to pin the root.
+    #[error("pinning service {service} failed to pin /ipfs/{root}; it is asked again {when}", when = when(*next))]
     GaveUp {
         /// The service.
         service: String,
@@ -36,8 +36,8 @@ impl Diagnosis for ServiceProblem {
         match self {
             Self::Node(error) => error.advice(),
             Self::GaveUp { .. } => Some(
-                "see that the service may have so much, and that this node can be reached from \
-                 outside"
+                "check that your quota at the service is large enough, and that this node can be \
+                 reached from outside"
                     .to_owned(),
             ),
         }

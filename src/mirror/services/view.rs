@@ -43,7 +43,7 @@ pub fn at_services(node: &dyn Node, name: &str, root: &Cid) -> Vec<ServiceView> 
     if !node.description().capabilities.services || !is_own() {
         return Vec::new();
     }
-    // A node that does not tell is asked for more important things, too.
+    // An error of the node shows up in more important calls, too.
     let services = node.services().unwrap_or_default();
     let label = pin_name(name);
     let views = map(AT_ONCE, services, |service| {

@@ -84,8 +84,8 @@ fn from_multiaddr(text: &str) -> Result<String, &'static str> {
             format!("[{ip}]")
         }
         (Some("dns" | "dns4" | "dns6"), Some(name)) if is_host(name) => name.to_owned(),
-        (Some("unix"), _) => return Err("sockets of the file system are not supported"),
-        _ => return Err("it begins with none of /ip4, /ip6, /dns, /dns4, /dns6"),
+        (Some("unix"), _) => return Err("Unix sockets are not supported"),
+        _ => return Err("it does not begin with one of /ip4, /ip6, /dns, /dns4, /dns6"),
     };
     let port = match (parts.next(), parts.next()) {
         (Some("tcp"), Some(port)) => port.parse::<u16>().map_err(|_| "not a port after /tcp")?,

@@ -280,7 +280,7 @@ fn problem(error: ureq::Error, url: &str, limit: Duration) -> Problem {
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             unreachable("connection refused")
         }
-        // The resolver's own message; its kind tells nothing.
+        // The resolver's own message; its kind is not specific.
         ureq::Error::Io(error) if error.to_string().starts_with("failed to lookup") => {
             unreachable("unknown host")
         }

@@ -22,7 +22,7 @@ struct CidLink {
 }
 
 /// Adds the bytes of `content` as one file, without a pin. The CID of the answer is
-/// compared with the one computed here: a node that answers another is not believed.
+/// compared with the one computed here: an answer with another CID is an error.
 pub fn add(rpc: &Rpc, version: CidVersion, content: &mut dyn Read) -> Result<Added, AddFileError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]

@@ -48,15 +48,15 @@ pub fn identity(rpc: &Rpc) -> Result<(String, String), NodeError> {
     }
 }
 
-/// The version, which must not be before `oldest`. The software's name tells it, such as
-/// `kubo/0.42.0`; where it does not, the node is asked.
+/// The version, which must not be before `oldest`. It is part of the software's name,
+/// such as `kubo/0.42.0`; where it does not, the node is asked.
 pub fn version(rpc: &Rpc, agent: &str, oldest: Version) -> Result<Version, NodeError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Answer {
         version: String,
     }
-    let call = || rpc.call("version", "ask the node's version");
+    let call = || rpc.call("version", "ask for the node's version");
     let version = agent.split('/').nth(1).and_then(|text| text.parse().ok());
     let version: Version = match version {
         Some(version) => version,
@@ -126,7 +126,8 @@ pub fn usage(rpc: &Rpc) -> Result<Usage, NodeError> {
     })
 }
 
-/// The bytes that are free on the disk of the node's repository, where it tells.
+/// The bytes that are free on the disk of the node's repository, if the node reports
+/// it.
 pub fn free_bytes(rpc: &Rpc) -> Result<Option<u64>, NodeError> {
     #[derive(Deserialize)]
     struct Answer {

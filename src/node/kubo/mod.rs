@@ -1,5 +1,5 @@
-//! A real Kubo, over its RPC (`/api/v0`): the only place that knows its commands,
-//! options, versions and error texts.
+//! A real Kubo, over its RPC (`/api/v0`): the only place with its commands, options,
+//! versions and error texts.
 //!
 //! Every call has a time limit on both sides: the node is given `timeout=`, and
 //! the client waits a little longer than that. A node that is asked for a block

@@ -15,8 +15,8 @@ const SEARCH: Duration = Duration::from_secs(60);
 /// The time that a publication may take on the node: on the public network, minutes.
 const PUBLISH: Duration = Duration::from_secs(600);
 
-/// The time for which others may go on with a record that they have looked up;
-/// Kubo's own default.
+/// The time for which others may keep using a record that they have looked up; Kubo's
+/// own default.
 const TTL: Duration = Duration::from_secs(300);
 
 /// The longest record, in bytes (<https://specs.ipfs.tech/ipns/ipns-record/#record-size-limit>).
@@ -84,7 +84,7 @@ pub fn import_key(rpc: &Rpc, name: &str, private: &PrivateKey) -> Result<Key, No
 
 /// Gives a key another name on the node.
 pub fn rename_key(rpc: &Rpc, key: &Key, name: &str) -> Result<(), NodeError> {
-    let call = rpc.call("key/rename", format!("name the new key {name:?}"));
+    let call = rpc.call("key/rename", format!("rename the new key to {name:?}"));
     call.arg(&key.name).arg(name).json::<IgnoredAny>().map(drop)
 }
 
@@ -144,7 +144,7 @@ pub fn record(rpc: &Rpc, name: &str) -> Result<Option<Record>, NodeError> {
     }))
 }
 
-/// Tells the network that this node has `root`.
+/// Announces to the network that this node has `root`.
 pub fn announce(rpc: &Rpc, root: &Cid) -> Result<(), NodeError> {
     let action = || format!("announce {root} to the network");
     let call = rpc.call("routing/provide", action()).arg(root);

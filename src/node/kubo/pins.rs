@@ -146,7 +146,7 @@ pub fn collect_garbage(rpc: &Rpc) -> Result<u64, NodeError> {
         // Else an error comes in a trailer, which the client drops.
         .option("stream-errors", true)
         .limit(COLLECTION)
-        // It says nothing before it has looked at all that is pinned.
+        // It sends nothing before it has looked at all that is pinned.
         .pause(COLLECTION)
         .stream()?;
     let mut removed = 0;

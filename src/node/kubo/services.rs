@@ -61,7 +61,7 @@ pub fn names(rpc: &Rpc) -> Result<Vec<String>, NodeError> {
     Ok(services.map(|service| service.service).collect())
 }
 
-/// The pins at a service, the newest first. An error on a later page is told nowhere, so
+/// The pins at a service, the newest first. An error on a later page is not reported, so
 /// the list may lack older ones.
 pub fn pins(rpc: &Rpc, service: &str, query: RemoteQuery) -> Result<Vec<RemotePin>, NodeError> {
     let call = call(rpc, "pin/remote/ls", service, "ask for its pins");
@@ -85,7 +85,7 @@ pub fn add(rpc: &Rpc, service: &str, root: &Cid, name: &str) -> Result<RemoteSta
     Ok(added.pin().map_or(RemoteStatus::Queued, |pin| pin.status))
 }
 
-/// Lets go of the pins of `root` with exactly this name that are in one of these states.
+/// Removes the pins of `root` with exactly this name that are in one of these states.
 ///
 /// The node removes whatever the service lists, and a service may list more than it is
 /// asked for. So the same list is read before.
@@ -96,7 +96,7 @@ pub fn remove(
     name: &str,
     states: &[RemoteStatus],
 ) -> Result<(), NodeError> {
-    let action = format!("let go of {root}");
+    let action = format!("unpin {root}");
     let filtered = |command| {
         let call = call(rpc, command, service, &action);
         let call = call.option("cid", root).option("name", name);
@@ -149,8 +149,8 @@ fn is_asked_for(pin: &RemotePin, query: RemoteQuery) -> bool {
     }
 }
 
-/// The error of a call about a service. Its words are the service's, not the node's: a
-/// full disk there is none here.
+/// The error of a call about a service. Its message is the service's, not the node's:
+/// a full disk there is not a full disk here.
 fn of_service(error: NodeError) -> NodeError {
     let Problem::Refused { message, .. } = error.problem else {
         return error;

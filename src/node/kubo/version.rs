@@ -18,7 +18,8 @@ pub const OLDEST: Version = Version {
     minor: 29,
 };
 
-/// The first Kubo that tells a name's record, and so can publish above a higher one.
+/// The first Kubo that reports a name's record, and so can publish above a higher
+/// one.
 pub const TELLS_RECORDS: Version = Version {
     major: 0,
     minor: 40,

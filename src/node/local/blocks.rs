@@ -182,7 +182,7 @@ fn damaged(path: &Path) -> Problem {
     Problem::Damaged {
         path: path.to_owned(),
         reason: "the block in it does not hash to its name".to_owned(),
-        advice: "remove the file, and have the block made again with `guix-ipfs verify --repair`"
+        advice: "remove the file, and rebuild the block with `guix-ipfs verify --repair`"
             .to_owned(),
     }
 }

@@ -146,7 +146,7 @@ impl Keys {
         match file.len() {
             1..=MAX_FILE_NAME => Ok(self.folder.join(file)),
             _ => {
-                let message = "the name of a key cannot be empty or that long";
+                let message = "the name of a key cannot be empty or this long";
                 Err(refused(Refusal::Other, message))
             }
         }
@@ -173,7 +173,7 @@ fn damaged(path: PathBuf, name: &str) -> Problem {
     Problem::Damaged {
         path,
         reason: "it does not hold an Ed25519 key".to_owned(),
-        advice: format!("put back a copy of it, or remove it: {lost}"),
+        advice: format!("restore a copy of it, or remove it: {lost}"),
     }
 }
 

@@ -45,7 +45,7 @@ pub fn add_link(
     Ok(cid)
 }
 
-/// The size of all below a CID, in bytes, as its block tells it.
+/// The size of all below a CID, in bytes, as its block states it.
 pub fn cumulative_size(blocks: &BlockStore, cid: &Cid) -> Result<u64, Problem> {
     let block = blocks.get(cid)?;
     if cid.codec() != DAG_PB {

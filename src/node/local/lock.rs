@@ -18,7 +18,7 @@ pub struct WriteLock {
     queue: Mutex<()>,
 }
 
-/// The right to change the folder, until it is dropped. The file's lock is let go
+/// The right to change the folder, until it is dropped. The file's lock is released
 /// before the next thread of the queue tries for it.
 #[derive(Debug)]
 pub struct Writing<'l> {

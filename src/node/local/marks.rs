@@ -10,11 +10,11 @@ use std::collections::HashSet;
 /// so that growing takes little room beside the whole.
 const PARTS: usize = 256;
 
-/// The bit of an entry that tells whether the block's links were followed.
+/// The bit of an entry for a block whose links were followed.
 const FOLLOWED: u128 = 1;
 
-/// A set of blocks, by 127 bits of their hashes: enough to tell any two apart. As Kubo
-/// keys its blocks, CIDv0 and CIDv1 of one content are one block.
+/// A set of blocks, by 127 bits of their hashes: enough to distinguish any two. As
+/// Kubo keys its blocks, CIDv0 and CIDv1 of one content are one block.
 #[derive(Debug)]
 pub struct Marks {
     parts: Vec<HashSet<u128>>,
@@ -49,7 +49,7 @@ impl Default for Marks {
 }
 
 impl Marks {
-    /// Takes note of a visit.
+    /// Records a visit.
     pub fn visit(&mut self, hash: &Multihash<64>, visit: Visit) -> Seen {
         let (part, looked_for) = place(hash);
         let part = &mut self.parts[part];
@@ -83,7 +83,7 @@ impl Marks {
 fn place(hash: &Multihash<64>) -> (usize, u128) {
     let digest: [u8; 32] = match (hash.code(), hash.digest().try_into()) {
         (SHA2_256, Ok(digest)) => digest,
-        // Nothing else than the whole of it is known to tell two apart.
+        // Only the whole hash is known to distinguish two of them.
         _ => Sha256::digest(hash.to_bytes()).into(),
     };
     let mut entry = [0; 16];

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const ADVICE: &str = "put back a copy of it, or remove it: then no name of this node points \
+const ADVICE: &str = "restore a copy of it, or remove it: then no name of this node points \
                       anywhere until something is published under it again";
 
 /// The last second that RFC 3339 can write, since 1970.

@@ -226,8 +226,8 @@ impl Node for LocalNode {
             }
         })?;
         if is_much_unpinned {
-            // The caller has done its part. It is tried again with the next pin, and
-            // `gc` tells the reason.
+            // The caller's part is done. It is tried again with the next pin, and
+            // `gc` reports the reason.
             let _ = self.collect_if_worthwhile();
         }
         Ok(())

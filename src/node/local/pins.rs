@@ -10,8 +10,8 @@ use crate::ipfs::cid::Cid;
 use std::path::Path;
 use std::sync::Arc;
 
-const ADVICE: &str = "put back a copy of it, or remove it: then nothing is pinned until the next \
-                      `guix-ipfs sync` pins the published root again; let nothing be collected \
+const ADVICE: &str = "restore a copy of it, or remove it: then nothing is pinned until the next \
+                      `guix-ipfs sync` pins the published root again; do not collect garbage \
                       before that";
 
 /// The pins of a node.

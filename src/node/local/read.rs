@@ -33,7 +33,7 @@ impl FileReader {
         Ok(reader)
     }
 
-    /// Goes on with the content of this block, and then with its links.
+    /// Continues with the content of this block, and then with its links.
     fn enter(&mut self, cid: &Cid) -> Result<(), Problem> {
         let block = self.blocks.get(cid)?;
         let (content, links) = match cid.codec() {

@@ -19,7 +19,7 @@ pub struct ServedFolder {
     _lock: FileLock,
 }
 
-/// Lets the users of `folder` know the gateway at `url`, `http://HOST:PORT`.
+/// Announces to the users of `folder` the gateway at `url`, `http://HOST:PORT`.
 ///
 /// # Errors
 /// [`Problem::Busy`] when another process serves the folder.

@@ -1,6 +1,6 @@
-//! The store's account of itself: a small file that tells a commit, without a look at the
-//! blocks, how much may be unpinned. The sizes of all blocks were measured once; since
-//! then it is only added to, so that it errs on the side of too much.
+//! The store's account of itself: a small file from which a commit reads how much may be
+//! unpinned, without a look at the blocks. The sizes of all blocks were measured once;
+//! since then it is only added to, so that it errs on the side of too much.
 
 use super::blocks::BlockStore;
 use super::link::cumulative_size;
@@ -59,7 +59,7 @@ impl UsageFile {
         serde_json::from_slice(&fs::read(&self.path).ok()?).ok()
     }
 
-    /// Replaces the account. Where that fails there is none.
+    /// Replaces the account, or removes it if that fails.
     pub fn write(&self, _: &Writing, account: &Account) {
         // A struct of numbers always serialises.
         let json = serde_json::to_vec(account).unwrap_or_default();

@@ -36,7 +36,7 @@ impl<'b> Walk<'b> {
     ///
     /// # Errors
     /// When a block is missing, damaged, or not a dag-pb node though its CID says so.
-    /// The next call goes on behind it, so the walk is of no use then.
+    /// The next call would continue after it, so the walk is of no use then.
     pub fn below(&mut self, root: &Cid) -> Result<(), Problem> {
         self.open.push(*root);
         while let Some(cid) = self.open.pop() {
@@ -76,9 +76,9 @@ fn visit(cid: &Cid) -> Visit {
 }
 
 /// Looks for everything below `new` that is not below `old`, which is pinned. Links
-/// are compared by name, so that a directory with one new entry costs as many
-/// blocks as lie on the way to it. A block of `old` that cannot be read is passed
-/// over, and its counterpart walked whole.
+/// are compared by name, so that a directory with one new entry costs as many blocks
+/// as lie on the way to it. A block of `old` that cannot be read is skipped, and its
+/// counterpart walked whole.
 pub fn walk_new(blocks: &BlockStore, old: &Cid, new: &Cid) -> Result<(), Problem> {
     let mut open = vec![(*old, *new)];
     let mut visited = HashSet::new();

@@ -14,7 +14,7 @@ use crate::publication::tree::Tree;
 use std::collections::BTreeMap;
 
 /// The root of `tree` with these new files. Directories are made as needed, in the
-/// root's CID version; add-link's own `create` knows only CIDv0.
+/// root's CID version; add-link's own `create` supports only CIDv0.
 ///
 /// # Errors
 /// [`PublicationError::Sharded`] before anything is changed.

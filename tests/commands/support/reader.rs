@@ -67,7 +67,7 @@ impl PublishedTree {
             let item = fields.get("StorePath").strip_prefix("/gnu/store/");
             let hash = item.and_then(|item| item.split_once('-')).unwrap().0;
             let own = format!("{hash}.narinfo");
-            assert!(hash.len() == 32 && own == name, "{name} is about {hash}");
+            assert!(hash.len() == 32 && own == name, "{name} describes {hash}");
             expected.insert(name.to_owned());
             for (url, compression, file_size) in fields.variants() {
                 let path = percent_decode_str(url).decode_utf8().unwrap().into_owned();

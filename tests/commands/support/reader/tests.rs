@@ -73,7 +73,7 @@ fn each_fault_of_a_tree_is_named() {
         let content = files[&narinfo].clone();
         files.insert(format!("{}.narinfo", "0".repeat(32)), content);
     });
-    fails("is about", || foreign.judge());
+    fails("describes", || foreign.judge());
     let more = edited(&|files| drop(files.insert("nar/gzip/x".to_owned(), vec![1])));
     fails("no narinfo lists", || more.judge());
     let no_info = edited(&|files| drop(files.remove("nix-cache-info")));
