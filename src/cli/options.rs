@@ -3,11 +3,11 @@
 use super::lists::List;
 use super::secrets::WithoutSecrets;
 use super::shared_options::{
-    GcArgs, GlobalArgs, MirrorArgs, PageArgs, PublishArgs, RetentionArgs, VariantArgs,
+    EncodingArgs, GcArgs, GlobalArgs, MirrorArgs, PageArgs, PublishArgs, RetentionArgs, VariantArgs,
 };
-use super::values::{ApiParser, cid_version, duration, encoding, gateways, size};
+use super::values::{ApiParser, cid_version, duration, gateways, size};
 use crate::ipfs::cid::CidVersion;
-use crate::mirror::{Encoding, ItemRef, ItemSpec};
+use crate::mirror::{ItemRef, ItemSpec};
 use crate::node::NodeAddress;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
@@ -279,18 +279,9 @@ pub struct InitArgs {
         hide_possible_values = true
     )]
     pub cid_version: CidVersion,
-    /// Nars of a new mirror: upstream (default) or delta
-    ///
-    /// As the upstream has them, or delta: re-encoded so that a rebuilt item shares most
-    /// of its blocks with the build before. A mirror keeps what it began with.
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "GUIX_IPFS_ENCODING",
-        value_parser = encoding(),
-        hide_possible_values = true
-    )]
-    pub encoding: Option<Encoding>,
+    /// The option about the encoding.
+    #[command(flatten)]
+    pub encoding: EncodingArgs,
     /// Start over under a name that was published before
     ///
     /// For a mirror whose blocks are lost: all that was published under the name is

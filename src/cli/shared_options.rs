@@ -172,18 +172,9 @@ pub struct MirrorArgs {
     /// Options about variants.
     #[command(flatten)]
     pub variants: VariantArgs,
-    /// Nars of a new mirror: upstream (default) or delta
-    ///
-    /// As the upstream has them, or delta: re-encoded so that a rebuilt item shares most
-    /// of its blocks with the build before. A mirror keeps what it began with.
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "GUIX_IPFS_ENCODING",
-        value_parser = encoding(),
-        hide_possible_values = true
-    )]
-    pub encoding: Option<Encoding>,
+    /// The option about the encoding.
+    #[command(flatten)]
+    pub encoding: EncodingArgs,
     /// The way of grafting: auto takes add-link for a few files in small directories
     #[arg(
         long,
@@ -271,6 +262,23 @@ pub struct GcArgs {
     /// Then remove what nothing pins from the node, as `gc` does
     #[arg(long, env = "GUIX_IPFS_GC", value_parser = FalseyValueParser::new())]
     pub gc: bool,
+}
+
+/// The option about the encoding of nars.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct EncodingArgs {
+    /// Nars of a new mirror: upstream (default) or delta
+    ///
+    /// As the upstream has them, or delta: re-encoded so that a rebuilt item shares most
+    /// of its blocks with the build before. A mirror keeps what it began with.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "GUIX_IPFS_ENCODING",
+        value_parser = encoding(),
+        hide_possible_values = true
+    )]
+    pub encoding: Option<Encoding>,
 }
 
 /// Options about the page for people.

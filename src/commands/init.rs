@@ -15,7 +15,7 @@ pub fn run(global: &GlobalArgs, args: &InitArgs, report: &Report) -> Result<Exit
     let request = InitRequest {
         key: global.key.clone(),
         cid_version: args.cid_version,
-        encoding: args.encoding,
+        encoding: args.encoding.encoding,
         beginning: match args.anew {
             false => Beginning::First,
             true => Beginning::Anew,

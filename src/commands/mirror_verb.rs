@@ -60,7 +60,7 @@ impl MirrorVerb<'_> {
                 max_nar_size: args.max_nar_size,
                 ..filter(&args.variants)
             },
-            encoding: args.encoding,
+            encoding: args.encoding.encoding,
             closure: match args.no_closure {
                 true => Closure::ItemOnly,
                 false => Closure::Whole,
@@ -120,10 +120,10 @@ impl MirrorVerb<'_> {
         let count = |kind| summary.plan.skipped_as(kind).count();
         let (missing, refused) = (count(SkipKind::Missing), count(SkipKind::Refused));
         let record = node.record(&summary.name).ok().flatten();
-        let told = record.and_then(|record| record.validity.try_into().ok());
+        let stated = record.and_then(|record| record.validity.try_into().ok());
         // An offline node reports no record; it has the lifetime that it was given.
         let given = Timestamp::from(SystemTime::now()).after(self.publish.record_lifetime);
-        let record_end = told.or(summary.result.published.then_some(given));
+        let record_end = stated.or(summary.result.published.then_some(given));
         report.note(|figures| {
             figures.bytes = Some(summary.result.bytes);
             figures.missing = Some(missing);

@@ -160,8 +160,8 @@ pub fn adopt_to_leave(publisher: &Publisher) -> Result<Base, PublicationError> {
     choose(publisher, state, None)
 }
 
-/// Continues from the chosen root though parts of it, or its journal, cannot be read.
-/// Where no journal holds it, none is written: it could not be pinned.
+/// Continues from the chosen root though parts of it, or its journal, cannot be read. If
+/// no journal holds it, none is written: it could not be pinned.
 pub fn adopt_damaged(publisher: &Publisher) -> Result<Base, PublicationError> {
     let state = read_name_state(&publisher.view)?;
     state.refuse_moved(&publisher.view.key.id)?;

@@ -5,7 +5,7 @@ use super::error::PublicationError;
 use super::journal::Journal;
 use super::ledger::LedgerFiles;
 use super::other_writer::{
-    moved_to, rebase_onto, refuse_if_let_go_of, refuse_if_moved, refuse_if_overwritten, resolve,
+    moved_to, rebase_onto, refuse_if_moved, refuse_if_overwritten, refuse_if_unpinned, resolve,
 };
 use super::past_damage::pin_past_damage;
 use super::publisher::Publisher;
@@ -65,7 +65,7 @@ pub fn commit(
         refuse_if_moved(publisher, base, base.root)?;
         refuse_if_overwritten(publisher, base)?;
     }
-    let_go_of_older(publisher, base)?;
+    unpin_older(publisher, base)?;
     Ok(committed)
 }
 
@@ -75,9 +75,9 @@ fn may_be_of_the_old(error: &NodeError) -> bool {
     error.is_missing() || error.is_of_block() || error.is(Refusal::Other)
 }
 
-/// Makes the name point to the base, where it does not, and unpins older journals.
-/// Where another writer published meanwhile, this run continues from its root, since
-/// it has nothing of its own to add.
+/// Makes the name point to the base, where it does not, and unpins older journals. The
+/// run continues from the root of another writer that published meanwhile, since it has
+/// nothing of its own to add.
 pub fn ensure_published(
     publisher: &Publisher,
     base: &mut Base,
@@ -104,9 +104,9 @@ pub fn publish_base(publisher: &Publisher, base: &mut Base) -> Result<Committed,
     if committed == Committed::Unchanged && !is_alone {
         // Another writer's root must keep the journal that holds it.
         refuse_if_moved(publisher, base, base.root)?;
-        refuse_if_let_go_of(publisher, base)?;
+        refuse_if_unpinned(publisher, base)?;
     }
-    let_go_of_older(publisher, base)?;
+    unpin_older(publisher, base)?;
     Ok(committed)
 }
 
@@ -121,7 +121,7 @@ fn publish_where_due(
 }
 
 /// Unpins the journals that the first one of the base replaces.
-fn let_go_of_older(publisher: &Publisher, base: &mut Base) -> Result<(), NodeError> {
+fn unpin_older(publisher: &Publisher, base: &mut Base) -> Result<(), NodeError> {
     let node = publisher.node();
     // A newer one may be that of a writer that is at work: the next commit is newer still.
     let own = base.journals.first().map(Journal::age);

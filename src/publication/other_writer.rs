@@ -57,7 +57,7 @@ pub fn refuse_if_overwritten(
     let root = base.root;
     let number = base.journals.first().map_or(0, |own| own.number);
     for look in 1..=LOOKS {
-        let found = refuse_if_let_go_of(publisher, base)?;
+        let found = refuse_if_unpinned(publisher, base)?;
         // One with a lower number continued from an older root, and detects that itself.
         let mut unknown = found.into_iter();
         match unknown.find(|other| other.number >= number) {
@@ -77,7 +77,7 @@ pub fn refuse_if_overwritten(
 
 /// Fails where another writer has unpinned the journal that this run continues from,
 /// after a commit of its own. Returns the journals of other writers, the newest first.
-pub fn refuse_if_let_go_of(
+pub fn refuse_if_unpinned(
     publisher: &Publisher,
     base: &Base,
 ) -> Result<Vec<Journal>, PublicationError> {

@@ -149,9 +149,9 @@ fn signed_record(client: &UpstreamClient, name: &str) -> Option<Result<NameRecor
 
 /// The newest of all accounts. Records count by their numbers; where there is none, the
 /// node's answer counts, and without a node that of the most gateways.
-pub fn newest(node: Published, told: &[GatewayAccount]) -> Published {
-    let records = told.iter();
-    let records = records.filter_map(|told| told.record.as_ref()?.as_ref().ok());
+pub fn newest(node: Published, accounts: &[GatewayAccount]) -> Published {
+    let records = accounts.iter();
+    let records = records.filter_map(|account| account.record.as_ref()?.as_ref().ok());
     let records = records.filter(|record| record.root.is_some());
     // The first of equal ones.
     let newer = |one, other| match is_newer(other, one) {
@@ -174,7 +174,7 @@ pub fn newest(node: Published, told: &[GatewayAccount]) -> Published {
             record: Some(record.clone()),
         },
         None => Published {
-            root: most(told.iter().filter_map(|told| told.root)),
+            root: most(accounts.iter().filter_map(|account| account.root)),
             record: None,
         },
     }
@@ -232,10 +232,10 @@ impl PublishedStates {
     }
 
     /// Returns true for an account of an older state.
-    pub fn is_newer_than(&self, told: &GatewayAccount) -> bool {
+    pub fn is_newer_than(&self, account: &GatewayAccount) -> bool {
         let is_other = |root: &Cid| !self.roots.is_empty() && !self.has(root);
-        let record = told.record.as_ref().and_then(|it| it.as_ref().ok());
-        told.root.as_ref().is_some_and(is_other) || record.is_some_and(|it| self.is_after(it))
+        let record = account.record.as_ref().and_then(|it| it.as_ref().ok());
+        account.root.as_ref().is_some_and(is_other) || record.is_some_and(|it| self.is_after(it))
     }
 
     fn is_after(&self, record: &NameRecord) -> bool {
@@ -243,29 +243,29 @@ impl PublishedStates {
     }
 
     /// Compares a gateway's account with what is published.
-    pub fn compare(&self, at: &str, told: &GatewayAccount, now: SystemTime) -> Vec<Finding> {
-        let root = match &told.cache_info {
+    pub fn compare(&self, at: &str, account: &GatewayAccount, now: SystemTime) -> Vec<Finding> {
+        let root = match &account.cache_info {
             Err(error) => {
                 let text = error.to_string();
                 Finding::new(at, Kind::Root, Verdict::Unreachable, text)
             }
             Ok(answer) => {
-                let (verdict, text) = self.compare_root(told, answer);
+                let (verdict, text) = self.compare_root(account, answer);
                 Finding::new(at, Kind::Root, verdict, text).after(answer.first_byte)
             }
         };
-        let record = told.record.as_ref().map(|record| {
+        let record = account.record.as_ref().map(|record| {
             let (verdict, text) = self.compare_record(record, now);
             Finding::new(at, Kind::Record, verdict, text)
         });
         [root].into_iter().chain(record).collect()
     }
 
-    fn compare_root(&self, told: &GatewayAccount, answer: &HttpAnswer) -> (Verdict, String) {
+    fn compare_root(&self, account: &GatewayAccount, answer: &HttpAnswer) -> (Verdict, String) {
         if answer.status != 200 {
             return (Verdict::Unreachable, status_text(answer));
         }
-        let Some(root) = &told.root else {
+        let Some(root) = &account.root else {
             return (Verdict::Note, "it does not name the root".to_owned());
         };
         match &self.last.root {

@@ -101,16 +101,16 @@ pub fn check(
     };
     let accounts = accounts(request, &path)?;
     findings.extend(accounts.of_node);
-    let (told, published) = (accounts.told, accounts.published);
-    let look = |(client, told): (&UpstreamClient, &GatewayAccount)| {
-        let mut findings = published.compare(client.base(), told, request.now);
-        let mut found = files_of(request, &path, client, told, published.last.root);
+    let (of_gateways, published) = (accounts.of_gateways, accounts.published);
+    let look = |(client, account): (&UpstreamClient, &GatewayAccount)| {
+        let mut findings = published.compare(client.base(), account, request.now);
+        let mut found = files_of(request, &path, client, account, published.last.root);
         findings.append(&mut found.findings);
         found.findings = findings;
         found
     };
     let mut sample = None;
-    let pairs = gateways.iter().zip(&told).collect();
+    let pairs = gateways.iter().zip(&of_gateways).collect();
     parallel::for_each(GATEWAYS_AT_ONCE, pairs, look, |found| {
         findings.extend(found.findings);
         sample = sample.take().or(found.sample);
@@ -122,8 +122,8 @@ pub fn check(
         let is_own = root.is_some_and(|root| is_own(node, target, root).unwrap_or_default());
         let narinfo = sample.as_ref().and_then(|sample| sample.some.first());
         match swarm::look_at(node, root, narinfo, is_own, request.search) {
-            Ok((found, told)) => {
-                findings.extend(told);
+            Ok((found, compared)) => {
+                findings.extend(compared);
                 swarm = found;
             }
             Err(error) => {
@@ -149,7 +149,7 @@ struct Accounts {
     /// The state of the name.
     published: PublishedStates,
     /// Those of the gateways.
-    told: Vec<GatewayAccount>,
+    of_gateways: Vec<GatewayAccount>,
     /// The findings about the node's.
     of_node: Vec<Finding>,
 }
@@ -161,16 +161,16 @@ fn accounts(request: &CheckRequest<'_>, path: &str) -> Result<Accounts, Failure>
         target, gateways, ..
     } = request;
     let begun = Instant::now();
-    let mut told: Vec<Option<GatewayAccount>> = gateways.iter().map(|_| None).collect();
+    let mut before: Vec<Option<GatewayAccount>> = gateways.iter().map(|_| None).collect();
     let mut states: Option<PublishedStates> = None;
     loop {
-        let ask = |(client, told): (&UpstreamClient, Option<GatewayAccount>)| {
-            told.unwrap_or_else(|| name::of_gateway(client, target, path))
+        let ask = |(client, account): (&UpstreamClient, Option<GatewayAccount>)| {
+            account.unwrap_or_else(|| name::of_gateway(client, target, path))
         };
         // A name that does not resolve takes each of them a minute.
         let (known, answers) = thread::scope(|scope| {
             let known = scope.spawn(|| name::of_node(request.node, target, request.now));
-            let pairs = gateways.iter().zip(told).collect();
+            let pairs = gateways.iter().zip(before).collect();
             let answers = parallel::map(GATEWAYS_AT_ONCE, pairs, ask);
             (known.join(), answers)
         });
@@ -179,19 +179,21 @@ fn accounts(request: &CheckRequest<'_>, path: &str) -> Result<Accounts, Failure>
         let newest = name::newest(known, &answers);
         of_node.extend(behind(root_of_node, newest.root));
         let published = PublishedStates::and(states, newest);
-        let is_behind = answers.iter().any(|told| published.is_newer_than(told));
+        let is_behind = answers
+            .iter()
+            .any(|account| published.is_newer_than(account));
         let left = request.wait.saturating_sub(begun.elapsed());
         if !is_behind || left.is_zero() {
             return Ok(Accounts {
                 published,
-                told: answers,
+                of_gateways: answers,
                 of_node,
             });
         }
         thread::sleep(left.min((request.wait / LOOKS).max(LEAST_PAUSE)));
         let answers = answers.into_iter();
-        told = answers
-            .map(|told| (!published.is_newer_than(&told)).then_some(told))
+        before = answers
+            .map(|account| (!published.is_newer_than(&account)).then_some(account))
             .collect();
         states = Some(published);
     }
@@ -226,10 +228,10 @@ fn files_of(
     request: &CheckRequest<'_>,
     path: &str,
     client: &UpstreamClient,
-    told: &GatewayAccount,
+    account: &GatewayAccount,
     published: Option<Cid>,
 ) -> FilesFound {
-    let (Ok(cache_info), Some(root)) = (&told.cache_info, told.root.or(published)) else {
+    let (Ok(cache_info), Some(root)) = (&account.cache_info, account.root.or(published)) else {
         return FilesFound::default();
     };
     if cache_info.status != 200 {
