@@ -61,12 +61,18 @@ impl Base {
         self.journals.iter().max_by_key(|journal| journal.age())
     }
 
-    /// Puts the newest journal that holds the root first. Returns false where none
-    /// does.
-    pub(super) fn lead_with_root(&mut self) -> bool {
+    /// Puts the newest journal that holds the root first. Among those of the same
+    /// number, one that is not `known` comes before those that are: a run repeats its
+    /// own changes to the ledger, but not those of another writer. Returns false where
+    /// none holds the root.
+    pub(super) fn lead_with_root(&mut self, known: &[Cid]) -> bool {
         let journals = self.journals.iter().enumerate();
         let holding = journals.filter(|(_, journal)| journal.root == self.root);
-        let Some((at, _)) = holding.max_by_key(|(_, journal)| journal.age()) else {
+        let newest = holding.max_by_key(|(_, journal)| {
+            let (number, cid) = journal.age();
+            (number, !known.contains(&cid), cid)
+        });
+        let Some((at, _)) = newest else {
             return false;
         };
         self.journals[..=at].rotate_right(1);
@@ -144,7 +150,7 @@ fn choose(
 ) -> Result<Base, PublicationError> {
     let root = choose_base(&publisher.view, &state, given)?;
     let mut base = Base::from_state(root, state);
-    if !base.lead_with_root() {
+    if !base.lead_with_root(&[]) {
         if given.is_none() {
             refuse_mixed(publisher, root)?;
         }
@@ -181,7 +187,7 @@ pub fn adopt_damaged(publisher: &Publisher) -> Result<Base, PublicationError> {
         _ => {}
     }
     let mut base = Base::from_state(root, state);
-    base.lead_with_root();
+    base.lead_with_root(&[]);
     match base.load_ledger(publisher.node()) {
         // A ledger that is lost with its journal starts empty.
         Err(error) if !error.is_of_block() => Err(error),

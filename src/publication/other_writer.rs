@@ -118,7 +118,6 @@ pub fn rebase_onto(
     refuse_moved(&publisher.view.key.id, &found.readable)?;
     // Another writer may have unpinned some.
     base.journals.retain(|own| found.known.contains(&own.cid));
-    // Another writer's journal of the root leads: its ledger is not known yet.
     base.journals.splice(0..0, found.readable);
     let is_held = |root: &Cid| base.journals.iter().any(|journal| journal.root == *root);
     // A third may have been quicker than the other.
@@ -134,7 +133,7 @@ pub fn rebase_onto(
         });
     }
     base.root = now;
-    if !base.lead_with_root() {
+    if !base.lead_with_root(&found.known) {
         pin_adopted(publisher, base)?;
         return base.load_ledger(publisher.node());
     }

@@ -7,10 +7,11 @@ use crate::support::{Item, TestNode, Upstream, item, root_of, tree_of};
 use crate::{Silent, mirror_when_free, request};
 use guix_ipfs::ipfs::cid::CidVersion;
 use guix_ipfs::mirror::{
-    Closure, Failure, GraftChoice, ItemSelection, MirrorRequest, MirrorSummary,
+    Closure, Failure, GraftChoice, ItemSelection, MirrorRequest, MirrorSummary, ledger_summary,
 };
 use guix_ipfs::node::Node;
 use guix_ipfs::publication::Engine;
+use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
 use std::thread;
 use tempfile::TempDir;
@@ -19,6 +20,7 @@ on_both_nodes!(
     a_publication_over_one_that_ended_meanwhile_keeps_the_items_of_both,
     two_that_began_alike_publish_the_items_of_both,
     one_that_has_nothing_left_to_add_keeps_the_others_root_pinned,
+    two_that_publish_nothing_leave_the_owed_items_of_both,
     two_that_mirror_the_same_end_alike,
     two_that_begin_at_once_share_the_key,
 );
@@ -171,6 +173,26 @@ fn one_that_has_nothing_left_to_add_keeps_the_others_root_pinned(node: &TestNode
     for key in ["one", "another", "a-third", "a-fourth", "a-fifth"] {
         together(&scene, key, ("pin_update", Moment::After), [&[0], &[0, 1]]);
         scene.holds(key, &[0, 1]);
+    }
+}
+
+/// The root stays, and the journals differ by their ledgers alone. Which of two of the same
+/// number comes first is a matter of their hashes.
+fn two_that_publish_nothing_leave_the_owed_items_of_both(node: &TestNode) {
+    let scene = Scene::new(node);
+    for absent in &scene.items[..3] {
+        scene.upstream.remove(&format!("{}.narinfo", absent.hash));
+    }
+    let moments = [Moment::Before, Moment::After];
+    for (number, moment) in (0..12).map(|number| (number, moments[number % 2])) {
+        let key = &format!("key-{number}");
+        together(&scene, key, ("pin_update", moment), [&[0, 1], &[1, 2]]);
+        let name = node.key_id(key).unwrap();
+        let ledger = ledger_summary(node.node(), &name).unwrap().unwrap();
+        let owed: BTreeSet<String> = ledger.owed.iter().map(|it| it.hash.to_string()).collect();
+        let absent = scene.items[..3].iter().map(|item| item.hash.clone());
+        assert_eq!(owed, absent.collect(), "{key}");
+        scene.holds(key, &[]);
     }
 }
 
