@@ -4,7 +4,7 @@ use crate::cli::{GlobalArgs, PageArgs, PublishArgs};
 use crate::mirror::{Failure, Page};
 use crate::node::kubo::TimeLimits;
 use crate::node::{Node, NodeOptions, open};
-use crate::publication::PublisherOptions;
+use crate::publication::{CLAIM_PATIENCE, PublisherOptions};
 use crate::report::Report;
 use crate::util::home::{BaseDirectory, folder};
 use std::sync::Arc;
@@ -32,6 +32,7 @@ pub fn publishing(args: &PublishArgs, report: &Report) -> Result<PublisherOption
         lock_folder: folder(BaseDirectory::State)?,
         record_lifetime: args.record_lifetime,
         allow_offline: args.allow_offline,
+        patience: CLAIM_PATIENCE,
         log: report.publications().clone(),
         page: None,
     })

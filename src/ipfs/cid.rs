@@ -73,6 +73,16 @@ pub fn inlined(cid: &Cid) -> Option<&[u8]> {
     (cid.hash().code() == IDENTITY).then(|| cid.hash().digest())
 }
 
+/// An identity CID of 16 random bytes, unlike any other.
+pub fn unique() -> Cid {
+    let mut content = [0; 16];
+    // Without randomness two may be alike, which no system of today lets happen.
+    let _ = getrandom::fill(&mut content);
+    // 16 bytes always fit the 64 that a multihash holds.
+    let hash = Multihash::wrap(IDENTITY, &content).unwrap_or_default();
+    Cid::new_v1(RAW, hash)
+}
+
 fn sha2_256(block: &[u8]) -> Multihash<64> {
     // 32 bytes always fit the 64 that a multihash holds.
     Multihash::wrap(SHA2_256, &Sha256::digest(block)).unwrap_or_default()

@@ -56,6 +56,11 @@ impl Base {
         Ok(())
     }
 
+    /// Returns true where the name points to the root, and one journal holds it.
+    pub(super) fn is_settled(&self) -> bool {
+        self.published == Some(self.root) && self.journals.len() < 2 && self.lost.is_empty()
+    }
+
     /// The newest of the journals, which need not be the first.
     pub(super) fn newest(&self) -> Option<&Journal> {
         self.journals.iter().max_by_key(|journal| journal.age())

@@ -5,12 +5,13 @@
 //! - the name points to the old root or to a complete new one, never to less;
 //! - the root that the name points to is pinned: the older journal, which holds
 //!   it, is unpinned only after the name points to the newer root;
-//! - where two writers of one node publish at the same moment, the one that detects
-//!   the other grafts its files onto the other's root: nothing of either is lost;
+//! - the writers of one node commit one after another, each onto the root of the one
+//!   before it: nothing of either is lost;
 //! - "could not resolve" is never taken for "nothing was published".
 
 mod base;
 mod choice;
+mod claim;
 mod commit;
 mod copy;
 mod departure;
@@ -40,6 +41,7 @@ mod writer_lock;
 pub use base::{
     Base, adopt_damaged, adopt_root, adopt_to_leave, begin_anew, choose_base, create_first_root,
 };
+pub use claim::CLAIM_PATIENCE;
 pub use commit::{Committed, ensure_published};
 pub use copy::{Content, Copied, Copier, CopyError};
 pub use departure::{

@@ -7,11 +7,6 @@ use super::name_state::refuse_moved;
 use super::publisher::Publisher;
 use super::tree::Tree;
 use crate::ipfs::cid::Cid;
-use crate::util::retry::step_aside;
-
-/// The number of times that a run reads the journals of other writers before it
-/// continues from one of them.
-const LOOKS: u32 = 5;
 
 /// The root that the name points to now. A foreign path that is to be replaced does
 /// not count.
@@ -41,38 +36,19 @@ pub fn refuse_if_moved(
     }
 }
 
-/// Fails where another writer of this node was at work meanwhile, though the name points
-/// to the root of this run. It may have looked at the name before this run published, or
-/// have published before that and been overwritten. Each of two writers has pinned before
-/// it looked at the name and looks at the pins after it published, so at least one of
-/// them detects the other.
-///
-/// A root that the name does not point to may lack what a third writer has published. Its
-/// writer publishes it, or detects that another was quicker: it gets a moment for that
-/// before this run continues from it.
-pub fn refuse_if_overwritten(
-    publisher: &Publisher,
-    base: &mut Base,
-) -> Result<(), PublicationError> {
-    let root = base.root;
+/// Fails where another writer of this node has pinned a journal that this run did not
+/// continue from. While the claim of a run holds, that was before it; where another
+/// took the claim for one of a killed run, at least one of both detects the other, since
+/// each has pinned before it looked at the name, and looks at the pins again after it
+/// published.
+pub fn refuse_if_behind(publisher: &Publisher, base: &Base) -> Result<(), PublicationError> {
     let number = base.journals.first().map_or(0, |own| own.number);
-    for look in 1..=LOOKS {
-        let found = refuse_if_unpinned(publisher, base)?;
+    let unknown = refuse_if_unpinned(publisher, base)?;
+    match unknown.first() {
         // One with a lower number continued from an older root, and detects that itself.
-        let mut unknown = found.into_iter();
-        match unknown.find(|other| other.number >= number) {
-            None => break,
-            // It wrote the ledger.
-            Some(other) if other.root == root => return Err(moved_to(publisher, root, root)),
-            // This run may have published over one that has ended.
-            Some(other) if look == LOOKS => {
-                return Err(moved_to(publisher, other.root, root));
-            }
-            Some(_) => step_aside(look),
-        }
-        refuse_if_moved(publisher, base, root)?;
+        Some(newest) if newest.number >= number => Err(moved_to(publisher, newest.root, base.root)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Fails where another writer has unpinned the journal that this run continues from,

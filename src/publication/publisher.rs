@@ -26,6 +26,8 @@ pub struct PublisherOptions {
     pub record_lifetime: Duration,
     /// Permission for a node without peers to publish for itself only.
     pub allow_offline: bool,
+    /// The time after which the claim of another writer counts as left by a killed one.
+    pub patience: Duration,
     /// Records what is published.
     pub log: PublicationLog,
     /// Writes the page for people.
@@ -132,6 +134,11 @@ impl<'n> Publisher<'n> {
     /// The node.
     pub fn node(&self) -> &'n dyn Node {
         self.view.node
+    }
+
+    /// The time after which the claim of another writer counts as left by a killed one.
+    pub(super) fn patience(&self) -> Duration {
+        self.options.patience
     }
 
     /// The maker of the page for people.

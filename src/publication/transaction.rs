@@ -2,12 +2,13 @@
 //! that another writer published meanwhile.
 
 use super::base::Base;
+use super::claim;
 use super::commit::{ATTEMPTS, Committed, commit, publish_base};
 use super::error::PublicationError;
 use super::graft::Engine;
 use super::journal::Journal;
 use super::ledger::LedgerFiles;
-use super::other_writer::rebase_onto;
+use super::other_writer::{rebase_onto, refuse_if_behind};
 use super::page::PageUse;
 use super::page_graft::graft_page;
 use super::publisher::Publisher;
@@ -16,7 +17,6 @@ use super::tree::Tree;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::directory::Entry;
 use crate::node::NodeError;
-use crate::util::retry::step_aside;
 
 /// Commits the root that `work` grafts onto the tree it is given, `None` where that
 /// stays, and the ledger as `work` leaves it. Where another writer moved the name
@@ -34,12 +34,20 @@ pub fn publish_with_rebase<E: From<NodeError> + From<PublicationError>>(
     engine: Engine,
     mut work: impl FnMut(&Tree, &Stage, &mut LedgerFiles) -> Result<Option<Entry>, E>,
 ) -> Result<Committed, E> {
-    let mut pinned = Vec::new();
-    let done = attempt(publisher, base, tree, engine, &mut work, &mut pinned);
-    let dropped = publisher.drop_staging(&pinned);
+    let mut pins = TemporaryPins::default();
+    let done = attempt(publisher, base, tree, engine, &mut work, &mut pins);
+    let pins: Vec<Cid> = pins.staging.into_iter().chain(pins.claim).collect();
+    let dropped = publisher.drop_staging(&pins);
     let committed = done?;
     dropped?;
     Ok(committed)
+}
+
+/// The pins of a commit that are unpinned after it, the claim last.
+#[derive(Default)]
+struct TemporaryPins {
+    staging: Vec<Cid>,
+    claim: Option<Cid>,
 }
 
 fn attempt<E: From<NodeError> + From<PublicationError>>(
@@ -48,7 +56,7 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
     tree: &Tree,
     engine: Engine,
     work: &mut impl FnMut(&Tree, &Stage, &mut LedgerFiles) -> Result<Option<Entry>, E>,
-    pinned: &mut Vec<Cid>,
+    pins: &mut TemporaryPins,
 ) -> Result<Committed, E> {
     let version = CidVersion::of(&base.root);
     let mut attempts = 0;
@@ -73,7 +81,7 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
                 }
             }
         })?;
-        pinned.extend(staging);
+        pins.staging.extend(staging);
         let journal = match (grafted, maker) {
             (Grafted::Whole(journal), _) => journal.map(|journal| *journal),
             (Grafted::WithoutPage(_), None) => None,
@@ -86,25 +94,25 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
                     let root = Some(root).filter(|root| root.cid != base.root);
                     compose::<E>(publisher, base, &tree, stage, root, &ledger)
                 })?;
-                pinned.extend(staging);
+                pins.staging.extend(staging);
                 journal
             }
         };
-        let root = base.root;
-        let committed = match journal {
+        if journal.is_none() && base.is_settled() {
+            return Ok(Committed::Unchanged);
+        }
+        if pins.claim.is_none() {
+            pins.claim = Some(claim::take(publisher)?);
+        }
+        let committed = refuse_if_behind(publisher, base).and_then(|()| match journal {
             Some(journal) => commit(publisher, base, journal, ledger),
             None => publish_base(publisher, base),
-        };
+        });
         match committed {
             Err(PublicationError::Moved { now, .. })
                 if attempts < ATTEMPTS && CidVersion::of(&now) == version =>
             {
-                step_aside(attempts);
                 rebase_onto(publisher, base, *now)?;
-            }
-            // Two writers change the ledger beside one root again and again.
-            Err(PublicationError::Moved { now, .. }) if *now == root && base.root == root => {
-                return Ok(Committed::Unchanged);
             }
             done => return Ok(done?),
         }

@@ -99,6 +99,8 @@ fn request(upstream: &Upstream, locks: &Path, key: &str, closure: Closure) -> Mi
             lock_folder: locks.to_owned(),
             record_lifetime: Duration::from_secs(3600),
             allow_offline: true,
+            // A writer that is held up here has lost its claim.
+            patience: Duration::ZERO,
             log: PublicationLog::default(),
             page: None,
         },

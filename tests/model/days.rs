@@ -21,6 +21,8 @@ pub struct Size {
     pub days: u64,
     pub builds_a_day: u64,
     pub runs_a_day: RangeInclusive<u64>,
+    /// Of 1000 acts, those of two users at once.
+    pub pairs: u64,
     /// Each `sync` obeys a rule of retention, and people prune.
     pub with_retention: bool,
 }
@@ -47,7 +49,7 @@ pub fn run_days(node: &TestNode, seed: u64, size: &Size) -> Counts {
             // A change of one act does not change all that comes after it.
             let mut of_act = random.fork();
             let _running = STARTING.read().unwrap();
-            act(&mut site, &mut of_act);
+            act(&mut site, &mut of_act, size.pairs);
             if site.node.key_id(KEY).is_some() {
                 let ledger = Ledger::of(site.node);
                 site.wanted.note_given_up(&ledger);
@@ -67,26 +69,29 @@ pub fn run_days(node: &TestNode, seed: u64, size: &Size) -> Counts {
     site.sum_up()
 }
 
-fn act(site: &mut Site, random: &mut Random) {
+fn act(site: &mut Site, random: &mut Random, pairs: u64) {
     if random.chance(40) {
         site.counts.collections += 1;
         site.node.collect_garbage();
         site.log("collected garbage".to_owned());
     }
+    let is_begun = site.node.key_id(KEY).is_some();
+    if is_begun && random.chance(pairs) {
+        return both(site, random);
+    }
     let terms = Terms::random(random, site);
     let end = match random.between(0, 1000) {
-        _ if site.node.key_id(KEY).is_none() => site.run(&RunKind::Sync, &Terms::plain(0)),
-        0..40 => return both(site, random),
-        40..80 => return beside_the_collector(site, random),
-        80..140 => {
+        _ if !is_begun => site.run(&RunKind::Sync, &Terms::plain(0)),
+        0..40 => return beside_the_collector(site, random),
+        40..100 => {
             let kind = RunKind::Add(some_items(site, random));
             site.run(&kind, &terms)
         }
-        140..180 => {
+        100..140 => {
             let kind = RunKind::From(some_items(site, random));
             site.run(&kind, &terms)
         }
-        180..220 => {
+        140..180 => {
             let items = site.any_published(random);
             let referenced = match random.chance(500) {
                 true => ReferencedItems::Removed,
@@ -94,12 +99,12 @@ fn act(site: &mut Site, random: &mut Random) {
             };
             site.remove(&items, referenced, &terms)
         }
-        220..226 => {
+        180..186 => {
             let items = site.old_items();
             site.remove(&items, ReferencedItems::Kept, &terms)
         }
-        226..240 => site.repair(&terms),
-        240..290 if site.rule.is_some() => {
+        186..200 => site.repair(&terms),
+        200..250 if site.rule.is_some() => {
             // One clock at a time is wrong; that of a `sync` may be.
             let terms = Terms { jump: 0, ..terms };
             site.prune(random, &terms)

@@ -5,6 +5,7 @@
 //! A failure names its seed and its day. `GUIX_IPFS_MODEL_SEEDS` chooses others (`7`,
 //! `1-20`), `GUIX_IPFS_MODEL_DAYS`, `GUIX_IPFS_MODEL_BUILDS` and `GUIX_IPFS_MODEL_RUNS` (a
 //! day) another size: 200 builds and 12-30 runs a day take some two minutes a seed.
+//! `GUIX_IPFS_MODEL_PAIRS` is the number of acts in 1000 that are two runs at once.
 
 #[allow(dead_code, unused_macros, unused_imports)]
 #[path = "../commands/support/mod.rs"]
@@ -73,6 +74,7 @@ fn run_all(node: fn() -> TestNode, seeds: RangeInclusive<u64>, size: Size) {
         days: number("GUIX_IPFS_MODEL_DAYS", size.days),
         builds_a_day: number("GUIX_IPFS_MODEL_BUILDS", size.builds_a_day),
         runs_a_day: range("GUIX_IPFS_MODEL_RUNS", size.runs_a_day),
+        pairs: number("GUIX_IPFS_MODEL_PAIRS", size.pairs),
         with_retention: size.with_retention,
     };
     let seeds = Mutex::new(range("GUIX_IPFS_MODEL_SEEDS", seeds));
@@ -100,6 +102,7 @@ fn on_local_everything_wanted_comes_or_is_owed() {
         days: 60,
         builds_a_day: 40,
         runs_a_day: 6..=10,
+        pairs: 40,
         with_retention: false,
     };
     run_all(local, 1..=2, size);
@@ -112,9 +115,32 @@ fn on_kubo_everything_wanted_comes_or_is_owed() {
         days: 15,
         builds_a_day: 60,
         runs_a_day: 4..=10,
+        pairs: 40,
         with_retention: false,
     };
     run_all(TestNode::kubo, 1..=1, size);
+}
+
+/// Writers that know nothing of each other, again and again.
+fn pairs() -> Size {
+    Size {
+        days: 15,
+        builds_a_day: 30,
+        runs_a_day: 6..=10,
+        pairs: 500,
+        with_retention: false,
+    }
+}
+
+#[test]
+fn on_local_two_writers_at_once_lose_nothing() {
+    run_all(local, 1..=2, pairs());
+}
+
+#[test]
+#[ignore = "needs a real Kubo: scripts/test"]
+fn on_kubo_two_writers_at_once_lose_nothing() {
+    run_all(TestNode::kubo, 1..=2, pairs());
 }
 
 #[test]
@@ -123,6 +149,7 @@ fn on_local_what_the_rule_keeps_stays() {
         days: 60,
         builds_a_day: 25,
         runs_a_day: 5..=8,
+        pairs: 40,
         with_retention: true,
     };
     run_all(local, 1..=2, size);
@@ -135,6 +162,7 @@ fn on_kubo_what_the_rule_keeps_stays() {
         days: 60,
         builds_a_day: 12,
         runs_a_day: 3..=5,
+        pairs: 40,
         with_retention: true,
     };
     run_all(TestNode::kubo, 1..=1, size);

@@ -316,6 +316,7 @@ fn publishing(locks: &Path) -> PublisherOptions {
         lock_folder: locks.to_owned(),
         record_lifetime: Duration::from_secs(48 * 3600),
         allow_offline: true,
+        patience: Duration::from_secs(3),
         log: PublicationLog::default(),
         page: None,
     }
