@@ -1,4 +1,3 @@
-
 "use strict";
 (() => {
   const name = document.body.dataset.name;
