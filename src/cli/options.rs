@@ -111,7 +111,8 @@ pub struct SyncArgs {
     pub jobset: Option<String>,
     /// Read store paths from FILE; - is standard input
     ///
-    /// One or more a line, or store hashes; other words are skipped.
+    /// One or more a line, or store hashes; lines that begin with # and other words are
+    /// skipped. A mistyped one is named.
     #[arg(long, value_name = "FILE", env = "GUIX_IPFS_FROM", value_hint = ValueHint::FilePath)]
     pub from: Option<PathBuf>,
     /// Options of mirroring.
