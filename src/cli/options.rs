@@ -5,7 +5,7 @@ use super::secrets::WithoutSecrets;
 use super::shared_options::{
     EncodingArgs, GcArgs, GlobalArgs, MirrorArgs, PageArgs, PublishArgs, RetentionArgs, VariantArgs,
 };
-use super::values::{ApiParser, cid_version, duration, gateways, size};
+use super::values::{ApiParser, cid_version, duration, gateways, size, text};
 use crate::ipfs::cid::CidVersion;
 use crate::mirror::{ItemRef, ItemSpec};
 use crate::node::NodeAddress;
@@ -104,14 +104,15 @@ pub struct SyncArgs {
     /// The builds' system, such as x86_64-linux
     ///
     /// Without it, this machine's.
-    #[arg(short, long, env = "GUIX_IPFS_SYSTEM")]
+    #[arg(short, long, env = "GUIX_IPFS_SYSTEM", value_parser = text())]
     pub system: Option<String>,
     /// Only the builds of this jobset
-    #[arg(long, env = "GUIX_IPFS_JOBSET")]
+    #[arg(long, env = "GUIX_IPFS_JOBSET", value_parser = text())]
     pub jobset: Option<String>,
     /// Read store paths from FILE; - is standard input
     ///
-    /// One or more a line, or store hashes; other words are skipped.
+    /// One or more a line, or store hashes; lines that begin with # and other words are
+    /// skipped. A mistyped one is named.
     #[arg(long, value_name = "FILE", env = "GUIX_IPFS_FROM", value_hint = ValueHint::FilePath)]
     pub from: Option<PathBuf>,
     /// Options of mirroring.
@@ -148,7 +149,7 @@ pub struct AddArgs {
     /// The packages' system, such as x86_64-linux
     ///
     /// Without it, this machine's.
-    #[arg(short, long, env = "GUIX_IPFS_SYSTEM")]
+    #[arg(short, long, env = "GUIX_IPFS_SYSTEM", value_parser = text())]
     pub system: Option<String>,
     /// Options of mirroring.
     #[command(flatten)]

@@ -49,7 +49,7 @@ pub struct GlobalArgs {
         long,
         env = "GUIX_IPFS_KEY",
         default_value = "guix-ipfs",
-        value_parser = key,
+        value_parser = key(),
         global = true
     )]
     pub key: String,

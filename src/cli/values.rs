@@ -14,7 +14,8 @@ use crate::util::duration::parse;
 use crate::util::timestamp::DAY;
 use crate::util::url;
 use clap::builder::{
-    PathBufValueParser, PossibleValuesParser, StringValueParser, TypedValueParser,
+    NonEmptyStringValueParser, PathBufValueParser, PossibleValuesParser, StringValueParser,
+    TypedValueParser,
 };
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -131,9 +132,18 @@ pub(super) fn cid_version() -> impl TypedValueParser<Value = CidVersion> {
 }
 
 /// The node's word for a key, as opposed to the IPNS name of one.
-pub(super) fn key(text: &str) -> Result<String, String> {
-    match key_hash(text.strip_prefix("/ipns/").unwrap_or(text)) {
-        None => Ok(text.to_owned()),
+pub(super) fn key() -> impl TypedValueParser<Value = String> {
+    text().try_map(named_key)
+}
+
+/// Text that is not empty.
+pub(super) fn text() -> NonEmptyStringValueParser {
+    NonEmptyStringValueParser::new()
+}
+
+fn named_key(text: String) -> Result<String, String> {
+    match key_hash(text.strip_prefix("/ipns/").unwrap_or(&text)) {
+        None => Ok(text),
         Some(_) => Err(
             "this is an IPNS name; a key has a name on the node, such as guix-ipfs \
              (`ipfs key list -l` shows both)"
@@ -219,12 +229,12 @@ mod tests {
     #[test]
     fn a_key_is_named_by_the_nodes_own_word() {
         for name in ["guix-ipfs", "self", "k51", "Qm"] {
-            assert_eq!(key(name), Ok(name.to_owned()));
+            assert_eq!(named_key(name.to_owned()), Ok(name.to_owned()));
         }
         let id = "k51qzi5uqu5dgyg3xos212pqpfmzl7b4q72dpr4mp54n5vdoqllf8mkfc43cea";
         let peer = "12D3KooWBuZfgeC5U27PovNA8x1kFAZ94vhoHqCAtgFGe5eJQMny";
         for name in [id, peer, &format!("/ipns/{id}")] {
-            assert!(key(name).is_err(), "{name}");
+            assert!(named_key(name.to_owned()).is_err(), "{name}");
         }
     }
 

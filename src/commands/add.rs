@@ -20,6 +20,7 @@ pub fn run(global: &GlobalArgs, args: &AddArgs, report: &Report) -> Result<Exit,
         page: &args.page,
         retention: None,
         collecting: None,
+        misread: Vec::new(),
     };
     let mut upstreams = upstreams(global, report)?;
     let servers = args.items.iter().filter_map(|spec| match spec {
@@ -28,15 +29,18 @@ pub fn run(global: &GlobalArgs, args: &AddArgs, report: &Report) -> Result<Exit,
     });
     add_servers(global, &mut upstreams, servers)?;
     let mut specs = Vec::new();
+    let mut misread = Vec::new();
     for spec in &args.items {
         match spec {
             ItemSpec::StandardInput => {
-                let items = lists::read(Path::new("-"), report)?;
-                specs.extend(items.into_iter().map(ItemSpec::Item));
+                let list = lists::read(Path::new("-"), report)?;
+                specs.extend(list.items.into_iter().map(ItemSpec::Item));
+                misread.extend(list.misread);
             }
             spec => specs.push(spec.clone()),
         }
     }
     let selection = ItemSelection::Named(specs);
+    let verb = MirrorVerb { misread, ..verb };
     verb.run(upstreams, selection, args.system.as_deref(), report)
 }

@@ -1,12 +1,22 @@
 //! Lists of items, as `guix` commands print them.
 
-use crate::mirror::{Failure, ItemRef};
+use crate::mirror::{Failure, ItemRef, SkipReason, Skipped};
 use crate::report::Report;
+use std::collections::HashSet;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
+/// A list of items.
+#[derive(Debug, Default)]
+pub struct ItemList {
+    /// The items.
+    pub items: Vec<ItemRef>,
+    /// The words that were meant for items and name none.
+    pub misread: Vec<Skipped>,
+}
+
 /// Reads a list from a file; `-` is standard input.
-pub fn read(path: &Path, report: &Report) -> Result<Vec<ItemRef>, Failure> {
+pub fn read(path: &Path, report: &Report) -> Result<ItemList, Failure> {
     let mut text = Vec::new();
     let read = match path.to_str() {
         Some("-") => {
@@ -24,7 +34,7 @@ pub fn read(path: &Path, report: &Report) -> Result<Vec<ItemRef>, Failure> {
         source,
     })?;
     let text = String::from_utf8_lossy(&text);
-    items(text.trim_start_matches('\u{feff}')).ok_or_else(|| {
+    list(text.trim_start_matches('\u{feff}')).ok_or_else(|| {
         Failure::NoItems(match path.to_str() {
             Some("-") => "standard input".to_owned(),
             _ => path.display().to_string(),
@@ -32,26 +42,52 @@ pub fn read(path: &Path, report: &Report) -> Result<Vec<ItemRef>, Failure> {
     })
 }
 
-/// Hashes, store paths and names in the store, one or more a line. Other words are
-/// skipped, so that the output of `guix` commands can be piped in; so are
+/// Hashes, store paths and names in the store, one or more a line. Comments and other
+/// words are skipped, so that the output of `guix` commands can be piped in; so are
 /// derivations, which are built and not substituted. `None` where there are other
 /// words alone.
-fn items(text: &str) -> Option<Vec<ItemRef>> {
-    let mut words = text.split_whitespace().peekable();
+fn list(text: &str) -> Option<ItemList> {
+    let lines = text.lines().filter(|line| !is_comment(line));
+    let mut words = lines.flat_map(str::split_whitespace).peekable();
     let is_empty = words.peek().is_none();
     let mut is_any = false;
-    let items = words
-        // `ls -p` marks folders.
-        .filter_map(|word| word.trim_end_matches('/').parse::<ItemRef>().ok())
-        .inspect(|_| is_any = true)
-        .filter(|item| !item.label.ends_with(".drv"))
-        .collect();
-    (is_any || is_empty).then_some(items)
+    let mut list = ItemList::default();
+    let mut known = HashSet::new();
+    for word in words {
+        match ItemRef::of_listed(word) {
+            Some(Ok(item)) => {
+                is_any = true;
+                if !item.label.ends_with(".drv") {
+                    list.items.push(item);
+                }
+            }
+            Some(Err(fault)) if known.insert(word) => list.misread.push(misread(word, fault)),
+            _ => {}
+        }
+    }
+    (is_any || is_empty).then_some(list)
+}
+
+/// `guix repl` prints objects as `#<…>`.
+fn is_comment(line: &str) -> bool {
+    let comment = line.trim_start().strip_prefix('#');
+    comment.is_some_and(|comment| !comment.starts_with('<'))
+}
+
+fn misread(word: &str, fault: String) -> Skipped {
+    Skipped {
+        item: word.to_owned(),
+        hash: None,
+        reason: SkipReason::Refused {
+            what: fault,
+            advice: Some("correct the list, or put # before the line".to_owned()),
+        },
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::items;
+    use super::list;
 
     #[test]
     fn what_guix_prints_is_read_for_its_store_paths() {
@@ -64,8 +100,9 @@ mod tests {
         let build = "/gnu/store/8aski1xwcn6lj112yc9ylgp2y3c7sj83-hello.drv\n\
             ifcypyirz39fix6ji7mblpsp5nfhmm7k";
         let labels = |text| {
-            items(text)
+            list(text)
                 .unwrap_or_default()
+                .items
                 .into_iter()
                 .map(|item| item.label)
                 .collect::<Vec<_>>()

@@ -39,6 +39,8 @@ pub struct MirrorVerb<'a> {
     pub retention: Option<RetentionRule>,
     /// Options of collecting.
     pub collecting: Option<&'a GcArgs>,
+    /// The words of a list that were meant for items and name none.
+    pub misread: Vec<Skipped>,
 }
 
 impl MirrorVerb<'_> {
@@ -83,11 +85,13 @@ impl MirrorVerb<'_> {
         let node = open_node(self.global)?;
         services::require(&*node, self.publish)?;
         if args.dry_run {
-            let plan = preview(&DryRun(&*node), &request, report)?;
+            let mut plan = preview(&DryRun(&*node), &request, report)?;
+            plan.skipped.extend_from_slice(&self.misread);
             return Ok(self.report_preview(&plan, report));
         }
         let mirrored = mirror(&*node, &request, report);
-        let summary = mirrored.map_err(Failure::of_own_tree)?;
+        let mut summary = mirrored.map_err(Failure::of_own_tree)?;
+        summary.plan.skipped.extend_from_slice(&self.misread);
         if self.publish.metrics.is_some() {
             note_tree(&*node, summary.root, self.global.jobs, report);
             self.note_figures(&*node, &summary, report);

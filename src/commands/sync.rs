@@ -20,14 +20,21 @@ pub fn run(global: &GlobalArgs, args: &SyncArgs, report: &Report) -> Result<Exit
         page: &args.page,
         retention: Some(rule(&args.retention)),
         collecting: Some(&args.collecting),
+        misread: Vec::new(),
     };
+    let mut misread = Vec::new();
     let selection = match &args.from {
-        Some(path) => ItemSelection::List(lists::read(path, report)?),
+        Some(path) => {
+            let list = lists::read(path, report)?;
+            misread = list.misread;
+            ItemSelection::List(list.items)
+        }
         None => ItemSelection::LatestBuilds {
             count: args.latest,
             jobset: args.jobset.clone(),
         },
     };
+    let verb = MirrorVerb { misread, ..verb };
     verb.run(
         upstreams(global, report)?,
         selection,

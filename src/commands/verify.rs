@@ -7,9 +7,10 @@ use super::upstreams::upstreams;
 use crate::cli::{GlobalArgs, VerifyArgs};
 use crate::mirror::{
     BrokenItem, Check, Closure, Depth, Exit, Failure, ItemFault, RepairRequest, RepairSummary,
-    VerifyReport, repair, verify,
+    SkipReason, VerifyReport, repair, verify,
 };
 use crate::report::{Report, Summary, VerifyResult, files, items};
+use crate::util::diagnosis::Diagnosis;
 use std::time::SystemTime;
 
 /// The way out where the node keeps a damaged block: a Kubo never replaces one.
@@ -17,8 +18,8 @@ const KEPT_BLOCK: &str = "the node keeps a damaged block: `ipfs repo verify --dr
                           blocks; then run `guix-ipfs verify --repair`";
 
 /// The way to verify a mirror that is kept without closures.
-const NO_CLOSURE: &str = "`--repair` fetches them; a mirror that is kept with `sync --no-closure` \
-                          is verified with `verify --no-closure`";
+const NO_CLOSURE: &str =
+    "a mirror that is kept with `sync --no-closure` is verified with `verify --no-closure`";
 
 /// Runs `verify`.
 pub fn run(global: &GlobalArgs, args: &VerifyArgs, report: &Report) -> Result<Exit, Failure> {
@@ -88,7 +89,10 @@ fn report_repair(summary: &RepairSummary, report: &Report) {
     }
     for skipped in &summary.skipped {
         let text = format!("{}: not repaired: {}", skipped.item, skipped.reason);
-        report.error(&text, None);
+        // Nobody has typed its name.
+        let is_absent = skipped.reason == SkipReason::Absent;
+        let advice = skipped.reason.advice().filter(|_| !is_absent);
+        report.error(&text, advice.as_deref());
     }
 }
 
@@ -106,10 +110,12 @@ fn report_check(summary: &RepairSummary, was_repaired: bool, report: &Report) {
     }
     let lacks = |broken: &BrokenItem| broken.fault == ItemFault::Reference;
     if checked.broken.iter().any(lacks) {
-        report.warn(
-            "items are published without what they refer to",
-            Some(NO_CLOSURE),
-        );
+        let advice = match was_repaired {
+            true => NO_CLOSURE.to_owned(),
+            false => format!("`--repair` fetches them; {NO_CLOSURE}"),
+        };
+        let text = "items are published without what they refer to";
+        report.warn(text, Some(&advice));
     }
     for path in &checked.unlisted {
         report.verbose(&format!("{path}: no narinfo lists it"));

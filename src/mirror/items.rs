@@ -6,6 +6,9 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+/// The beginning of a store path.
+const STORE: &str = "/gnu/store/";
+
 /// An item by its store hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemRef {
@@ -40,6 +43,39 @@ impl FromStr for ItemRef {
                 "not a store hash (32 characters) or a /gnu/store path".to_owned()
             })),
         }
+    }
+}
+
+impl ItemRef {
+    /// The item that a word of a list names, with or without quotes around it, by its
+    /// narinfo or by a file within it. A fault where the word was meant for an item and
+    /// names none; `None` for any other word.
+    pub fn of_listed(word: &str) -> Option<Result<Self, String>> {
+        let word = word.trim_matches(|mark| "\"'`,;()[]<>{}".contains(mark));
+        // `ls -p` and `ls -R` mark folders.
+        let word = word.trim_end_matches(['/', ':']);
+        let in_store = word.strip_prefix(STORE);
+        let item = in_store.and_then(|path| path.split_once('/'));
+        let item = item.map(|(item, _)| format!("{STORE}{item}"));
+        let narinfo = word.strip_suffix(".narinfo");
+        let hash = narinfo.and_then(|name| name.rsplit('/').next());
+        let named = [Some(word), item.as_deref(), hash].into_iter().flatten();
+        if let Some(item) = named.filter_map(|name| name.parse().ok()).next() {
+            return Some(Ok(item));
+        }
+        let Some(name) = in_store else {
+            return nearly_an_item(word).map(Err);
+        };
+        // /gnu/store/.links is no item.
+        if !name.starts_with(char::is_alphanumeric) {
+            return None;
+        }
+        let fault = || {
+            StorePath::from_basename(name)
+                .err()
+                .map(|fault| fault.to_string())
+        };
+        nearly_an_item(word).or_else(fault).map(Err)
     }
 }
 
@@ -113,12 +149,12 @@ fn narinfo(url: &str) -> Result<ItemSpec, String> {
 
 /// The fault in a word that was meant for an item's hash, name or path.
 fn nearly_an_item(word: &str) -> Option<String> {
-    let in_store = word.strip_prefix("/gnu/store/");
+    let in_store = word.strip_prefix(STORE);
     let name = in_store.unwrap_or(word).trim_end_matches('/');
     if let Some((path, _)) = name.split_once('/') {
         in_store?;
         return Some(format!(
-            "a file within an item; name the item, /gnu/store/{path}"
+            "a file within an item; name the item, {STORE}{path}"
         ));
     }
     let hash = name.split('-').next().unwrap_or_default();

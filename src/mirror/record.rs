@@ -205,7 +205,9 @@ fn attempt(reason: &SkipReason, reasons: &HashMap<HashPart, &SkipReason>) -> Opt
         }
         SkipReason::Broken(_) => (OwedKind::Broken, None),
         SkipReason::Refused { .. } | SkipReason::Occupied(_) => (OwedKind::Refused, None),
-        SkipReason::NeedsRemoved(path) => (OwedKind::Waiting, Some(path.hash())),
+        SkipReason::NeedsRemoved(path) | SkipReason::Removed(path) => {
+            (OwedKind::Waiting, Some(path.hash()))
+        }
         SkipReason::WaitsFor(path) => match waits_for_excluded(path.hash(), reasons) {
             true => return None,
             false => (OwedKind::Waiting, Some(path.hash())),

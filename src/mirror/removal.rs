@@ -13,8 +13,8 @@ use super::skipped::{SkipReason, Skipped};
 use crate::guix::{HashPart, NarPath, Narinfo};
 use crate::node::Node;
 use crate::publication::{
-    Engine, LedgerFiles, PublicationView, Publisher, PublisherOptions, Stage, Tree, adopt_damaged,
-    publish_with_rebase, remove as remove_files,
+    Committed, Engine, LedgerFiles, PublicationView, Publisher, PublisherOptions, Stage, Tree,
+    adopt_damaged, publish_with_rebase, remove as remove_files,
 };
 use crate::util::timestamp::Timestamp;
 use serde::Serialize;
@@ -82,7 +82,9 @@ pub fn remove(
     let tree = Tree::new(node, before);
     // Planned again where another writer was quicker.
     let work = |tree: &Tree, stage: &Stage, ledger: &mut LedgerFiles| {
+        let earlier = std::mem::take(&mut removal);
         removal = Removal::plan(tree, request)?;
+        removal.include(earlier);
         recover_encoding(tree, ledger);
         removal.record(node, ledger, request.now.into())?;
         match removal.paths.is_empty() {
@@ -97,9 +99,14 @@ pub fn remove(
     if removal.forgotten > 0 {
         observer.notify(Event::RemovalsForgotten(removal.forgotten));
     }
+    let committed = match removal.files.is_empty() {
+        true => committed,
+        // The last try may have had nothing left to remove.
+        false => Committed::Published,
+    };
     Ok(RemovalSummary {
         change: NameChange::new(&publisher.view.key, before, base.root, committed),
-        files: removal.paths.len(),
+        files: removal.files.len(),
         removed: removal.removed.into_iter().map(|(_, path)| path).collect(),
         skipped: removal.skipped,
     })
@@ -110,6 +117,8 @@ pub fn remove(
 struct Removal {
     /// The files, narinfos and nars.
     paths: Vec<Vec<String>>,
+    /// These, and those of earlier tries.
+    files: BTreeSet<Vec<String>>,
     /// The items, by their store paths where those are known.
     removed: Vec<(HashPart, String)>,
     /// Older removals that the ledger has no room for any more.
@@ -208,6 +217,20 @@ impl Removal {
         let there = there.filter_map(|(path, entry)| entry.map(|_| path));
         removal.paths.extend(there);
         Ok(removal)
+    }
+
+    /// Takes over what an earlier try has removed: it was published, and another writer
+    /// continued from it.
+    fn include(&mut self, earlier: Self) {
+        self.files = earlier.files;
+        self.files.extend(self.paths.iter().cloned());
+        let mut known: HashSet<HashPart> = self.removed.iter().map(|(hash, _)| *hash).collect();
+        let removed = earlier.removed.into_iter();
+        let removed = removed.filter(|(hash, _)| known.insert(*hash));
+        self.removed.extend(removed);
+        let is_removed = |hash: HashPart| known.contains(&hash);
+        let is_left = |skipped: &Skipped| !skipped.hash.is_some_and(is_removed);
+        self.skipped.retain(is_left);
     }
 
     /// Records in the ledger that a person wants these items to stay out. An item

@@ -15,7 +15,7 @@ use super::plan::{Plan, Planner, WantedItems};
 use super::request::{Closure, GraftChoice, ItemFilter, Pauses, RunLimits};
 use super::run::{MirrorRun, RunResult, RunTerms};
 use super::schedule::Budget;
-use super::skipped::Skipped;
+use super::skipped::{SkipReason, Skipped};
 use super::sync::stop_on_signals;
 use super::verification::{
     BrokenItem, Check, ItemFault, VerifyReport, damaged_records, verify_root,
@@ -262,6 +262,12 @@ impl Run<'_> {
         plan.failure = plan.failure.or(others.failure);
         if request.check.closure == Closure::Whole {
             planner.hold_back(&mut plan)?;
+        }
+        let removed = found.missing.iter();
+        let removed = removed.filter(|path| ledger.removed.contains_key(&path.hash()));
+        for path in removed {
+            let reason = SkipReason::Removed(path.clone());
+            plan.skip(path.to_string(), path.hash(), reason);
         }
         Ok(plan)
     }

@@ -55,6 +55,9 @@ pub enum SkipReason {
     /// It refers to an item that a person removed.
     #[error("it refers to {0}, which was removed by hand")]
     NeedsRemoved(StorePath),
+    /// A person removed it.
+    #[error("it was removed by hand")]
+    Removed(StorePath),
     /// An option of this run leaves it out.
     #[error("{0}")]
     Excluded(String),
@@ -86,7 +89,7 @@ impl SkipReason {
             | Self::UnknownPackage(_)
             | Self::NoBuildFarm(_)
             | Self::NotPublished => SkipKind::Missing,
-            Self::WaitsFor(_) | Self::NeedsRemoved(_) => SkipKind::Waiting,
+            Self::WaitsFor(_) | Self::NeedsRemoved(_) | Self::Removed(_) => SkipKind::Waiting,
             Self::Excluded(_) | Self::Refused { .. } => SkipKind::Refused,
             Self::Occupied(_) | Self::NoNar(_) | Self::Broken(_) => SkipKind::Broken,
         }
@@ -123,7 +126,7 @@ impl Diagnosis for SkipReason {
             Self::NoBuildFarm(_) => {
                 "a package is looked up at a build farm; name a store path instead"
             }
-            Self::NeedsRemoved(path) => {
+            Self::NeedsRemoved(path) | Self::Removed(path) => {
                 return Some(format!("`guix-ipfs add {path}` adds it again"));
             }
             Self::Refused { advice, .. } => return advice.clone(),

@@ -7,7 +7,7 @@ use super::encoding::Encoding;
 use super::failure::{Exit, Failure};
 use super::fetch::{FailedNars, Fetcher};
 use super::json;
-use super::ledger::{Ledger, OwedItem, choose_encoding};
+use super::ledger::{Ledger, OwedItem, choose_encoding, recover_lost_encoding};
 use super::lookup::NarinfoLookup;
 use super::observer::{Event, Observer};
 use super::plan::Plan;
@@ -101,6 +101,9 @@ pub fn mirror(
     let before = base.published;
     let tree = Tree::new(node, base.root);
     let ledger = Ledger::read(node, &mut base.ledger)?;
+    if request.base.is_some_and(|root| before != Some(root)) {
+        recover_lost_encoding(&tree, &mut base.ledger);
+    }
     let encoding = choose_encoding(request.encoding, &tree, &mut base.ledger)?;
     let graft = graft_choice(encoding, request)?;
     let failed_nars = FailedNars::after(ledger.failed_nars());
@@ -252,7 +255,15 @@ pub fn preview(
                 state.refuse_moved(&view.key.id)?;
             }
             let root = choose_base(&view, &state, request.base)?;
-            (Tree::new(node, root), state.ledger(node, &root)?)
+            let tree = Tree::new(node, root);
+            let mut files = state.ledger(node, &root)?;
+            if request
+                .base
+                .is_some_and(|root| state.published != Some(root))
+            {
+                recover_lost_encoding(&tree, &mut files);
+            }
+            (tree, files)
         }
     };
     let ledger = Ledger::read(node, &mut files)?;

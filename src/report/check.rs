@@ -1,9 +1,9 @@
 //! The lines of `check`, and its figures for Prometheus.
 
+use super::figures_file::write_figures;
 use super::terminal::Report;
 use super::text::bytes;
 use crate::mirror::{CheckSummary, Exit, Finding, FindingKind};
-use crate::util::durable::{Durability, Readers, write};
 use crate::util::timestamp::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -42,9 +42,7 @@ pub struct CheckFigures<'f> {
 impl Report {
     /// Writes the figures of a check to a file.
     pub fn write_check_metrics(&self, path: &Path, figures: &CheckFigures) -> io::Result<()> {
-        let text = text(figures, Timestamp::from(SystemTime::now()));
-        // The collector is another user.
-        write(path, text.as_bytes(), Readers::Everybody, Durability::Later)
+        write_figures(path, &text(figures, Timestamp::from(SystemTime::now())))
     }
 }
 

@@ -5,9 +5,9 @@
 //! and takes no timestamps in them. So a time is a value here.
 
 use super::figures::RunFigures;
+use super::figures_file::{read_figures, write_figures};
 use super::terminal::Report;
 use crate::mirror::Exit;
-use crate::util::durable::{Durability, Readers, write};
 use crate::util::timestamp::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -37,16 +37,10 @@ pub struct MeasuredRun<'r> {
 impl Report {
     /// Writes the figures of the run to a file.
     pub fn write_metrics(&self, path: &Path, run: &MeasuredRun) -> io::Result<()> {
-        let before = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(error),
-        };
+        let before = read_figures(path)?;
         let now = Timestamp::from(SystemTime::now());
         let gauges = gauges(&self.figures(), run, now, self.elapsed());
-        let text = text(&gauges, run.key, &before);
-        // The collector is another user.
-        write(path, text.as_bytes(), Readers::Everybody, Durability::Later)
+        write_figures(path, &text(&gauges, run.key, &before))
     }
 }
 

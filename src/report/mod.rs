@@ -7,6 +7,7 @@ mod check;
 mod collection;
 mod description;
 mod figures;
+mod figures_file;
 mod followed;
 mod metrics;
 mod observer;

@@ -11,6 +11,8 @@ on_both_nodes!(
     every_run_leaves_its_figures,
     figures_that_cannot_be_written_are_a_warning,
     another_user_reads_the_figures_whatever_the_umask,
+    figures_that_are_damaged_are_written_anew,
+    a_place_that_is_no_file_stays_what_it_is,
     a_command_runs_once_after_a_root_was_published,
     a_command_runs_though_some_items_did_not_come,
     a_command_that_fails_is_a_warning,
@@ -138,6 +140,42 @@ fn figures_that_cannot_be_written_are_a_warning(node: &TestNode) {
         run.says("cannot write").says("--metrics");
     }
     assert!(!mirror.list().is_empty());
+}
+
+fn figures_that_are_damaged_are_written_anew(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    let file = mirror.home().join("guix-ipfs.prom");
+    for damage in [&b"\xff\xfe"[..], b"\0\0\0", b"# HELP \xc3"] {
+        std::fs::write(&file, damage).unwrap();
+        with_metrics(&mirror, "sync", &file).silently();
+        assert_eq!(figures(&file, "guix-ipfs")["guix_ipfs_exit_code "], 0.0);
+    }
+}
+
+/// The device that takes everything, an output, and a pipe that nobody reads.
+fn a_place_that_is_no_file_stays_what_it_is(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    let link = mirror.home().join("figures");
+    let is_link = || std::fs::symlink_metadata(&link).unwrap().is_symlink();
+    let checked = format!("check --gateway {}", upstream.url());
+    std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+    with_metrics(&mirror, "sync", &link).silently();
+    assert!(is_link());
+    with_metrics(&mirror, &checked, &link);
+    assert!(is_link());
+    let pipe = mirror.home().join("pipe");
+    assert!(run(Command::new("mkfifo").arg(&pipe)).code == Some(0));
+    with_metrics(&mirror, "sync", &pipe)
+        .exits(0)
+        .says("cannot write");
+    assert!(!std::fs::metadata(&pipe).unwrap().is_file());
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("/dev/stdout", &link).unwrap();
+    let printed = with_metrics(&mirror, "sync", &link).exits(0).out;
+    assert!(printed.contains("\nguix_ipfs_exit_code{"), "{printed}");
+    assert!(is_link());
 }
 
 fn another_user_reads_the_figures_whatever_the_umask(node: &TestNode) {

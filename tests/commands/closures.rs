@@ -9,6 +9,7 @@ on_both_nodes!(
     a_repaired_item_brings_what_its_new_narinfo_refers_to,
     a_broken_item_waits_for_no_other_that_is_published,
     a_mirror_without_closures_is_verified_and_repaired_as_one,
+    a_reference_that_was_removed_by_hand_is_named_with_the_way_back,
 );
 
 fn root(mirror: &Mirror, key: &str) -> String {
@@ -189,4 +190,36 @@ fn a_mirror_without_closures_is_verified_and_repaired_as_one(node: &TestNode) {
         .run("verify --no-closure --repair --key torn")
         .silently();
     assert_eq!(root(&mirror, "torn"), whole);
+}
+
+fn a_reference_that_was_removed_by_hand_is_named_with_the_way_back(node: &TestNode) {
+    let items = chain();
+    let upstream = Upstream::empty();
+    upstream.add_items(&items);
+    let mirror = Mirror::new(node, &upstream);
+    mirror.run(&format!("add {}", items[0].hash)).silently();
+    let whole = mirror.root();
+    let [_, second, third, fourth] = &items;
+    // One, the last, and two of which one refers to the other.
+    for removed in [vec![second], vec![fourth], vec![third, fourth]] {
+        let hashes: Vec<&str> = removed.iter().map(|item| &*item.hash).collect();
+        mirror
+            .run(&format!("remove --force {}", hashes.join(" ")))
+            .silently();
+        let lacking = mirror.root();
+        mirror.run("verify").exits(3).says("`--repair` fetches");
+        let run = mirror.run("verify --repair").exits(3);
+        let hash = &removed[0].hash;
+        let run = run.says(&format!(
+            "/gnu/store/{hash}-x: not repaired: it was removed by hand"
+        ));
+        let run = run.says(&format!(
+            "`guix-ipfs add /gnu/store/{hash}-x` adds it again"
+        ));
+        assert!(!run.err.contains("`--repair` fetches"), "{run:?}");
+        assert_eq!(mirror.root(), lacking);
+        mirror.run(&format!("add {}", hashes.join(" "))).silently();
+        mirror.run("verify").silently();
+        assert_eq!(mirror.root(), whole);
+    }
 }

@@ -19,6 +19,7 @@ on_both_nodes!(
     a_mirror_keeps_the_encoding_with_which_it_began,
     a_mirror_without_items_may_begin_anew,
     a_ledger_that_is_lost_takes_no_encoding_along,
+    a_root_that_is_brought_back_brings_its_encoding,
     two_that_begin_a_mirror_at_once_leave_it_one_encoding,
     the_smallest_variant_that_comes_is_encoded,
     another_upstream_is_asked_for_what_the_first_spoils,
@@ -410,6 +411,44 @@ fn a_ledger_that_is_lost_takes_no_encoding_along(node: &TestNode) {
         assert!(files.contains_key(&delta_nar(item)));
     }
     assert_eq!(long(&mirror, "")["encoding"], "delta1");
+}
+
+/// After a mistaken `init --anew`, with and without something mirrored since then.
+fn a_root_that_is_brought_back_brings_its_encoding(node: &TestNode) {
+    let upstream = Upstream::empty();
+    let items: Vec<Item> = (0..4).map(|number| build(number, number, 1)).collect();
+    upstream.add_items(&items);
+    let mirror = Mirror::new(node, &upstream);
+    let adding = |number: usize| add(&items[number..=number]);
+    for (number, since, option) in [
+        (0, "", ""),
+        (1, &*adding(2), ""),
+        (2, &adding(2), "--encoding delta"),
+    ] {
+        let key = format!("--key key-{number}");
+        let begun = mirror.run(&format!("{} --encoding delta {key}", adding(0)));
+        begun.silently();
+        let lost = root_under(&mirror, &key[6..]);
+        mirror.run(&format!("init --anew {key}")).exits(0);
+        if !since.is_empty() {
+            mirror.run(&format!("{since} {key}")).silently();
+        }
+        let other = root_under(&mirror, &key[6..]);
+        mirror
+            .run(&format!("{} {key} --base {other}", adding(2)))
+            .silently();
+        assert_eq!(long(&mirror, &key)["encoding"], "upstream");
+        let back = format!("{} {key} --base {lost} {option}", adding(3));
+        let dry = json(mirror.run(&format!("{back} -n --json")).exits(0));
+        assert_eq!(dry["encoding"], "delta1");
+        mirror.run(&back).silently();
+        assert_eq!(long(&mirror, &key)["encoding"], "delta1");
+        mirror.run(&format!("{} {key}", adding(1))).silently();
+        let files = judged(node, &root_under(&mirror, &key[6..]), CidVersion::V0);
+        for item in [&items[0], &items[1], &items[3]] {
+            assert!(files.contains_key(&delta_nar(item)));
+        }
+    }
 }
 
 fn two_that_begin_a_mirror_at_once_leave_it_one_encoding(node: &TestNode) {

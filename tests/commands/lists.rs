@@ -8,6 +8,9 @@ on_both_nodes!(
     a_list_on_standard_input_is_read_for_its_items,
     a_listing_of_the_store_is_read_for_its_items,
     a_list_that_holds_no_item_is_a_usage_error,
+    a_word_that_was_meant_for_an_item_is_named,
+    an_item_of_a_list_may_be_quoted_or_named_by_a_file_of_it,
+    a_line_of_a_list_may_be_a_comment,
     unknown_items_of_a_list_are_owed,
     a_list_of_all_packages_is_mirrored_as_far_as_the_upstream_has_it,
     a_narinfo_can_be_named_by_its_url,
@@ -119,6 +122,74 @@ fn a_list_that_holds_no_item_is_a_usage_error(node: &TestNode) {
         run_with(&mirror, "add -", list).silently();
     }
     assert!(mirror.list().is_empty());
+}
+
+/// Each is mistyped, beside one that is not.
+fn a_word_that_was_meant_for_an_item_is_named(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    for (number, (word, fault)) in [
+        (HELLO[1..].to_owned(), "31 characters"),
+        (format!("/gnu/store/{}-x", &HELLO[1..]), "31 characters"),
+        (format!("/gnu/store/e{}-x", &HELLO[1..]), "no e, o, t or u"),
+        (HELLO.to_uppercase(), "lowercase letters only"),
+        (format!("/gnu/store/{HELLO}-x:out"), "contains ':'"),
+        (format!("/gnu/store/{HELLO}-é"), "contains 'é'"),
+        ("/gnu/store/hello".to_owned(), "has no name"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        for verb in ["sync --from -", "add -"] {
+            let mirror = Mirror::new(node, &upstream);
+            let key = format!("--key {}-{number}", &verb[..3]);
+            let list = format!("{word} of\n{EMPTY}\n{word}\n");
+            let run = run_with(&mirror, &format!("{verb} {key}"), &list).exits(3);
+            let run = run.says(word).says(fault);
+            assert_eq!(run.err.matches(word.as_str()).count(), 1, "{run:?}");
+            let listed = mirror.run(&format!("resolve --list {key}")).exits(0).out;
+            assert_eq!(listed.lines().count(), 1, "{word}: {listed}");
+            // Each time: the list alone can be mended.
+            let run = run_with(&mirror, &format!("{verb} {key} --json"), &list).exits(3);
+            let json: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+            assert_eq!(json["refused"][0]["item"], word.as_str(), "{json}");
+        }
+    }
+}
+
+fn an_item_of_a_list_may_be_quoted_or_named_by_a_file_of_it(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    for (number, list) in [
+        format!("/gnu/store/{HELLO}-rig-hello.txt, /gnu/store/{EMPTY}-rig-empty"),
+        format!("(\"/gnu/store/{HELLO}-rig-hello.txt\" \"/gnu/store/{EMPTY}-rig-empty\")"),
+        format!("rig 1.0 => '{HELLO}-rig-hello.txt';\n[{EMPTY}]"),
+        format!("/gnu/store/{HELLO}-rig-hello.txt/x\n/gnu/store/{EMPTY}-rig-empty/bin/y//"),
+        format!("/gnu/store/.links\n/gnu/store/{HELLO}-x/bin:\n/gnu/store/{EMPTY}-x/:\n"),
+        format!("{HELLO}.narinfo\nhttps://a.example/{EMPTY}.narinfo"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let mirror = Mirror::new(node, &upstream);
+        let key = format!("--key quoted-{number}");
+        run_with(&mirror, &format!("sync --from - {key}"), list).silently();
+        let listed = mirror.run(&format!("resolve --list {key}")).exits(0).out;
+        assert_eq!(listed.lines().count(), 2, "{list:?}: {listed}");
+    }
+}
+
+fn a_line_of_a_list_may_be_a_comment(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    let mirror = Mirror::new(node, &upstream);
+    let list = format!("# {HELLO} and /gnu/store/mistyped\r\n  #{HELLO}\n\n{EMPTY}\n");
+    run_with(&mirror, "sync --from -", &list).silently();
+    assert_eq!(mirror.list().len(), 1);
+    // All of it: nothing is asked for.
+    run_with(&mirror, "sync --from -", &format!("# {HELLO}\n")).silently();
+    assert_eq!(mirror.list().len(), 1);
+    // As `guix repl` prints a derivation.
+    let list = format!("#<derivation /gnu/store/{EMPTY}-x.drv => /gnu/store/{HELLO}-x 7f>");
+    run_with(&mirror, "sync --from -", &list).silently();
+    assert_eq!(mirror.list().len(), 2);
 }
 
 fn unknown_items_of_a_list_are_owed(node: &TestNode) {

@@ -112,6 +112,7 @@ on_both_nodes!(
     a_hash_is_mistyped,
     something_else_than_an_item_is_named,
     a_value_is_none_that_the_option_takes,
+    a_value_is_empty,
     a_variable_holds_something_else,
     a_key_is_mistyped,
     a_name_is_mistyped,
@@ -496,6 +497,25 @@ fn a_value_is_none_that_the_option_takes(node: &TestNode) {
     }
     let keys = node.node().keys().unwrap();
     assert!(keys.iter().all(|key| key.name != NAME), "{keys:?}");
+}
+
+/// As a script leaves it whose variable is not set.
+fn a_value_is_empty(node: &TestNode) {
+    let (mirror, _upstream) = mirror(node);
+    let before = node.node().keys().unwrap().len();
+    for (verb, option) in [
+        ("sync", "--key"),
+        ("init", "--key"),
+        ("sync", "--system"),
+        ("add hello", "--system"),
+        ("sync", "--jobset"),
+    ] {
+        let run = run(mirror.command(verb).args([option, ""])).exits(2);
+        run.says(&format!("a value is required for '{option}"));
+    }
+    assert_eq!(node.node().keys().unwrap().len(), before);
+    let run = with_api("embedded:").run("sync").exits(2);
+    run.says("names no folder").says("embedded:DIR");
 }
 
 fn a_variable_holds_something_else(node: &TestNode) {

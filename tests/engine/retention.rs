@@ -24,6 +24,7 @@ on_both_nodes!(
     a_pruned_build_comes_back_where_a_farm_lists_it_again,
     a_narinfo_that_cannot_be_read_stops_a_prune,
     an_item_that_a_writer_adds_meanwhile_stays,
+    a_prune_that_another_writer_goes_on_from_is_reported,
     a_nar_that_two_items_list_stays_with_one_of_them,
     killed_at_any_call_it_leaves_the_old_root_or_the_new_one,
     items_older_than_the_ledger_count_from_its_first_day,
@@ -350,6 +351,29 @@ fn an_item_that_a_writer_adds_meanwhile_stays(node: &TestNode) {
         let request = scene.prune_request(50 * DAY, keep_for(10));
         prune_when_free(&faulty, &request).unwrap();
         scene.holds(&[&made(0), &made(2), &three()]);
+    }
+}
+
+/// Another writer adds an item to the root that a prune has just published, and then the
+/// prune looks whether its root is there.
+fn a_prune_that_another_writer_goes_on_from_is_reported(node: &TestNode) {
+    for (key, moment) in [("after", Moment::After), ("before", Moment::Before)] {
+        let scene = Scene::new(node, key);
+        scene.serve(&[built(0), built(1)]);
+        scene.sync(0);
+        scene.upstream.add_items([&made(2)]);
+        scene.add(50 * DAY, &[made(2)]);
+        let other = Scene::new(node, key);
+        other.upstream.add_items([&made(3)]);
+        let faulty = FaultyNode::new(node.node());
+        faulty.meanwhile("publish", moment, || {
+            other.add(50 * DAY, &[made(3)]);
+        });
+        let request = scene.prune_request(50 * DAY, keep_for(10));
+        let outcome = prune_when_free(&faulty, &request).unwrap().outcome;
+        assert_eq!((outcome.pruned, outcome.kept), (2, 2), "{key}: {outcome:?}");
+        assert!(outcome.pruned_bytes > 0, "{key}: {outcome:?}");
+        scene.holds(&[&made(2), &made(3)]);
     }
 }
 

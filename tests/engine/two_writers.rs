@@ -7,7 +7,8 @@ use crate::support::{Item, TestNode, Upstream, item, root_of, tree_of};
 use crate::{Silent, mirror_when_free, request};
 use guix_ipfs::ipfs::cid::CidVersion;
 use guix_ipfs::mirror::{
-    Closure, Failure, GraftChoice, ItemSelection, MirrorRequest, MirrorSummary, ledger_summary,
+    Closure, Failure, GraftChoice, ItemSelection, MirrorRequest, MirrorSummary, ReferencedItems,
+    RemovalRequest, ledger_summary, remove,
 };
 use guix_ipfs::node::Node;
 use guix_ipfs::publication::Engine;
@@ -23,6 +24,7 @@ on_both_nodes!(
     two_that_publish_nothing_leave_the_owed_items_of_both,
     two_that_mirror_the_same_end_alike,
     two_that_begin_at_once_share_the_key,
+    a_removal_that_another_goes_on_from_is_reported,
 );
 
 /// A node, four items, and a lock folder for each writer.
@@ -225,5 +227,50 @@ fn two_that_begin_at_once_share_the_key(node: &TestNode) {
         scene.add(&slow, 0, key, &[0]).unwrap();
         assert!(!slow.is_waiting(), "{method}");
         scene.holds(key, &[0, 1]);
+    }
+}
+
+/// Another writer adds items to the root that a removal has just published, and then the
+/// removal looks whether its root is there.
+fn a_removal_that_another_goes_on_from_is_reported(node: &TestNode) {
+    let scene = Scene::new(node);
+    for (key, removed, moment) in [
+        ("one", &[0][..], Moment::After),
+        ("two", &[0, 1], Moment::After),
+        ("before", &[0, 1], Moment::Before),
+    ] {
+        scene.add(node.node(), 0, key, &[0, 1]).unwrap();
+        let slow = FaultyNode::new(node.node());
+        slow.meanwhile("publish", moment, || {
+            scene.add(node.node(), 1, key, &[2]).unwrap();
+        });
+        let closure = Closure::Whole;
+        let surroundings = request(&scene.upstream, scene.locks[0].path(), key, closure);
+        // One is not published.
+        let named = removed.iter().chain(&[3]);
+        let named = named.map(|item| scene.items[*item].hash.parse().unwrap());
+        let removal = RemovalRequest {
+            key: key.to_owned(),
+            items: named.collect(),
+            referenced: ReferencedItems::Removed,
+            publishing: surroundings.publishing,
+            now: surroundings.now,
+            jobs: 4,
+        };
+        let summary = remove(&slow, &removal, &Silent).unwrap();
+        let mut reported = summary.removed;
+        reported.sort();
+        let items = removed.iter().map(|item| &scene.items[*item].hash);
+        let mut expected: Vec<_> = items.map(|it| format!("/gnu/store/{it}-item")).collect();
+        expected.sort();
+        assert_eq!(reported, expected, "{key}");
+        assert_eq!(summary.files, 2 * removed.len(), "{key}");
+        let missing: Vec<_> = summary.skipped.iter().map(|it| &it.item).collect();
+        assert_eq!(missing, [&scene.items[3].hash], "{key}");
+        let left: Vec<usize> = (0..3).filter(|item| !removed.contains(item)).collect();
+        scene.publishes(key, &left);
+        let name = node.key_id(key).unwrap();
+        let ledger = ledger_summary(node.node(), &name).unwrap().unwrap();
+        assert_eq!(ledger.removed.len(), removed.len(), "{key}");
     }
 }

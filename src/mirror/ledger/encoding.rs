@@ -92,7 +92,8 @@ pub fn recover_encoding(tree: &Tree, files: &mut LedgerFiles) {
     }
 }
 
-/// The same for a ledger whose file of the encoding was lost.
+/// The same for a ledger whose file of the encoding was lost, or that is of another root
+/// than the tree.
 pub fn recover_lost_encoding(tree: &Tree, files: &mut LedgerFiles) {
     if !files.has(ENCODING) && has_delta_nars(tree).unwrap_or(false) {
         files.restore(ENCODING, file_of(Encoding::Delta));

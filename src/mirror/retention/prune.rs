@@ -73,7 +73,16 @@ pub fn prune_beside(
         let terms = &terms;
         let choice = Choice::new(tree, files, terms)?;
         let (kept, root) = choice.carry_out(tree, stage, terms)?;
+        let earlier = std::mem::take(&mut outcome);
         outcome = choice.outcome(tree, &kept, root.map(|root| root.size), terms)?;
+        if root.is_none() && earlier.pruned > 0 {
+            // Another writer continued from what an earlier try has pruned.
+            outcome = PruneOutcome {
+                kept: outcome.kept,
+                kept_bytes: outcome.kept_bytes,
+                ..earlier
+            };
+        }
         if root.is_some() {
             choice.forget_builds(node, files, &kept)?;
         }
@@ -85,7 +94,10 @@ pub fn prune_beside(
         Ok::<_, Failure>(root)
     };
     let committed = publish_with_rebase(publisher, base, tree, Engine::Car, work)?;
-    Ok((committed, outcome))
+    match outcome.pruned {
+        0 => Ok((committed, outcome)),
+        _ => Ok((Committed::Published, outcome)),
+    }
 }
 
 /// Bytes by which the page may grow when the root changes.

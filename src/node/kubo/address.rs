@@ -29,6 +29,9 @@ pub struct AddressError {
     reason: &'static str,
 }
 
+/// The fault of a local store's address, such as `embedded:$DIR` without the variable.
+const NO_FOLDER: &str = "it names no folder";
+
 impl Address {
     /// The address that a daemon on this machine has written to
     /// `$IPFS_PATH/api`, or Kubo's default where there is none.
@@ -52,7 +55,11 @@ impl Address {
 
 impl Diagnosis for AddressError {
     fn advice(&self) -> Option<String> {
-        Some("try /ip4/127.0.0.1/tcp/5001 or http://127.0.0.1:5001".to_owned())
+        let text = match self.reason {
+            NO_FOLDER => "try embedded:DIR, or embedded for your own store",
+            _ => "try /ip4/127.0.0.1/tcp/5001 or http://127.0.0.1:5001",
+        };
+        Some(text.to_owned())
     }
 }
 
@@ -60,9 +67,10 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let parsed = match text.starts_with('/') {
-            true => from_multiaddr(text).map(|url| (url, None)),
-            false => from_url(text),
+        let parsed = match text {
+            "embedded:" => Err(NO_FOLDER),
+            _ if text.starts_with('/') => from_multiaddr(text).map(|url| (url, None)),
+            _ => from_url(text),
         };
         let (url, authorization) = parsed.map_err(|reason| AddressError {
             text: without_password(text),
