@@ -4,6 +4,7 @@
 use super::blocks::BlockSink;
 use super::cid::{Cid, CidVersion, DAG_PB, RAW, cid_of};
 use super::dag_pb::{Link, PbNode};
+use super::directory::Entry;
 use super::unixfs::{Kind, UnixFs};
 use std::io::{self, Read};
 use thiserror::Error;
@@ -22,6 +23,15 @@ pub struct Added {
     pub size: u64,
     /// Cumulative size in bytes, as a directory's link to the file states it.
     pub cumulative: u64,
+}
+
+impl From<Added> for Entry {
+    fn from(file: Added) -> Self {
+        Self {
+            cid: file.cid,
+            size: file.cumulative,
+        }
+    }
 }
 
 /// The two ways in which adding a file fails.

@@ -12,7 +12,6 @@ use crate::guix::delta::Frames;
 use crate::guix::{
     Download, ExpectedNar, HashPart, HttpError, NarError, NarReader, NarVerifier, Narinfo, Variant,
 };
-use crate::ipfs::directory::Entry;
 use crate::ipfs::file::{AddError, Added};
 use crate::node::{AddFileError, NodeError};
 use crate::publication::{NewFile, Stage};
@@ -334,23 +333,19 @@ fn delta_nar(stage: &Stage, narinfo: &Narinfo, added: Added) -> Result<Vec<NewFi
 fn new_nar(variant: &Variant, added: Added) -> Result<NewFile, FetchError> {
     let path = variant.path();
     let path = path.map_err(|error| FetchError::Refused(error.to_string()))?;
-    Ok(new_file(path.components().to_vec(), added))
+    Ok(NewFile {
+        path: path.components().to_vec(),
+        entry: added.into(),
+    })
 }
 
 fn narinfo_file(stage: &Stage, narinfo: &Narinfo) -> Result<NewFile, FetchError> {
     let name = narinfo_name(&narinfo.store_path.hash());
     let added = staged(stage.file(&mut narinfo.bytes()))?;
-    Ok(new_file(vec![name], added))
-}
-
-fn new_file(path: Vec<String>, added: Added) -> NewFile {
-    NewFile {
-        path,
-        entry: Entry {
-            cid: added.cid,
-            size: added.cumulative,
-        },
-    }
+    Ok(NewFile {
+        path: vec![name],
+        entry: added.into(),
+    })
 }
 
 fn staged(added: Result<Added, AddFileError>) -> Result<Added, FetchError> {

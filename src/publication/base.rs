@@ -241,10 +241,7 @@ fn first_root(version: CidVersion) -> (Entry, NewBlocks) {
     let mut file = FileBuilder::new(version);
     let Ok(()) = file.push(CACHE_INFO, &mut sink);
     let Ok(added) = file.finish(&mut sink);
-    let entry = Entry {
-        cid: added.cid,
-        size: added.cumulative,
-    };
+    let entry = Entry::from(added);
     let entries = [(CACHE_INFO_NAME.to_owned(), entry)].into();
     let (block, root) = PlainDirectory { entries }.encode(version);
     blocks.push((root.cid, block));

@@ -262,10 +262,7 @@ fn file_blocks(content: &[u8]) -> (Entry, NewBlocks) {
     let mut file = FileBuilder::new(CidVersion::V1);
     let Ok(()) = file.push(content, &mut sink);
     let Ok(added) = file.finish(&mut sink);
-    let entry = Entry {
-        cid: added.cid,
-        size: added.cumulative,
-    };
+    let entry = Entry::from(added);
     (entry, blocks)
 }
 

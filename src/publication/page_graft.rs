@@ -28,9 +28,6 @@ pub(super) fn graft_page(
         AddError::Sink(error) => PublicationError::Node(error),
         AddError::Content(error) => PublicationError::File(PAGE_NAME.to_owned(), error.to_string()),
     })?;
-    let entry = Entry {
-        cid: added.cid,
-        size: added.cumulative,
-    };
+    let entry = Entry::from(added);
     graft(Engine::Car, tree, stage, &[NewFile { path, entry }])
 }

@@ -48,10 +48,7 @@ pub fn mend(
                     AddError::Sink(error) => PublicationError::Node(error),
                     AddError::Content(error) => unreadable(&error),
                 })?;
-                let entry = Entry {
-                    cid: added.cid,
-                    size: added.cumulative,
-                };
+                let entry = Entry::from(added);
                 changes.files.insert(CACHE_INFO_NAME.to_owned(), entry);
             }
             Damage::Journal(_) | Damage::Ledger(_) => {}
