@@ -6,6 +6,7 @@ use super::cid::{Cid, CidVersion, DAG_PB, RAW, cid_of};
 use super::dag_pb::{Link, PbNode};
 use super::directory::Entry;
 use super::unixfs::{Kind, UnixFs};
+use std::convert::Infallible;
 use std::io::{self, Read};
 use thiserror::Error;
 
@@ -84,6 +85,19 @@ pub fn add_leaves<S: BlockSink + ?Sized>(
         builder.leaf(leaf, sink).map_err(AddError::Sink)?;
     }
     builder.finish(sink).map_err(AddError::Sink)
+}
+
+/// A file that is in memory, and its blocks.
+pub fn file_blocks(version: CidVersion, content: &[u8]) -> (Entry, Vec<(Cid, Vec<u8>)>) {
+    let mut blocks = Vec::new();
+    let mut sink = |cid, block| {
+        blocks.push((cid, block));
+        Ok::<_, Infallible>(())
+    };
+    let mut file = FileBuilder::new(version);
+    let Ok(()) = file.push(content, &mut sink);
+    let Ok(added) = file.finish(&mut sink);
+    (added.into(), blocks)
 }
 
 /// A file that is built from pieces of its content as they come.
@@ -230,7 +244,6 @@ impl FileBuilder {
 mod tests {
     use super::*;
     use crate::ipfs::blocks::Discard;
-    use std::convert::Infallible;
 
     const VERSIONS: [CidVersion; 2] = [CidVersion::V0, CidVersion::V1];
 

@@ -277,7 +277,7 @@ impl Sending<'_, '_> {
     fn send(&mut self) -> Result<(), CopyError> {
         let segment = std::mem::take(&mut self.segment);
         if !segment.is_empty() {
-            let staging = of_target(self.target.import(&segment.seal()))?;
+            let staging = of_target(self.target.import(segment))?;
             self.staging.push(staging);
         }
         Ok(())

@@ -3,14 +3,14 @@
 use super::base::Base;
 use super::copy::Content;
 use super::error::PublicationError;
-use super::journal::{Journal, NewBlocks, mark_among};
+use super::journal::{Journal, mark_among};
 use super::moved::Moved;
 use super::name_state::NameState;
 use super::publisher::Publisher;
 use super::tree::Tree;
 use super::view::PublicationView;
 use crate::ipfs::cid::Cid;
-use crate::node::{Node, NodeError, Refusal, SealedSegment, Segment};
+use crate::node::{Node, NodeError, Refusal};
 
 /// The content of the base, with the ledger as its journal has it.
 pub fn content_of(node: &dyn Node, base: &Base) -> Result<Content, PublicationError> {
@@ -50,10 +50,7 @@ pub fn mark_moved(
     let published = base.published;
     let (journal, blocks) =
         Journal::compose_marked(key_id, &root, published, base.newest(), ledger, Some(moved));
-    let staging = publisher.import(&sealed(blocks))?;
-    let pinned = journal.pin(node, key_id, newest);
-    publisher.drop_staging(&[staging])?;
-    pinned?;
+    publisher.import_and_pin(blocks, || journal.pin(node, key_id, newest))?;
     base.journals.insert(0, journal);
     let_go_of_older(publisher, base)
 }
@@ -128,11 +125,9 @@ pub fn pin_arrived(
     let previous = Some(content.root.cid);
     let (journal, blocks) =
         Journal::compose(key_id, &content.root, previous, newest, content.ledger);
-    let staging = publisher.import(&sealed(blocks))?;
     // With its name.
-    let pinned = node.pin_update(&content.keeper().0, &journal.cid);
-    publisher.drop_staging(&[staging])?;
-    Ok(pinned?)
+    let pin = || node.pin_update(&content.keeper().0, &journal.cid);
+    Ok(publisher.import_and_pin(blocks, pin)?)
 }
 
 /// Publishes a root above the sequence number of every record that is known: `last` is
@@ -171,12 +166,4 @@ pub fn publish_above(
             root: Box::new(root),
         }),
     }
-}
-
-fn sealed(blocks: NewBlocks) -> SealedSegment {
-    let mut segment = Segment::default();
-    for (cid, block) in blocks {
-        segment.push(cid, block);
-    }
-    segment.seal()
 }
