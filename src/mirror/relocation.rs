@@ -249,7 +249,7 @@ impl Relocation<'_> {
             let unpinned = self.before.unpin(self.there.node);
             unpinned.map_err(|error| request.of_target(error))?;
         }
-        copier.let_go().map_err(|error| request.of_copy(error))?;
+        copier.unpin_all().map_err(|error| request.of_copy(error))?;
         let mut base = base;
         mark_moved(&source, &mut base, self.mark(true))?;
         announce(&target, &root, self.observer);

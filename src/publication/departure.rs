@@ -1,37 +1,14 @@
 //! The node that a mirror leaves, and the one that it comes to: marks and journals.
 
 use super::base::Base;
-use super::copy::Content;
+use super::content::{Content, content_of};
 use super::error::PublicationError;
 use super::journal::{Journal, mark_among};
 use super::moved::Moved;
-use super::name_state::NameState;
 use super::publisher::Publisher;
-use super::tree::Tree;
 use super::view::PublicationView;
 use crate::ipfs::cid::Cid;
 use crate::node::{Node, NodeError, Refusal};
-
-/// The content of the base, with the ledger as its journal has it.
-pub fn content_of(node: &dyn Node, base: &Base) -> Result<Content, PublicationError> {
-    Ok(Content {
-        root: Tree::new(node, base.root).whole()?,
-        ledger: base.journals.first().and_then(|journal| journal.ledger),
-    })
-}
-
-/// The content that a run would continue from. Writes nothing.
-pub fn content_at(
-    view: &PublicationView,
-    state: &NameState,
-    root: Cid,
-) -> Result<Content, PublicationError> {
-    let holding = state.journals.iter().find(|journal| journal.root == root);
-    Ok(Content {
-        root: Tree::new(view.node, root).whole()?,
-        ledger: holding.and_then(|journal| journal.ledger),
-    })
-}
 
 /// Marks the journal of a mirror that leaves the node. The journals that only hold the
 /// same root are unpinned.
@@ -42,7 +19,7 @@ pub fn mark_moved(
 ) -> Result<(), PublicationError> {
     let newest = base.journals.first();
     if newest.is_some_and(|journal| journal.moved.as_ref() == Some(&moved)) {
-        return let_go_of_older(publisher, base);
+        return unpin_older(publisher, base);
     }
     let node = publisher.node();
     let key_id = &publisher.view.key.id;
@@ -52,11 +29,11 @@ pub fn mark_moved(
         Journal::compose_marked(key_id, &root, published, base.newest(), ledger, Some(moved));
     publisher.import_and_pin(blocks, || journal.pin(node, key_id, newest))?;
     base.journals.insert(0, journal);
-    let_go_of_older(publisher, base)
+    unpin_older(publisher, base)
 }
 
 /// Unpins the journals that only hold the same root as the newest.
-fn let_go_of_older(publisher: &Publisher, base: &mut Base) -> Result<(), PublicationError> {
+fn unpin_older(publisher: &Publisher, base: &mut Base) -> Result<(), PublicationError> {
     let root = base.root;
     let older = base.journals.split_off(1);
     let (same, others): (Vec<Journal>, Vec<Journal>) =
