@@ -69,7 +69,7 @@ impl<R: Read> UntilEnd<R> {
                 None => {}
             }
             match stepped {
-                Ok(goes_on) => self.is_ended = !goes_on,
+                Ok(has_more) => self.is_ended = !has_more,
                 Err(error) => return Ok(Step::Ended(Err(error))),
             }
         }

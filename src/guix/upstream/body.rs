@@ -41,7 +41,7 @@ impl PacedBody {
     }
 
     /// Continues with another answer's body, at the pace of the body so far.
-    pub(super) fn go_on_with(&mut self, url: String, response: Response<Body>) {
+    pub(super) fn continue_with(&mut self, url: String, response: Response<Body>) {
         self.reader = Box::new(response.into_body().into_reader());
         self.url = url;
     }

@@ -159,7 +159,7 @@ impl ResumedBody {
             failed = match (self.again)(&self.file.request(self.at)) {
                 Ok((url, answer)) => {
                     let Some(reason) = self.file.fault_of(self.at, &answer) else {
-                        self.body.go_on_with(url, answer);
+                        self.body.continue_with(url, answer);
                         return Ok(());
                     };
                     let status = unexpected_status(url.clone(), &answer);
