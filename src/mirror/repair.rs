@@ -5,8 +5,9 @@
 use super::admission::TakenPlace;
 use super::announcing::announce;
 use super::damage::DamagedPart;
+use super::failed_nars::FailedNars;
 use super::failure::Failure;
-use super::fetch::{FailedNars, Fetcher};
+use super::fetch::Fetcher;
 use super::items::ItemRef;
 use super::ledger::{Ledger, PageState, kept_encoding, recover_lost_encoding};
 use super::lookup::NarinfoLookup;

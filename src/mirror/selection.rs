@@ -2,9 +2,9 @@
 //! ledger owes; and their plan.
 
 use super::encoding::Encoding;
+use super::failed_nars::FailedNars;
 use super::failure::Failure;
 use super::farm::BuildFarms;
-use super::fetch::FailedNars;
 use super::items::ItemRef;
 use super::ledger::{Ledger, SeenBuilds};
 use super::listing::{FarmLists, FirstLook};

@@ -4,8 +4,9 @@
 use super::admission::TakenPlace;
 use super::announcing::announce;
 use super::encoding::Encoding;
+use super::failed_nars::FailedNars;
 use super::failure::{Exit, Failure};
-use super::fetch::{FailedNars, Fetcher};
+use super::fetch::Fetcher;
 use super::json;
 use super::ledger::{Ledger, OwedItem, choose_encoding};
 use super::lookup::NarinfoLookup;
