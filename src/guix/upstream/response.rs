@@ -1,7 +1,8 @@
 //! The answers of a substitute server.
 
 use super::body::{BodyLimits, PacedBody};
-use super::error::{HttpError, refusal};
+use super::error::HttpError;
+use super::failed_call::refusal;
 use super::proxy::NamedProxy;
 use std::io::{self, Read};
 use std::time::{Duration, SystemTime};
