@@ -5,27 +5,22 @@
 //! the locks of both, what was published meanwhile; the mark in the old journal, from
 //! which on the old node publishes nothing; the journal on the new node, whose pin
 //! proves that all of it is there; the key; and the name, above the old sequence number.
-//! A run that is killed is gone on with by the next one.
+//! A run that is killed is continued by the next one.
 
 use super::announcing::announce;
 use super::failure::Failure;
-use super::json;
 use super::keys::no_key;
 use super::move_failure::MoveFailure;
+use super::move_request::{MoveRequest, MoveSummary};
 use super::observer::{Event, Observer};
 use crate::ipfs::cid::Cid;
-use crate::node::{Key, Node, PrivateKey};
+use crate::node::{Node, PrivateKey};
 use crate::publication::{
     ArrivedJournals, Base, Content, Copied, Copier, CopyError, Moved, NameState, PublicationError,
-    PublicationView, Publisher, PublisherOptions, WriterLockError, adopt_to_leave, choose_base,
-    content_at, content_of, mark_moved, pin_arrived, publish_above, read_name_state, was_overtaken,
+    PublicationView, Publisher, WriterLockError, adopt_to_leave, choose_base, content_at,
+    content_of, mark_moved, pin_arrived, publish_above, read_name_state, was_overtaken,
 };
-use serde::Serialize;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-/// The key's name on the new node where the mirror was published under the node's own.
-const INSTEAD_OF_SELF: &str = "guix-ipfs";
 
 /// The number of attempts: one, and one for each time that another writer is quicker.
 const ATTEMPTS: u32 = 10;
@@ -34,40 +29,6 @@ const ATTEMPTS: u32 = 10;
 /// hours, and the time between two looks.
 const PATIENCE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// A request to move a mirror.
-#[derive(Clone, Debug)]
-pub struct MoveRequest {
-    /// The old node's name of the key.
-    pub key: String,
-    /// The address of the new node, as `--api` takes it, without a secret.
-    pub address: String,
-    /// A file with the private key, where the old node does not hand it out.
-    pub private_key: Option<(PathBuf, PrivateKey)>,
-    /// The terms of publishing.
-    pub publishing: PublisherOptions,
-}
-
-/// The result of a move.
-#[derive(Debug, Serialize)]
-pub struct MoveSummary {
-    /// The IPNS name.
-    pub name: String,
-    /// The root that it points to.
-    #[serde(serialize_with = "json::text")]
-    pub root: Cid,
-    /// The old node's name of the key.
-    pub key: String,
-    /// The address of the new node.
-    pub to: String,
-    /// The new node's name of the key.
-    pub key_there: String,
-    /// False where the mirror was moved before.
-    pub moved: bool,
-    /// The blocks that were sent.
-    #[serde(flatten)]
-    pub copied: Copied,
-}
 
 /// A move that is under way.
 struct Relocation<'r> {
@@ -123,70 +84,6 @@ pub fn relocate(
             Ok(relocation.summary(root, false, Copied::default()))
         }
         _ => relocation.run(&state),
-    }
-}
-
-impl MoveRequest {
-    /// The error of the new node.
-    fn of_target(&self, error: impl Into<PublicationError>) -> Failure {
-        let failure = MoveFailure::Target {
-            address: self.address.clone(),
-            source: error.into(),
-        };
-        failure.into()
-    }
-
-    fn of_copy(&self, error: CopyError) -> Failure {
-        match error {
-            CopyError::Source(error) => Failure::from(error).of_own_tree(),
-            CopyError::Target(error) => self.of_target(error),
-        }
-    }
-
-    /// The key on the new node, and its private half where the new node lacks it.
-    fn key_there(
-        &self,
-        view: &PublicationView,
-        there: &dyn Node,
-    ) -> Result<(Key, Option<PrivateKey>), Failure> {
-        let Key { name, id } = view.key.clone();
-        let keys = there.keys().map_err(|error| self.of_target(error))?;
-        if let Some(key) = keys.iter().find(|key| key.id == id) {
-            return Ok((key.clone(), None));
-        }
-        let named = match name.as_str() {
-            "self" => INSTEAD_OF_SELF.to_owned(),
-            _ => name.clone(),
-        };
-        let address = self.address.clone();
-        if let Some(taken) = keys.iter().find(|key| key.name == named) {
-            let (key, id) = (named, taken.id.clone());
-            return Err(MoveFailure::KeyTaken { address, key, id }.into());
-        }
-        let private = match &self.private_key {
-            Some((path, private)) if private.id() != id => {
-                let (path, found, wanted) = (path.clone(), private.id(), id);
-                return Err(MoveFailure::OtherKey {
-                    path,
-                    found,
-                    wanted,
-                }
-                .into());
-            }
-            Some((_, private)) => Some(private.clone()),
-            None => view.node.export_key(&view.key)?,
-        };
-        let Some(private) = private else {
-            let to_local = !there.description().capabilities.network;
-            let key = name;
-            return Err(MoveFailure::KeyStays {
-                key,
-                address,
-                to_local,
-            }
-            .into());
-        };
-        Ok((Key { name: named, id }, Some(private)))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::ipfs::directory::{Changed, Entry};
 use crate::mirror::lookup::check_paths;
 use crate::mirror::narinfos::{self, PublishedNarinfo, nar_paths};
 use crate::mirror::observer::{Event, Observer};
-use crate::mirror::verification::cache_info;
+use crate::mirror::top_files::cache_info;
 use crate::publication::join;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
