@@ -47,21 +47,26 @@ pub struct MoveSummary {
 }
 
 impl MoveRequest {
-    /// The error of the new node.
-    pub(super) fn of_target(&self, error: impl Into<PublicationError>) -> Failure {
-        let failure = MoveFailure::Target {
-            address: self.address.clone(),
-            source: error.into(),
-        };
-        failure.into()
+    /// The result of work on the new node.
+    pub(super) fn there<T>(
+        &self,
+        done: Result<T, impl Into<PublicationError>>,
+    ) -> Result<T, Failure> {
+        done.map_err(|error| {
+            let failure = MoveFailure::Target {
+                address: self.address.clone(),
+                source: error.into(),
+            };
+            failure.into()
+        })
     }
 
-    /// The error of the node that failed.
-    pub(super) fn of_copy(&self, error: CopyError) -> Failure {
-        match error {
-            CopyError::Source(error) => Failure::from(error).of_own_tree(),
-            CopyError::Target(error) => self.of_target(error),
-        }
+    /// The result of work on both nodes.
+    pub(super) fn on_both<T>(&self, done: Result<T, CopyError>) -> Result<T, Failure> {
+        done.or_else(|error| match error {
+            CopyError::Source(error) => Err(Failure::from(error).of_own_tree()),
+            CopyError::Target(error) => self.there(Err(error)),
+        })
     }
 
     /// The key on the new node, and its private half where the new node lacks it.
@@ -71,7 +76,7 @@ impl MoveRequest {
         there: &dyn Node,
     ) -> Result<(Key, Option<PrivateKey>), Failure> {
         let Key { name, id } = view.key.clone();
-        let keys = there.keys().map_err(|error| self.of_target(error))?;
+        let keys = self.there(there.keys())?;
         if let Some(key) = keys.iter().find(|key| key.id == id) {
             return Ok((key.clone(), None));
         }

@@ -9,7 +9,7 @@
 
 use super::announcing::announce;
 use super::failure::Failure;
-use super::keys::no_key;
+use super::keys::view_of;
 use super::move_failure::MoveFailure;
 use super::move_request::{MoveRequest, MoveSummary};
 use super::observer::{Event, Observer};
@@ -56,9 +56,7 @@ pub fn relocate(
     if here.description().peer_id == there.description().peer_id {
         return Err(MoveFailure::SameNode(request.address.clone()).into());
     }
-    let Some(view) = PublicationView::of_key(here, &request.key)? else {
-        return Err(no_key(here, &request.key));
-    };
+    let view = view_of(here, &request.key)?;
     request.publishing.log.note_writer(view.id());
     let state = read_name_state(&view)?;
     let mark = state.moved();
@@ -67,7 +65,7 @@ pub fn relocate(
     }
     let (key, private_key) = request.key_there(&view, there)?;
     let target = PublicationView { node: there, key };
-    let before = ArrivedJournals::read(&target).map_err(|error| request.of_target(error))?;
+    let before = request.there(ArrivedJournals::read(&target))?;
     let relocation = Relocation {
         here: view,
         there: target,
@@ -91,7 +89,7 @@ impl Relocation<'_> {
     fn run(&self, state: &NameState) -> Result<MoveSummary, Failure> {
         let request = self.request;
         let target = Publisher::open_to_receive(self.there.clone(), &request.publishing);
-        let target = target.map_err(|error| request.of_target(error))?;
+        let target = request.there(target)?;
         let root = choose_base(&self.here, state, None)?;
         // Its end was killed, or not reached.
         let arrived = match (state.moved(), state.journals.first()) {
@@ -120,8 +118,7 @@ impl Relocation<'_> {
         let name = format!("to {}", request.address);
         let line = progress.download(&name, Some(content.root.size));
         let advance = |bytes| line.advance(bytes);
-        let copier = Copier::new(self.here.node, &target, &advance);
-        let mut copier = copier.map_err(|error| request.of_copy(error))?;
+        let mut copier = request.on_both(Copier::new(self.here.node, &target, &advance))?;
         if arrived.is_none() {
             self.copy_first(&mut copier, &content)?;
         }
@@ -130,8 +127,7 @@ impl Relocation<'_> {
         let base = self.leave(&source, &mut copier, arrived.is_some())?;
         let content = content_of(self.here.node, &base)?;
         if arrived.is_none() {
-            let pinned = pin_arrived(&target, &content, &base, &self.before);
-            pinned.map_err(|error| request.of_target(error))?;
+            request.there(pin_arrived(&target, &content, &base, &self.before))?;
         }
         self.import_key()?;
         let root = arrived.unwrap_or(base.root);
@@ -139,14 +135,12 @@ impl Relocation<'_> {
             // Not every node reports it, and the new one sees what the network holds.
             let record = self.here.node.record(&self.here.key.id);
             let last = record.ok().flatten().map(|record| record.sequence);
-            let published = publish_above(&target, root, last);
-            published.map_err(|error| request.of_target(error))?;
+            request.there(publish_above(&target, root, last))?;
         }
         if arrived.is_none() {
-            let unpinned = self.before.unpin(self.there.node);
-            unpinned.map_err(|error| request.of_target(error))?;
+            request.there(self.before.unpin(self.there.node))?;
         }
-        copier.unpin_all().map_err(|error| request.of_copy(error))?;
+        request.on_both(copier.unpin_all())?;
         let mut base = base;
         mark_moved(&source, &mut base, self.mark(true))?;
         announce(&target, &root, self.observer);
@@ -164,7 +158,7 @@ impl Relocation<'_> {
                     false => Ok(()),
                 }
             }
-            copied => copied.map_err(|error| self.request.of_copy(error)),
+            copied => self.request.on_both(copied),
         }
     }
 
@@ -200,8 +194,7 @@ impl Relocation<'_> {
                 return Ok(base);
             }
             let content = content_of(self.here.node, &base)?;
-            let copied = copier.copy(&content);
-            copied.map_err(|error| self.request.of_copy(error))?;
+            self.request.on_both(copier.copy(&content))?;
             mark_moved(source, &mut base, self.mark(false))?;
             if !was_overtaken(source, &base)? {
                 return Ok(base);
@@ -229,7 +222,7 @@ impl Relocation<'_> {
     fn import_key(&self) -> Result<(), Failure> {
         if let Some(private) = &self.private_key {
             let imported = self.there.node.import_key(&self.there.key.name, private);
-            imported.map_err(|error| self.request.of_target(error))?;
+            self.request.there(imported)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::item_set::ItemSet;
 use super::items::ItemRef;
 use super::json;
-use super::keys::no_key;
+use super::keys::view_of;
 use super::nar_check::{Depth, NarCheck};
 use super::nar_index::{NarIndex, NarSizes};
 use super::narinfos::{self, PublishedNarinfo, nar_paths};
@@ -18,7 +18,7 @@ use super::top_files::{cache_info, page};
 use crate::guix::{HashPart, NarPath, StorePath};
 use crate::ipfs::cid::Cid;
 use crate::node::Node;
-use crate::publication::{PublicationView, Tree, choose_base, join, read_name_state};
+use crate::publication::{Tree, choose_base, join, read_name_state};
 use crate::util::parallel;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -100,9 +100,7 @@ pub fn verify(
     check: Check,
     observer: &dyn Observer,
 ) -> Result<VerifyReport, Failure> {
-    let Some(view) = PublicationView::of_key(node, key)? else {
-        return Err(no_key(node, key));
-    };
+    let view = view_of(node, key)?;
     let state = read_name_state(&view)?;
     let root = match state.published {
         Some(root) => root,
