@@ -100,7 +100,7 @@ pub fn file_blocks(version: CidVersion, content: &[u8]) -> (Entry, Vec<(Cid, Vec
     (added.into(), blocks)
 }
 
-/// A file that is built from pieces of its content as they come.
+/// A file that is built from pieces of its content, one after another.
 #[derive(Debug)]
 pub struct FileBuilder {
     version: CidVersion,
@@ -191,7 +191,7 @@ impl FileBuilder {
     }
 
     /// Adds a subtree. A full level is folded into the one above only when another
-    /// part comes, so that every level is non-empty at the end and the tree is no
+    /// part follows, so that every level is non-empty at the end and the tree is no
     /// deeper than Kubo's.
     fn add<S: BlockSink + ?Sized>(
         &mut self,

@@ -29,7 +29,7 @@ impl<S: BufRead> Input<S> {
     }
 
     /// Records the end of a stream. Returns true if another follows. Where it is
-    /// enough, only bytes that have come already are looked at.
+    /// enough, only bytes that were received already are looked at.
     pub(super) fn next_stream(&mut self) -> io::Result<bool> {
         self.streams += 1;
         match self.is_enough && self.at_hand == 0 {

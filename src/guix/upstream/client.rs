@@ -87,14 +87,14 @@ impl UpstreamClient {
         Self { keys, ..self }
     }
 
-    /// The same client, with a limit of the rate at which bodies come, which it may
+    /// The same client, with a limit of the rate at which bodies are read, which it may
     /// share with others.
     #[must_use]
     pub fn limited(self, rate: RateLimit) -> Self {
         Self { rate, ..self }
     }
 
-    /// The limit of the rate at which bodies come.
+    /// The limit of the rate at which bodies are read.
     #[must_use]
     pub fn rate(&self) -> &RateLimit {
         &self.rate

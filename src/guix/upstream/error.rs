@@ -67,9 +67,9 @@ pub enum HttpError {
     GivenUp {
         /// The failure of the last try.
         source: Box<HttpError>,
-        /// Bytes that had come.
+        /// Bytes that were received.
         at: u64,
-        /// Bytes of the whole.
+        /// Bytes of the file.
         total: u64,
     },
     /// A variable that should name a proxy and does not.
@@ -175,7 +175,7 @@ pub enum HttpError {
         /// The fault in it.
         reason: &'static str,
     },
-    /// A body larger than the limit for one that is read into memory as a whole.
+    /// A body larger than the limit for one that is read into memory at once.
     #[error("the answer for {url} is larger than {limit} bytes")]
     TooLarge {
         /// The URL asked for.

@@ -43,7 +43,7 @@ impl HttpError {
                 | io::ErrorKind::ConnectionReset
                 | io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::BrokenPipe => Self::Cut { url, source },
-                // Errors of rustls come wrapped like this.
+                // Errors of rustls are wrapped like this.
                 io::ErrorKind::InvalidData => tls(reason),
                 _ => unreachable(reason),
             },

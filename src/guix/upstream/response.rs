@@ -68,7 +68,7 @@ pub(super) fn refusal_of(
     })
 }
 
-/// Reads a whole body of at most `limit` bytes.
+/// Reads a body of at most `limit` bytes.
 pub(super) fn read_all(
     url: &str,
     response: Response<Body>,
