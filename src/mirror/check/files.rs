@@ -127,7 +127,7 @@ fn redirect(at: &str, target: &Target, answer: &HttpAnswer) -> Option<Finding> {
 impl GatewayFiles<'_> {
     fn cache_info(&self, answer: &HttpAnswer) -> Finding {
         let compare = || match self.entry(&[CACHE_INFO_NAME])? {
-            None => Err(wrong("it is not in the root")),
+            None => wrong("it is not in the root"),
             Some(entry) => self.compare_whole(answer, &self.ends(&entry.cid)?),
         };
         let (verdict, text) = compare().err().unwrap_or_else(|| good("as in the root"));
@@ -168,13 +168,10 @@ impl GatewayFiles<'_> {
         ends: &FileEnds,
     ) -> Result<Narinfo, Judgement> {
         self.compare_whole(answer, ends)?;
-        let narinfo = Narinfo::parse(&answer.body).map_err(|error| wrong(error.to_string()))?;
+        let narinfo = Narinfo::parse(&answer.body).or_else(|error| wrong(error.to_string()))?;
         match item_of(name) {
             Some(hash) if narinfo.matches(&hash) => Ok(narinfo),
-            _ => Err(wrong(format!(
-                "it describes {} instead",
-                narinfo.store_path
-            ))),
+            _ => wrong(format!("it describes {} instead", narinfo.store_path)),
         }
     }
 
@@ -188,7 +185,7 @@ impl GatewayFiles<'_> {
                 None => format!("signed by the key {key}"),
             }),
             Err(SignatureError::Unsigned) => good("not signed"),
-            Err(error) => wrong(error.to_string()),
+            Err(error) => (Verdict::Wrong, error.to_string()),
         }
     }
 
@@ -214,13 +211,14 @@ impl GatewayFiles<'_> {
         variant: &Variant,
     ) -> Result<(Judgement, Duration), Judgement> {
         let Some(entry) = self.entry(path)? else {
-            return Err(wrong("a narinfo lists it, but it is not in the root"));
+            return wrong("a narinfo lists it, but it is not in the root");
         };
         let ends = self.ends(&entry.cid)?;
         let size = ends.size;
         if variant.file_size.is_some_and(|promised| promised != size) || size == 0 {
-            let text = format!("it has {size} bytes, but its narinfo gives another size");
-            return Err(wrong(text));
+            return wrong(format!(
+                "it has {size} bytes, but its narinfo gives another size"
+            ));
         }
         let most = END_BYTES.min(size);
         let part = |range| self.ask(&variant.url, &[("range", range)], most);
@@ -231,7 +229,8 @@ impl GatewayFiles<'_> {
         }
         let begins = ends.first.starts_with(&begun.body) || begun.body.starts_with(&ends.first);
         if !begins || begun.body.is_empty() {
-            return Ok((wrong("it begins with other bytes than in the root"), time));
+            let text = "it begins with other bytes than in the root".to_owned();
+            return Ok(((Verdict::Wrong, text), time));
         }
         if begun.status == 200 {
             let text = "begins as in the root; the end is not known, since the gateway sends no \
@@ -241,20 +240,20 @@ impl GatewayFiles<'_> {
         let end = part(format!("bytes={}-", size.saturating_sub(most)))?;
         let same = ends.last.len().min(end.body.len());
         let is_end = end.body.ends_with(&ends.last[ends.last.len() - same..]);
-        let judgement = match self.require(&end, &[206]) {
-            Err(fault) => fault,
-            Ok(()) if is_end && end.body.len() as u64 == most => {
-                good("begins and ends as in the root")
-            }
-            Ok(()) => wrong("it ends with other bytes than in the root"),
+        let same_end = match is_end && end.body.len() as u64 == most {
+            true => Ok(()),
+            false => wrong("it ends with other bytes than in the root"),
         };
+        let fault = self.require(&end, &[206]).and(same_end).err();
+        let judgement = fault.unwrap_or_else(|| good("begins and ends as in the root"));
         Ok((judgement, time))
     }
 
     fn ends(&self, file: &Cid) -> Result<FileEnds, Judgement> {
         match file_ends(&self.blocks, file, END_BYTES as usize) {
             Err(fault) => Err((fault.verdict(), fault.to_string())),
-            Ok(ends) => ends.ok_or_else(|| wrong("it is not a file")),
+            Ok(None) => wrong("it is not a file"),
+            Ok(Some(ends)) => Ok(ends),
         }
     }
 
@@ -277,10 +276,10 @@ impl GatewayFiles<'_> {
         let (body, size) = (&answer.body, answer.body.len() as u64);
         match size == ends.size && body.starts_with(&ends.first) && body.ends_with(&ends.last) {
             true => Ok(()),
-            false if size < ends.size => Err(wrong(
-                "the answer is cut, or has other bytes than in the root",
-            )),
-            false => Err(wrong("the answer has other bytes than in the root")),
+            false if size < ends.size => {
+                wrong("the answer is cut, or has other bytes than in the root")
+            }
+            false => wrong("the answer has other bytes than in the root"),
         }
     }
 
@@ -324,8 +323,8 @@ fn good(text: impl Into<String>) -> Judgement {
     (Verdict::Good, text.into())
 }
 
-fn wrong(text: impl Into<String>) -> Judgement {
-    (Verdict::Wrong, text.into())
+fn wrong<T>(text: impl Into<String>) -> Result<T, Judgement> {
+    Err((Verdict::Wrong, text.into()))
 }
 
 fn tree_fault(error: TreeError<BlockFault>) -> Judgement {
