@@ -40,13 +40,7 @@ fn directory_entry(version: CidVersion, seed: &str, i: u64) -> (String, Entry) {
     let digest = Sha256::digest(format!("{seed}-{i}"));
     let name = format!("{}.narinfo", base32::encode(&digest[..20]));
     let added = add(version, &mut format!("{seed} {i}\n").as_bytes());
-    (
-        name,
-        Entry {
-            cid: added.cid,
-            size: added.cumulative,
-        },
-    )
+    (name, added.into())
 }
 
 #[test]

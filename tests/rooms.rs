@@ -402,7 +402,7 @@ fn a_path_leads_to_the_file_that_defines_it() {
     for (from, path, to) in [
         ("mirror::sync", "crate::node::Node", "node::contract"),
         ("mirror::sync", "super::plan::Plan", "mirror::plan"),
-        ("commands::run", "crate::mirror::Exit", "mirror::failure"),
+        ("commands::run", "crate::mirror::Failure", "mirror::failure"),
         (
             "publication::stage",
             "super::graft::Engine",

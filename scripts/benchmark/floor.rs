@@ -56,10 +56,7 @@ impl<'n> Floor<'n> {
         let mut nars = Changes::new();
         for (path, content) in items.iter().flat_map(|item| &item.files) {
             let added = add_file(CidVersion::V0, &mut content.as_slice(), &mut put).unwrap();
-            let entry = Entry {
-                cid: added.cid,
-                size: added.cumulative,
-            };
+            let entry = Entry::from(added);
             match path.strip_prefix("nar/gzip/") {
                 Some(name) => nars.insert(name.to_owned(), Some(entry)),
                 None => narinfos.insert(path.clone(), Some(entry)),

@@ -95,10 +95,7 @@ impl Blocks<'_> {
             Ok::<_, String>(())
         };
         let added = add_file(CidVersion::V0, &mut &content[..], &mut put).unwrap();
-        Entry {
-            cid: added.cid,
-            size: added.cumulative,
-        }
+        Entry::from(added)
     }
 
     fn send(&mut self) {

@@ -6,7 +6,7 @@ use crate::cli::{CheckArgs, GlobalArgs, List};
 use crate::guix::UpstreamClient;
 use crate::mirror::{CheckRequest, CheckSummary, Exit, Failure, Finding, Target, Verdict, check};
 use crate::node::Node;
-use crate::report::{CheckFigures, Report, Summary, print_finding, print_size};
+use crate::report::{CheckFigures, Report, print_finding, print_size};
 use crate::util::diagnosis::{Diagnosis, Retry};
 use std::time::SystemTime;
 
@@ -85,10 +85,7 @@ fn checked(
         print_size(report, &summary);
     }
     report.status(&sum(&summary));
-    report.summary_json(&Summary {
-        command: "check",
-        result: &summary,
-    });
+    report.summary_json("check", &summary);
     Ok(summary)
 }
 

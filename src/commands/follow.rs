@@ -8,9 +8,7 @@ use crate::mirror::{
     Exit, Failure, FollowRequest, follow, followed_name, followed_names, held_roots, stop_following,
 };
 use crate::node::Node;
-use crate::report::{
-    CollectedResult, FollowResult, FollowedName, Report, Summary, report_followed,
-};
+use crate::report::{CollectedResult, FollowResult, FollowedName, Report, report_followed};
 use crate::util::home::{BaseDirectory, folder};
 use std::time::SystemTime;
 
@@ -62,13 +60,13 @@ pub fn run(global: &GlobalArgs, args: &FollowArgs, report: &Report) -> Result<Ex
         true => collect_after(&args.collecting, node, report),
         false => None,
     };
-    report.summary_json(&Summary {
-        command: "follow",
-        result: &CollectedResult {
+    report.summary_json(
+        "follow",
+        &CollectedResult {
             result: &FollowResult { names: &results },
             collected,
         },
-    });
+    );
     Ok(exit(&results))
 }
 
@@ -97,10 +95,7 @@ fn list(node: &dyn Node, args: &FollowArgs, report: &Report) -> Result<Exit, Fai
     for held in &held {
         report.print(&format!("{} /ipfs/{}", held.name, held.root));
     }
-    report.summary_json(&Summary {
-        command: "follow",
-        result: &FollowResult { names: &held },
-    });
+    report.summary_json("follow", &FollowResult { names: &held });
     Ok(Exit::Done)
 }
 

@@ -5,17 +5,14 @@ use super::open::open_node;
 use crate::cli::{GcArgs, GlobalArgs};
 use crate::mirror::{CollectionSummary, Exit, Failure, collect};
 use crate::node::Node;
-use crate::report::{Report, Summary, report_collection};
+use crate::report::{Report, report_collection};
 use crate::util::diagnosis::Diagnosis;
 
 /// Runs `gc`.
 pub fn run(global: &GlobalArgs, report: &Report) -> Result<Exit, Failure> {
     let node = open_node(global)?;
     let collected = collect_and_report(&*node, report)?;
-    report.summary_json(&Summary {
-        command: "gc",
-        result: &collected,
-    });
+    report.summary_json("gc", &collected);
     Ok(Exit::Done)
 }
 

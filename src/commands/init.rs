@@ -5,7 +5,7 @@ use super::services;
 use super::upstreams::{trust, upstreams};
 use crate::cli::{GlobalArgs, InitArgs};
 use crate::mirror::{Beginning, Exit, Failure, InitRequest, initialize};
-use crate::report::{Report, Summary};
+use crate::report::Report;
 
 /// Runs `init`.
 pub fn run(global: &GlobalArgs, args: &InitArgs, report: &Report) -> Result<Exit, Failure> {
@@ -26,9 +26,6 @@ pub fn run(global: &GlobalArgs, args: &InitArgs, report: &Report) -> Result<Exit
     let (name, root) = (&summary.name, summary.root);
     report.status(&format!("/ipns/{name} points to /ipfs/{root}"));
     trust(&upstreams).for_each(|line| report.status(&line));
-    report.summary_json(&Summary {
-        command: "init",
-        result: &summary,
-    });
+    report.summary_json("init", &summary);
     Ok(Exit::Done)
 }

@@ -13,8 +13,8 @@ use crate::mirror::{
 };
 use crate::node::{DryRun, Node};
 use crate::report::{
-    CollectedResult, DryRunResult, Loudness, Report, Summary, bytes, items, report_given_up,
-    report_pruned, report_skipped,
+    CollectedResult, DryRunResult, Loudness, Report, bytes, items, report_given_up, report_pruned,
+    report_skipped,
 };
 use crate::util::timestamp::Timestamp;
 use std::time::SystemTime;
@@ -112,10 +112,7 @@ impl MirrorVerb<'_> {
             report.status(&format!("encoding {}", plan.encoding));
         }
         let exit = report_skipped(report, plan, self.loudness, is_fault);
-        report.summary_json(&Summary {
-            command: self.name,
-            result: &DryRunResult::new(plan),
-        });
+        report.summary_json(self.name, &DryRunResult::new(plan));
         exit
     }
 
@@ -175,13 +172,13 @@ impl MirrorVerb<'_> {
         }
         let has_pruned = summary.prune.as_ref().is_some_and(|prune| prune.pruned > 0);
         let collecting = self.collecting.filter(|_| has_pruned);
-        report.summary_json(&Summary {
-            command: self.name,
-            result: &CollectedResult {
+        report.summary_json(
+            self.name,
+            &CollectedResult {
                 result: summary,
                 collected: collecting.and_then(|args| collect_after(args, node, report)),
             },
-        });
+        );
         exit
     }
 }

@@ -5,7 +5,7 @@ use super::services;
 use crate::cli::{GlobalArgs, MoveArgs};
 use crate::mirror::{Exit, Failure, MoveFailure, MoveRequest, MoveSummary, relocate};
 use crate::node::{PrivateKey, open_named};
-use crate::report::{Report, Summary, bytes};
+use crate::report::{Report, bytes};
 use std::path::{Path, PathBuf};
 
 /// Runs `move`.
@@ -55,10 +55,7 @@ fn report_summary(summary: &MoveSummary, report: &Report) {
              moved there"
         ),
     });
-    report.summary_json(&Summary {
-        command: "move",
-        result: summary,
-    });
+    report.summary_json("move", summary);
 }
 
 /// Reads the file of `--key-file`.

@@ -6,7 +6,7 @@ use super::services;
 use crate::cli::{GlobalArgs, PruneArgs, RetentionArgs};
 use crate::mirror::{Exit, Failure, PruneRequest, PruneTerms, RetentionRule, preview_prune, prune};
 use crate::node::DryRun;
-use crate::report::{CollectedResult, PruneResult, Report, Summary, print_pruned, report_pruned};
+use crate::report::{CollectedResult, PruneResult, Report, print_pruned, report_pruned};
 use std::time::SystemTime;
 
 /// Runs `prune`.
@@ -33,13 +33,13 @@ pub fn run(global: &GlobalArgs, args: &PruneArgs, report: &Report) -> Result<Exi
         let previewed = preview_prune(&DryRun(&*node), &request, report);
         let summary = previewed.map_err(Failure::of_own_tree)?;
         print_pruned(report, &summary.outcome);
-        report.summary_json(&Summary {
-            command: "prune",
-            result: &PruneResult {
+        report.summary_json(
+            "prune",
+            &PruneResult {
                 dry_run: true,
                 summary: &summary,
             },
-        });
+        );
         return Ok(Exit::Done);
     }
     let pruned = prune(&*node, &request, report);
@@ -54,16 +54,16 @@ pub fn run(global: &GlobalArgs, args: &PruneArgs, report: &Report) -> Result<Exi
         0 => None,
         _ => collect_after(&args.collecting, &*node, report),
     };
-    report.summary_json(&Summary {
-        command: "prune",
-        result: &CollectedResult {
+    report.summary_json(
+        "prune",
+        &CollectedResult {
             result: &PruneResult {
                 dry_run: false,
                 summary: &summary,
             },
             collected,
         },
-    });
+    );
     Ok(Exit::Done)
 }
 

@@ -10,7 +10,7 @@ use crate::mirror::{
 use crate::node::Node;
 use crate::publication::PublicationId;
 use crate::report::{
-    FailureResult, Report, ResolveResult, Summary, print_contents, print_description, print_held,
+    FailureResult, Report, ResolveResult, print_contents, print_description, print_held,
     print_last_run, print_ledger, print_services, print_trust,
 };
 use crate::util::diagnosis::Diagnosis;
@@ -28,84 +28,88 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs, report: &Report) -> Result<E
         let _shown = report.counting("resolving the name");
         target.root(&*node)?
     };
+    let resolved = Resolved {
+        node: &*node,
+        target: &target,
+        root,
+        global,
+        report,
+    };
     if args.list {
-        return print_list(&*node, &target, root, global, report);
+        return resolved.print_list();
     }
     report.print(&format!("/ipfs/{root}"));
     if args.long {
-        return print_long(&*node, &target, root, global, report);
+        return resolved.print_long();
     }
-    report.summary_json(&Summary {
-        command: "resolve",
-        result: &result(&target, root),
-    });
+    report.summary_json("resolve", &resolved.result());
     Ok(Exit::Done)
 }
 
-/// Prints all that is known of a mirror. The way to use it comes first, and is
-/// printed even if its blocks cannot be read now.
-fn print_long(
-    node: &dyn Node,
-    target: &Target,
+/// A root that a name points to.
+struct Resolved<'r> {
+    node: &'r dyn Node,
+    target: &'r Target,
     root: Cid,
-    global: &GlobalArgs,
-    report: &Report,
-) -> Result<Exit, Failure> {
-    let trust: Vec<String> = trust(&upstreams(global, report)?).collect();
-    let counting = report.counting(READING);
-    let came = || counting.block();
-    let reader = MirrorReader::new(node, target, root, global.jobs, &came)?;
-    let is_mirror = match reader.require_mirror() {
-        Err(failure @ Failure::NoMirror(_)) => return Err(failure),
-        other => other,
-    };
-    let description = describe(node, target, root)?;
-    let without_gateway = match node.description().capabilities.network {
-        true => "the node has no gateway",
-        false => "`guix-ipfs node` serves it",
-    };
-    print_description(report, &description, without_gateway);
-    let last_run = target.name().and_then(|name| last_run(node, name));
-    if last_run.is_some() || reader.is_own() {
-        print_last_run(report, last_run.as_ref());
-    }
-    let followed = match target.name() {
-        Some(name) => held_root(node, name)?,
-        None => None,
-    };
-    if let Some(held) = &followed {
-        print_held(report, held, &root, SystemTime::now().into());
-    }
-    let services = target.name().map(|name| at_services(node, name, &root));
-    let services = services.unwrap_or_default();
-    print_services(report, &services);
-    let contents = is_mirror.and_then(|()| reader.contents());
-    if let Ok(contents) = &contents {
-        print_contents(report, contents);
-    }
-    print_trust(report, &trust);
-    let (contents, mut failure) = match contents {
-        Ok(contents) => (Some(contents), None),
-        Err(failure) => (None, Some(failure)),
-    };
-    let ledger = match target.name().map(|name| ledger_summary(node, name)) {
-        Some(Ok(ledger)) => ledger,
-        Some(Err(error)) => {
+    global: &'r GlobalArgs,
+    report: &'r Report,
+}
+
+impl Resolved<'_> {
+    /// Prints all that is known of a mirror. The way to use it comes first, and is
+    /// printed even if its blocks cannot be read now.
+    fn print_long(&self) -> Result<Exit, Failure> {
+        let Self { node, report, .. } = *self;
+        let name = self.target.name();
+        let trust: Vec<String> = trust(&upstreams(self.global, report)?).collect();
+        let counting = report.counting(READING);
+        let came = || counting.block();
+        let reader = MirrorReader::new(node, self.target, self.root, self.global.jobs, &came)?;
+        let is_mirror = match reader.require_mirror() {
+            Err(failure @ Failure::NoMirror(_)) => return Err(failure),
+            other => other,
+        };
+        let description = describe(node, self.target, self.root)?;
+        let without_gateway = match node.description().capabilities.network {
+            true => "the node has no gateway",
+            false => "`guix-ipfs node` serves it",
+        };
+        print_description(report, &description, without_gateway);
+        let last_run = name.and_then(|name| last_run(node, name));
+        if last_run.is_some() || reader.is_own() {
+            print_last_run(report, last_run.as_ref());
+        }
+        let followed = name.map(|name| held_root(node, name)).transpose()?;
+        let followed = followed.flatten();
+        if let Some(held) = &followed {
+            print_held(report, held, &self.root, SystemTime::now().into());
+        }
+        let services = name.map(|name| at_services(node, name, &self.root));
+        let services = services.unwrap_or_default();
+        print_services(report, &services);
+        let contents = is_mirror.and_then(|()| reader.contents());
+        if let Ok(contents) = &contents {
+            print_contents(report, contents);
+        }
+        print_trust(report, &trust);
+        let (contents, mut failure) = match contents {
+            Ok(contents) => (Some(contents), None),
+            Err(failure) => (None, Some(failure)),
+        };
+        let ledger = name.map(|name| ledger_summary(node, name)).transpose();
+        let ledger = ledger.unwrap_or_else(|error| {
             failure.get_or_insert(error);
             None
+        });
+        let ledger = ledger.flatten();
+        if let Some(ledger) = &ledger {
+            print_ledger(report, ledger);
         }
-        None => None,
-    };
-    if let Some(ledger) = &ledger {
-        print_ledger(report, ledger);
-    }
-    drop(counting);
-    if let Some(failure) = &failure {
-        report.error(&failure.to_string(), failure.advice().as_deref());
-    }
-    report.summary_json(&Summary {
-        command: "resolve",
-        result: &ResolveResult {
+        drop(counting);
+        if let Some(failure) = &failure {
+            report.error(&failure.to_string(), failure.advice().as_deref());
+        }
+        let result = ResolveResult {
             trust: Some(&trust),
             description: Some(&description),
             last_run: last_run.as_ref(),
@@ -114,10 +118,50 @@ fn print_long(
             ledger: ledger.as_ref(),
             followed: Some(followed.as_ref()),
             failure: failure.as_ref().map(FailureResult::new),
-            ..result(target, root)
-        },
-    });
-    Ok(failure.map_or(Exit::Done, |failure| failure.exit()))
+            ..self.result()
+        };
+        report.summary_json("resolve", &result);
+        Ok(failure.map_or(Exit::Done, |failure| failure.exit()))
+    }
+
+    /// Prints the store path of each narinfo.
+    fn print_list(&self) -> Result<Exit, Failure> {
+        let report = self.report;
+        let counting = report.counting(READING);
+        let came = || counting.block();
+        let reader = MirrorReader::new(self.node, self.target, self.root, self.global.jobs, &came)?;
+        let advice = reader
+            .is_own()
+            .then_some("`guix-ipfs verify --repair` fetches broken items again");
+        let mut store_paths = Vec::new();
+        let mut exit = Exit::Done;
+        reader.list(|narinfo| match narinfo {
+            Ok(path) => {
+                report.print(&path);
+                // A mirror may hold millions, which only the summary needs at once.
+                store_paths.extend(self.global.json.then_some(path));
+            }
+            Err((name, reason)) => {
+                report.error(&format!("{name}: {reason}"), advice);
+                exit = Exit::Partly;
+            }
+        })?;
+        let result = ResolveResult {
+            store_paths: Some(&store_paths),
+            ..self.result()
+        };
+        report.summary_json("resolve", &result);
+        Ok(exit)
+    }
+
+    /// The result with nothing but the root.
+    fn result(&self) -> ResolveResult<'_> {
+        ResolveResult {
+            name: self.target.name(),
+            root: self.root.to_string(),
+            ..ResolveResult::default()
+        }
+    }
 }
 
 /// The last run that this user has noted on this machine.
@@ -127,58 +171,4 @@ fn last_run(node: &dyn Node, name: &str) -> Option<LastRun> {
         key_id: name.to_owned(),
     };
     LastRun::read(&folder(BaseDirectory::State).ok()?, &id)
-}
-
-/// Prints the store path of each narinfo.
-fn print_list(
-    node: &dyn Node,
-    target: &Target,
-    root: Cid,
-    global: &GlobalArgs,
-    report: &Report,
-) -> Result<Exit, Failure> {
-    let counting = report.counting(READING);
-    let came = || counting.block();
-    let reader = MirrorReader::new(node, target, root, global.jobs, &came)?;
-    let advice = reader
-        .is_own()
-        .then_some("`guix-ipfs verify --repair` fetches broken items again");
-    let mut store_paths = Vec::new();
-    let mut exit = Exit::Done;
-    reader.list(|narinfo| match narinfo {
-        Ok(path) => {
-            report.print(&path);
-            // A mirror may hold millions, which only the summary needs at once.
-            store_paths.extend(global.json.then_some(path));
-        }
-        Err((name, reason)) => {
-            report.error(&format!("{name}: {reason}"), advice);
-            exit = Exit::Partly;
-        }
-    })?;
-    report.summary_json(&Summary {
-        command: "resolve",
-        result: &ResolveResult {
-            store_paths: Some(&store_paths),
-            ..result(target, root)
-        },
-    });
-    Ok(exit)
-}
-
-/// The result with nothing but the root.
-fn result(target: &Target, root: Cid) -> ResolveResult<'_> {
-    ResolveResult {
-        name: target.name(),
-        root: root.to_string(),
-        description: None,
-        last_run: None,
-        services: None,
-        contents: None,
-        trust: None,
-        ledger: None,
-        followed: None,
-        store_paths: None,
-        failure: None,
-    }
 }

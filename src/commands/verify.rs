@@ -9,7 +9,7 @@ use crate::mirror::{
     BrokenItem, Check, Closure, Depth, Exit, Failure, ItemFault, RepairRequest, RepairSummary,
     SkipReason, VerifyReport, repair, verify,
 };
-use crate::report::{Report, Summary, VerifyResult, files, items};
+use crate::report::{Report, VerifyResult, files, items};
 use crate::util::diagnosis::Diagnosis;
 use std::time::SystemTime;
 
@@ -58,16 +58,16 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs, report: &Report) -> Result<Ex
     report.note(|figures| figures.narinfos = Some(summary.report.narinfos));
     report_repair(&summary, report);
     report_check(&summary, args.repair, report);
-    report.summary_json(&Summary {
-        command: "verify",
-        result: &VerifyResult {
+    report.summary_json(
+        "verify",
+        &VerifyResult {
             report: &summary.report,
             deep: args.deep,
             repaired: &summary.repaired,
             mended: &summary.mended,
             removed: &summary.removed,
         },
-    });
+    );
     Ok(
         match summary.report.is_whole() && summary.skipped.is_empty() {
             true => Exit::Done,

@@ -3,7 +3,7 @@
 use super::http::{Content, Request, Response, Server};
 use super::serve;
 use crate::ipfs::cid::{Cid, CidVersion};
-use crate::ipfs::directory::{Changes, Entry, patch};
+use crate::ipfs::directory::{Changes, patch};
 use crate::node::local::LocalNode;
 use crate::node::{Node, PublishOptions};
 use std::io::{self, Read, Write};
@@ -39,11 +39,7 @@ fn gateway(names: &[String]) -> (tempfile::TempDir, Arc<dyn Node>, Server, Cid) 
     let node: Arc<dyn Node> = Arc::new(LocalNode::open(folder.path()).unwrap());
     let entry = |name: &String| {
         let added = node.add_file(CidVersion::V1, &mut name.as_bytes()).unwrap();
-        let entry = Entry {
-            cid: added.cid,
-            size: added.cumulative,
-        };
-        (name.clone(), Some(entry))
+        (name.clone(), Some(added.into()))
     };
     let changes: Changes = names.iter().map(entry).collect();
     let mut put = |cid, block: Vec<u8>| node.put_block(&cid, &block);

@@ -9,7 +9,7 @@ use std::{fs, io};
 /// The result of a test.
 pub type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// A small text file that comes as gzip, lzip and zstd.
+/// A small text file, as gzip, lzip and zstd.
 pub const HELLO: &str = "substitute-server/21q7lx382p28sibkw2l721ybjxymkh1a.narinfo";
 /// A narinfo of the build farm, in the order of 2018.
 pub const FARMS_OWN: &str = "farm/y857mykfnc9vd1sc2lqz5g35l111fp71.narinfo";

@@ -107,7 +107,7 @@ impl Sexp {
     }
 
     /// The fields of a list `(name (FIELD …) (FIELD …))`. Each stands once, in any
-    /// order, and nothing else does, so that two readers cannot come to different
+    /// order, and nothing else does, so that two readers cannot arrive at different
     /// conclusions.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ pub trait Blocks {
     /// Returns the block named `cid`, already checked against it.
     fn get(&self, cid: &Cid) -> Result<Vec<u8>, Self::Error>;
 
-    /// Returns true where many blocks come in little more time than one.
+    /// Returns true where many blocks take little more time than one.
     fn answers_many(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! CARv1, a file of blocks: how many blocks go to a node in one call.
+//! CARv1, a file of blocks: many blocks are sent to a node in one call.
 //! Source: <https://ipld.io/specs/transport/car/carv1/>.
 
 use super::cid::Cid;

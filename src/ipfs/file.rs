@@ -4,7 +4,9 @@
 use super::blocks::BlockSink;
 use super::cid::{Cid, CidVersion, DAG_PB, RAW, cid_of};
 use super::dag_pb::{Link, PbNode};
+use super::directory::Entry;
 use super::unixfs::{Kind, UnixFs};
+use std::convert::Infallible;
 use std::io::{self, Read};
 use thiserror::Error;
 
@@ -22,6 +24,15 @@ pub struct Added {
     pub size: u64,
     /// Cumulative size in bytes, as a directory's link to the file states it.
     pub cumulative: u64,
+}
+
+impl From<Added> for Entry {
+    fn from(file: Added) -> Self {
+        Self {
+            cid: file.cid,
+            size: file.cumulative,
+        }
+    }
 }
 
 /// The two ways in which adding a file fails.
@@ -76,7 +87,20 @@ pub fn add_leaves<S: BlockSink + ?Sized>(
     builder.finish(sink).map_err(AddError::Sink)
 }
 
-/// A file that is built from pieces of its content as they come.
+/// A file that is in memory, and its blocks.
+pub fn file_blocks(version: CidVersion, content: &[u8]) -> (Entry, Vec<(Cid, Vec<u8>)>) {
+    let mut blocks = Vec::new();
+    let mut sink = |cid, block| {
+        blocks.push((cid, block));
+        Ok::<_, Infallible>(())
+    };
+    let mut file = FileBuilder::new(version);
+    let Ok(()) = file.push(content, &mut sink);
+    let Ok(added) = file.finish(&mut sink);
+    (added.into(), blocks)
+}
+
+/// A file that is built from pieces of its content, one after another.
 #[derive(Debug)]
 pub struct FileBuilder {
     version: CidVersion,
@@ -167,7 +191,7 @@ impl FileBuilder {
     }
 
     /// Adds a subtree. A full level is folded into the one above only when another
-    /// part comes, so that every level is non-empty at the end and the tree is no
+    /// part follows, so that every level is non-empty at the end and the tree is no
     /// deeper than Kubo's.
     fn add<S: BlockSink + ?Sized>(
         &mut self,
@@ -220,7 +244,6 @@ impl FileBuilder {
 mod tests {
     use super::*;
     use crate::ipfs::blocks::Discard;
-    use std::convert::Infallible;
 
     const VERSIONS: [CidVersion; 2] = [CidVersion::V0, CidVersion::V1];
 

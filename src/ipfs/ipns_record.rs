@@ -15,10 +15,10 @@ pub const MAX_RECORD_BYTES: u64 = 10 << 10;
 /// The text before the data that is signed.
 const SIGNED_PREFIX: &[u8] = b"ipns-signature:";
 
-/// The head of an Ed25519 public key's message: its type, and 32 bytes to come.
+/// The head of an Ed25519 public key's message: its type, and the length 32.
 const PUBLIC_HEAD: [u8; 4] = [0x08, 0x01, 0x12, 0x20];
 
-/// Levels of lists and maps in the data that are gone into.
+/// Levels of lists and maps in the data that are read.
 const MOST_LEVELS: usize = 8;
 
 /// A record whose signature was checked by the key in its name.

@@ -9,9 +9,7 @@ use super::json;
 use super::narinfos::{self, PublishedNarinfo};
 use super::signers::{Signers, signers};
 use crate::guix::delta::NAR_FOLDER;
-use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::Cid;
-use crate::ipfs::dag_pb::PbNode;
 use crate::ipfs::directory::{DirectoryNode, TreeError};
 use crate::node::Node;
 use crate::publication::{PublicationError, PublicationView, Search, Tree, has_journal};
@@ -110,9 +108,7 @@ impl<'n> MirrorReader<'n> {
     /// Counts what is there, and reads some narinfos.
     pub fn contents(&self) -> Result<MirrorContents, Failure> {
         let Self { tree, jobs, .. } = self;
-        let root = &tree.root;
-        let block = Blocks::get(tree, root).map_err(PublicationError::Node);
-        let block = self.reading("the root", block)?;
+        let whole = self.reading("the root", tree.whole())?;
         let counted = survey_narinfos(tree, *jobs);
         let narinfos = self.reading("the narinfos", counted)?;
         let nars = self.nars()?;
@@ -125,7 +121,7 @@ impl<'n> MirrorReader<'n> {
             narinfos: narinfos.count,
             nars,
             delta,
-            bytes: PbNode::decode(&block).map_or(0, |it| it.cumulative_size(block.len())),
+            bytes: whole.size,
             signers: self.reading("a sample of the narinfos", signers)?,
         })
     }

@@ -1,7 +1,10 @@
 //! Parts of a publication that cannot be read, as a check finds them.
 
+use crate::ipfs::cid::Cid;
 use crate::ipfs::directory::LostShard;
-use crate::publication::{Damage, PublicationError, join};
+use crate::publication::{
+    Damage, PublicationError, PublicationView, join, read_name_state, unreadable_journals,
+};
 use serde::Serialize;
 
 /// A part that cannot be read.
@@ -48,6 +51,31 @@ impl DamagedPart {
             is_kept,
         })
     }
+}
+
+/// The journals, and the parts of the ledger beside a root, that cannot be read.
+pub fn damaged_records(
+    view: &PublicationView,
+    root: &Cid,
+) -> Result<Vec<DamagedPart>, PublicationError> {
+    let mut damaged = Vec::new();
+    for (journal, error) in unreadable_journals(view)? {
+        let path = format!("the journal {journal}");
+        damaged.push(DamagedPart::new(path, Damage::Journal(journal), &error));
+    }
+    match read_name_state(view)?.ledger(view.node, root) {
+        Ok(ledger) => {
+            for (file, error) in ledger.unreadable(view.node)? {
+                let path = format!("the ledger's {file}");
+                damaged.push(DamagedPart::new(path, Damage::Ledger(Some(file)), &error));
+            }
+        }
+        Err(error) if error.is_of_block() => {
+            damaged.push(DamagedPart::new("the ledger", Damage::Ledger(None), &error));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(damaged)
 }
 
 fn is_kept(error: &PublicationError) -> bool {

@@ -1,6 +1,8 @@
-//! The reasons why a run stops, and its exit code: the one place that decides.
+//! The reasons why a run stops, and their exit codes: the one place that decides.
 
+use super::advice;
 use super::encoding::Encoding;
+use super::exit::Exit;
 use super::follow::failure::FollowFailure;
 use super::move_failure::MoveFailure;
 use crate::guix::HttpError;
@@ -15,40 +17,6 @@ use thiserror::Error;
 
 /// The way out for a reader of a mirror that is damaged.
 const ONLY_ITS_PUBLISHER: &str = "only its publisher can repair it: report it to them";
-
-/// The end of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// Done, or nothing to do.
-    Done = 0,
-    /// Failed; the name still points where it did.
-    Failed = 1,
-    /// Called in a way that cannot be meant.
-    Usage = 2,
-    /// Done, but some items could not be mirrored.
-    Partly = 3,
-    /// Another run holds the lock, or the node or the upstream is not reachable.
-    TryLater = 75,
-    /// Ended by SIGINT; what was whole is published.
-    Interrupted = 130,
-    /// Ended by SIGTERM; what was whole is published.
-    Terminated = 143,
-}
-
-impl Exit {
-    /// Returns true for a run that did all that could be done.
-    pub fn is_success(self) -> bool {
-        matches!(self, Self::Done | Self::Partly)
-    }
-
-    /// The end of a run that got this signal.
-    pub fn of_signal(signal: i32) -> Self {
-        match signal {
-            signal_hook::consts::SIGTERM => Self::Terminated,
-            _ => Self::Interrupted,
-        }
-    }
-}
 
 /// A run that stopped.
 #[derive(Debug, Error)]
@@ -326,8 +294,8 @@ impl Diagnosis for Failure {
                  days; run again later, or publish with `guix-ipfs sync`"
             }
             Self::NotARoot(_) => "give the CID of a whole root, without a path below it",
-            Self::NoKey { name, others } => return Some(advice_on_key(name, others)),
-            Self::NotAName { word, others } => return Some(advice_on_name(word, others)),
+            Self::NoKey { name, others } => return Some(advice::on_key(name, others)),
+            Self::NotAName { word, others } => return Some(advice::on_name(word, others)),
             Self::AlreadyPublished { .. } => {
                 "`guix-ipfs sync` continues from it; if its files are lost, `guix-ipfs init \
                  --anew` abandons all that was published"
@@ -346,9 +314,9 @@ impl Diagnosis for Failure {
             }
             Self::NoServices => "omit --pin-at, or publish from a Kubo node, given with --api",
             Self::UnknownService { service, known } => {
-                return Some(advice_on_service(service, known));
+                return Some(advice::on_service(service, known));
             }
-            Self::OtherEncoding { kept, asked } => return Some(advice_on_encoding(*kept, *asked)),
+            Self::OtherEncoding { kept, asked } => return Some(advice::on_encoding(*kept, *asked)),
             Self::UnknownEncoding(_) => {
                 "use the newer version of guix-ipfs that created this mirror"
             }
@@ -383,72 +351,6 @@ impl Diagnosis for Failure {
             _ => Retry::Never,
         }
     }
-}
-
-/// Advice about the name of a key that the node lacks.
-fn advice_on_key(name: &str, others: &[String]) -> String {
-    match (meant(name, others), others) {
-        (Some(other), _) => {
-            format!("did you mean `--key {other}`? `guix-ipfs init` creates {name}")
-        }
-        (None, []) => "`guix-ipfs init` creates it; --key selects another".to_owned(),
-        (None, _) => format!(
-            "`guix-ipfs init` creates it; this node publishes mirrors with --key {}",
-            others.join(", --key ")
-        ),
-    }
-}
-
-/// Advice about an encoding that the mirror does not have.
-fn advice_on_encoding(kept: Encoding, asked: Encoding) -> String {
-    format!(
-        "omit --encoding, or use --encoding {}; `--key NAME --encoding {}` starts a mirror beside \
-         this one, and `guix-ipfs init --anew --encoding {}` abandons what is published",
-        kept.option(),
-        asked.option(),
-        asked.option()
-    )
-}
-
-/// Advice about a pinning service that is not set up on the node.
-fn advice_on_service(service: &str, known: &[String]) -> String {
-    let add = format!("`ipfs pin remote service add {service} ENDPOINT KEY` sets it up");
-    match (meant(service, known), known) {
-        (Some(other), _) => format!("did you mean `--pin-at {other}`? {add}"),
-        (None, []) => format!("none is set up there; {add}"),
-        (None, _) => format!("{add}; these are set up: {}", known.join(", ")),
-    }
-}
-
-/// Advice about a word that should be a name.
-fn advice_on_name(word: &str, others: &[String]) -> String {
-    if word.parse::<Cid>().is_ok() {
-        return format!("it is a CID; write a root as /ipfs/{word}");
-    }
-    if word.starts_with("k51") {
-        return format!(
-            "a name that begins with k51 has 62 lowercase letters and digits, but this one has {} \
-             characters: check that it was copied completely",
-            word.chars().count()
-        );
-    }
-    match (meant(word, others), others) {
-        (Some(other), _) => format!("did you mean {other}?"),
-        (None, []) => "a name looks like k51… or 12D3Koo…, or is a domain".to_owned(),
-        (None, _) => format!(
-            "a name looks like k51… or 12D3Koo…, or is a domain; this node's keys are {}",
-            others.join(", ")
-        ),
-    }
-}
-
-/// The one of some names that another was probably meant for.
-fn meant<'n>(name: &str, names: &'n [String]) -> Option<&'n String> {
-    let likeness = |other: &&String| strsim::jaro_winkler(name, other);
-    let nearest = names
-        .iter()
-        .max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
-    nearest.filter(|other| likeness(other) > 0.85)
 }
 
 /// The way out for a reader, who cannot repair the mirror.

@@ -1,6 +1,8 @@
 //! The files of the items of a batch, from the upstream through the verifier to
 //! the stage.
 
+use super::failed_nars::FailedNars;
+use super::fetch_error::{FetchError, staged};
 use super::in_flight;
 use super::items::ItemRef;
 use super::lookup::{NarinfoLookup, PlannedItem, with_delta_nar};
@@ -9,21 +11,16 @@ use super::observer::{DownloadProgress, Event, Observer, RunProgress};
 use super::schedule::{BatchGate, Scheduled};
 use super::skipped::SkipReason;
 use crate::guix::delta::Frames;
-use crate::guix::{
-    Download, ExpectedNar, HashPart, HttpError, NarError, NarReader, NarVerifier, Narinfo, Variant,
-};
-use crate::ipfs::directory::Entry;
-use crate::ipfs::file::{AddError, Added};
-use crate::node::{AddFileError, NodeError};
+use crate::guix::{Download, ExpectedNar, NarError, NarReader, NarVerifier, Narinfo, Variant};
+use crate::ipfs::file::Added;
+use crate::node::NodeError;
 use crate::publication::{NewFile, Stage};
-use crate::util::diagnosis::{Diagnosis, Retry};
+use crate::util::diagnosis::Retry;
 use crate::util::retry::NETWORK;
 use crate::util::stop::Stop;
-use std::collections::HashMap;
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use thiserror::Error;
 
 /// The outcome of an item's transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,36 +31,6 @@ pub enum FetchOutcome {
     Skipped(SkipReason),
     /// The run ends, or the batch did, before it was whole.
     NotBegun,
-}
-
-/// The nars that did not come, by their items: what comes badly comes first the next
-/// time, so that an item with one nar missing costs no more than that.
-#[derive(Debug, Default)]
-pub struct FailedNars {
-    /// The URLs of earlier runs.
-    before: HashMap<HashPart, String>,
-    now: Mutex<HashMap<HashPart, String>>,
-}
-
-impl FailedNars {
-    /// Those of a run after one in which these did not come.
-    pub fn after(before: HashMap<HashPart, String>) -> Self {
-        Self {
-            before,
-            ..Self::default()
-        }
-    }
-
-    /// The nar of an item that did not come in this run.
-    pub fn of(&self, item: &HashPart) -> Option<String> {
-        let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        now.get(item).cloned()
-    }
-
-    fn note(&self, item: HashPart, url: &str) {
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        now.insert(item, url.to_owned());
-    }
 }
 
 /// The way of transferring items.
@@ -163,7 +130,7 @@ impl Fetcher<'_> {
         let hash = narinfo.store_path.hash();
         let mut files = Vec::new();
         let mut variants: Vec<&Variant> = narinfo.variants.iter().collect();
-        let failed = self.failed_nars.before.get(&hash);
+        let failed = self.failed_nars.before(&hash);
         variants.sort_by_key(|variant| Some(&variant.url) != failed);
         for variant in variants {
             let added = self.nar(stage, item, variant, Nar::AsItIs, progress)?;
@@ -181,7 +148,7 @@ impl Fetcher<'_> {
         item: &PlannedItem,
         progress: &dyn RunProgress,
     ) -> Result<Vec<NewFile>, FetchError> {
-        let failed = self.failed_nars.before.get(&item.narinfo.store_path.hash());
+        let failed = self.failed_nars.before(&item.narinfo.store_path.hash());
         let mut sources: Vec<&Variant> = item.delta_sources.iter().collect();
         // Another that came is worth more than the smallest.
         sources.sort_by_key(|source| Some(&source.url) == failed);
@@ -334,104 +301,17 @@ fn delta_nar(stage: &Stage, narinfo: &Narinfo, added: Added) -> Result<Vec<NewFi
 fn new_nar(variant: &Variant, added: Added) -> Result<NewFile, FetchError> {
     let path = variant.path();
     let path = path.map_err(|error| FetchError::Refused(error.to_string()))?;
-    Ok(new_file(path.components().to_vec(), added))
+    Ok(NewFile {
+        path: path.components().to_vec(),
+        entry: added.into(),
+    })
 }
 
 fn narinfo_file(stage: &Stage, narinfo: &Narinfo) -> Result<NewFile, FetchError> {
     let name = narinfo_name(&narinfo.store_path.hash());
     let added = staged(stage.file(&mut narinfo.bytes()))?;
-    Ok(new_file(vec![name], added))
-}
-
-fn new_file(path: Vec<String>, added: Added) -> NewFile {
-    NewFile {
-        path,
-        entry: Entry {
-            cid: added.cid,
-            size: added.cumulative,
-        },
-    }
-}
-
-fn staged(added: Result<Added, AddFileError>) -> Result<Added, FetchError> {
-    match added {
-        Ok(added) => Ok(added),
-        Err(AddError::Sink(error)) => Err(FetchError::Node(error)),
-        Err(AddError::Content(error)) => Err(match NarError::from_io(&error) {
-            Some(error) if error.is_of_transfer() => {
-                FetchError::Broken(error.to_string(), error.retry())
-            }
-            Some(error) => FetchError::Refused(error.to_string()),
-            None => {
-                let retry = match HttpError::of_read(&error) {
-                    Some(HttpError::GivenUp { .. }) => Retry::Never,
-                    _ => Retry::Soon,
-                };
-                FetchError::Broken(format!("the download broke off: {error}"), retry)
-            }
-        }),
-    }
-}
-
-/// The failure of a file's transfer.
-#[derive(Debug, Error)]
-enum FetchError {
-    /// This item cannot be mirrored; others can.
-    #[error("{0}")]
-    Refused(String),
-    /// The network or a busy server spoiled it.
-    #[error("{0}")]
-    Broken(String, Retry),
-    /// The server has the narinfo and not the nar.
-    #[error("{0}")]
-    NoNar(String),
-    /// The node fails, so nothing can be mirrored.
-    #[error(transparent)]
-    Node(NodeError),
-}
-
-impl FetchError {
-    /// The same, with the file that it is about.
-    fn about(self, url: &str) -> Self {
-        let about = |reason: String| match reason.contains(url) {
-            true => reason,
-            false => format!("{url}: {reason}"),
-        };
-        match self {
-            Self::Refused(reason) => Self::Refused(about(reason)),
-            Self::Broken(reason, retry) => Self::Broken(about(reason), retry),
-            Self::NoNar(reason) => Self::NoNar(about(reason)),
-            node => node,
-        }
-    }
-
-    /// The same for an answer with a `Content-Encoding` that was not asked for, which is
-    /// another transfer's fault and not the file's.
-    fn of_coded(self, coding: &str) -> Self {
-        match self {
-            Self::Refused(reason) | Self::Broken(reason, _) => Self::Broken(
-                format!("{reason}; the server labels it {coding:?}, which was not requested"),
-                Retry::Soon,
-            ),
-            other => other,
-        }
-    }
-}
-
-impl Diagnosis for FetchError {
-    fn retry(&self) -> Retry {
-        match self {
-            Self::Broken(_, retry) => *retry,
-            _ => Retry::Never,
-        }
-    }
-}
-
-impl From<HttpError> for FetchError {
-    fn from(error: HttpError) -> Self {
-        match error {
-            HttpError::Missing { .. } => Self::NoNar(error.to_string()),
-            _ => Self::Broken(error.to_string(), error.retry()),
-        }
-    }
+    Ok(NewFile {
+        path: vec![name],
+        entry: added.into(),
+    })
 }

@@ -2,7 +2,7 @@
 //! way to use it.
 
 use super::failure::Failure;
-use super::keys::{no_key, not_a_name};
+use super::keys::{not_a_name, view_of};
 use crate::ipfs::cid::Cid;
 use crate::ipfs::ipns::{as_cid, as_peer_id, key_hash};
 use crate::node::{Node, Record};
@@ -27,10 +27,7 @@ impl Target {
     /// name of the key `key`.
     pub fn of_word(node: &dyn Node, word: Option<&str>, key: &str) -> Result<Self, Failure> {
         let Some(word) = word else {
-            return match PublicationView::of_key(node, key)? {
-                Some(view) => Ok(Self::Name(view.key.id)),
-                None => Err(no_key(node, key)),
-            };
+            return Ok(Self::Name(view_of(node, key)?.key.id));
         };
         let name = word.strip_prefix("/ipns/").unwrap_or(word);
         if let Some(view) = PublicationView::of_key(node, name)? {

@@ -2,7 +2,15 @@
 
 use super::failure::Failure;
 use crate::node::Node;
-use crate::publication::keys_with_journals;
+use crate::publication::{PublicationView, keys_with_journals};
+
+/// The view of a key that must be on the node.
+///
+/// # Errors
+/// [`Failure::NoKey`]; the reason why the node fails.
+pub fn view_of<'n>(node: &'n dyn Node, name: &str) -> Result<PublicationView<'n>, Failure> {
+    PublicationView::of_key(node, name)?.ok_or_else(|| no_key(node, name))
+}
 
 /// The failure of a run under a key that the node lacks.
 pub fn no_key(node: &dyn Node, name: &str) -> Failure {

@@ -1,7 +1,7 @@
 //! The last run of a mirror, as this user's runs on this machine note it: in a file beside
 //! the lock, because a run with nothing new writes nothing to the node.
 
-use super::failure::Exit;
+use super::exit::Exit;
 use crate::publication::PublicationId;
 use crate::util::durable::{Durability, Readers, write};
 use crate::util::timestamp::Timestamp;

@@ -55,7 +55,7 @@ pub enum FirstLook {
     Begins,
     /// Those up to the oldest one that is published, or all: the mirror was kept by a
     /// program without a ledger.
-    GoesOn,
+    Continues,
 }
 
 /// The news of the lists.
@@ -160,7 +160,7 @@ impl FarmLists<'_> {
         let newest = (self.count as usize).min(builds.len());
         let taken = match self.first_look {
             FirstLook::Begins => newest,
-            FirstLook::GoesOn => match self.oldest_published(&builds)? {
+            FirstLook::Continues => match self.oldest_published(&builds)? {
                 Some(at) => newest.max(at),
                 None => {
                     if !is_all {

@@ -4,6 +4,7 @@
 //! Nothing here prints or depends on a command line.
 
 mod admission;
+mod advice;
 mod announcing;
 mod check;
 mod collection;
@@ -12,9 +13,12 @@ mod counts;
 mod damage;
 mod delta_sharing;
 mod encoding;
+mod exit;
+mod failed_nars;
 mod failure;
 mod farm;
 mod fetch;
+mod fetch_error;
 mod follow;
 mod grafting;
 mod in_flight;
@@ -29,6 +33,7 @@ mod ledger;
 mod listing;
 mod lookup;
 mod move_failure;
+mod move_request;
 mod name_change;
 mod nar_check;
 mod nar_index;
@@ -50,6 +55,7 @@ mod services;
 mod signers;
 mod skipped;
 mod sync;
+mod top_files;
 mod verification;
 
 pub use check::{
@@ -62,7 +68,8 @@ pub use counts::{Count, TreeSize, tree_size};
 pub use damage::DamagedPart;
 pub use delta_sharing::DeltaSharing;
 pub use encoding::Encoding;
-pub use failure::{Exit, Failure};
+pub use exit::Exit;
+pub use failure::Failure;
 pub use follow::{
     FollowFailure, FollowRequest, FollowSummary, HeldFigures, HeldRoot, Objection, follow,
     followed_name, followed_names, held_root, held_roots, stop_following,
@@ -76,12 +83,13 @@ pub use ledger::{
 };
 pub use lookup::PlannedItem;
 pub use move_failure::MoveFailure;
+pub use move_request::{MoveRequest, MoveSummary};
 pub use name_change::NameChange;
 pub use nar_check::Depth;
 pub use observer::{DownloadProgress, Event, Observer, RunProgress};
 pub use page::Page;
 pub use plan::Plan;
-pub use relocation::{MoveRequest, MoveSummary, relocate};
+pub use relocation::relocate;
 pub use removal::{ReferencedItems, RemovalRequest, RemovalSummary, remove};
 pub use repair::{RepairRequest, RepairSummary, repair};
 pub use request::{

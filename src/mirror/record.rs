@@ -2,8 +2,8 @@
 //! what was wanted and did not come is.
 
 use super::encoding::Encoding;
+use super::failed_nars::FailedNars;
 use super::failure::Failure;
-use super::fetch::FailedNars;
 use super::ledger::{
     Attempt, DroppedEntries, Ledger, LedgerChanges, OwedItem, OwedKind, RetentionRule, SeenBuilds,
     has_begun_otherwise, keep_encoding,

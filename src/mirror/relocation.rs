@@ -5,27 +5,22 @@
 //! the locks of both, what was published meanwhile; the mark in the old journal, from
 //! which on the old node publishes nothing; the journal on the new node, whose pin
 //! proves that all of it is there; the key; and the name, above the old sequence number.
-//! A run that is killed is gone on with by the next one.
+//! A run that is killed is continued by the next one.
 
 use super::announcing::announce;
 use super::failure::Failure;
-use super::json;
-use super::keys::no_key;
+use super::keys::view_of;
 use super::move_failure::MoveFailure;
+use super::move_request::{MoveRequest, MoveSummary};
 use super::observer::{Event, Observer};
 use crate::ipfs::cid::Cid;
-use crate::node::{Key, Node, PrivateKey};
+use crate::node::{Node, PrivateKey};
 use crate::publication::{
     ArrivedJournals, Base, Content, Copied, Copier, CopyError, Moved, NameState, PublicationError,
-    PublicationView, Publisher, PublisherOptions, WriterLockError, adopt_to_leave, choose_base,
-    content_at, content_of, mark_moved, pin_arrived, publish_above, read_name_state, was_overtaken,
+    PublicationView, Publisher, WriterLockError, adopt_to_leave, choose_base, content_at,
+    content_of, mark_moved, pin_arrived, publish_above, read_name_state, was_overtaken,
 };
-use serde::Serialize;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-/// The key's name on the new node where the mirror was published under the node's own.
-const INSTEAD_OF_SELF: &str = "guix-ipfs";
 
 /// The number of attempts: one, and one for each time that another writer is quicker.
 const ATTEMPTS: u32 = 10;
@@ -34,40 +29,6 @@ const ATTEMPTS: u32 = 10;
 /// hours, and the time between two looks.
 const PATIENCE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// A request to move a mirror.
-#[derive(Clone, Debug)]
-pub struct MoveRequest {
-    /// The old node's name of the key.
-    pub key: String,
-    /// The address of the new node, as `--api` takes it, without a secret.
-    pub address: String,
-    /// A file with the private key, where the old node does not hand it out.
-    pub private_key: Option<(PathBuf, PrivateKey)>,
-    /// The terms of publishing.
-    pub publishing: PublisherOptions,
-}
-
-/// The result of a move.
-#[derive(Debug, Serialize)]
-pub struct MoveSummary {
-    /// The IPNS name.
-    pub name: String,
-    /// The root that it points to.
-    #[serde(serialize_with = "json::text")]
-    pub root: Cid,
-    /// The old node's name of the key.
-    pub key: String,
-    /// The address of the new node.
-    pub to: String,
-    /// The new node's name of the key.
-    pub key_there: String,
-    /// False where the mirror was moved before.
-    pub moved: bool,
-    /// The blocks that were sent.
-    #[serde(flatten)]
-    pub copied: Copied,
-}
 
 /// A move that is under way.
 struct Relocation<'r> {
@@ -95,9 +56,7 @@ pub fn relocate(
     if here.description().peer_id == there.description().peer_id {
         return Err(MoveFailure::SameNode(request.address.clone()).into());
     }
-    let Some(view) = PublicationView::of_key(here, &request.key)? else {
-        return Err(no_key(here, &request.key));
-    };
+    let view = view_of(here, &request.key)?;
     request.publishing.log.note_writer(view.id());
     let state = read_name_state(&view)?;
     let mark = state.moved();
@@ -106,7 +65,7 @@ pub fn relocate(
     }
     let (key, private_key) = request.key_there(&view, there)?;
     let target = PublicationView { node: there, key };
-    let before = ArrivedJournals::read(&target).map_err(|error| request.of_target(error))?;
+    let before = request.there(ArrivedJournals::read(&target))?;
     let relocation = Relocation {
         here: view,
         there: target,
@@ -126,75 +85,11 @@ pub fn relocate(
     }
 }
 
-impl MoveRequest {
-    /// The error of the new node.
-    fn of_target(&self, error: impl Into<PublicationError>) -> Failure {
-        let failure = MoveFailure::Target {
-            address: self.address.clone(),
-            source: error.into(),
-        };
-        failure.into()
-    }
-
-    fn of_copy(&self, error: CopyError) -> Failure {
-        match error {
-            CopyError::Source(error) => Failure::from(error).of_own_tree(),
-            CopyError::Target(error) => self.of_target(error),
-        }
-    }
-
-    /// The key on the new node, and its private half where the new node lacks it.
-    fn key_there(
-        &self,
-        view: &PublicationView,
-        there: &dyn Node,
-    ) -> Result<(Key, Option<PrivateKey>), Failure> {
-        let Key { name, id } = view.key.clone();
-        let keys = there.keys().map_err(|error| self.of_target(error))?;
-        if let Some(key) = keys.iter().find(|key| key.id == id) {
-            return Ok((key.clone(), None));
-        }
-        let named = match name.as_str() {
-            "self" => INSTEAD_OF_SELF.to_owned(),
-            _ => name.clone(),
-        };
-        let address = self.address.clone();
-        if let Some(taken) = keys.iter().find(|key| key.name == named) {
-            let (key, id) = (named, taken.id.clone());
-            return Err(MoveFailure::KeyTaken { address, key, id }.into());
-        }
-        let private = match &self.private_key {
-            Some((path, private)) if private.id() != id => {
-                let (path, found, wanted) = (path.clone(), private.id(), id);
-                return Err(MoveFailure::OtherKey {
-                    path,
-                    found,
-                    wanted,
-                }
-                .into());
-            }
-            Some((_, private)) => Some(private.clone()),
-            None => view.node.export_key(&view.key)?,
-        };
-        let Some(private) = private else {
-            let to_local = !there.description().capabilities.network;
-            let key = name;
-            return Err(MoveFailure::KeyStays {
-                key,
-                address,
-                to_local,
-            }
-            .into());
-        };
-        Ok((Key { name: named, id }, Some(private)))
-    }
-}
-
 impl Relocation<'_> {
     fn run(&self, state: &NameState) -> Result<MoveSummary, Failure> {
         let request = self.request;
         let target = Publisher::open_to_receive(self.there.clone(), &request.publishing);
-        let target = target.map_err(|error| request.of_target(error))?;
+        let target = request.there(target)?;
         let root = choose_base(&self.here, state, None)?;
         // Its end was killed, or not reached.
         let arrived = match (state.moved(), state.journals.first()) {
@@ -223,8 +118,7 @@ impl Relocation<'_> {
         let name = format!("to {}", request.address);
         let line = progress.download(&name, Some(content.root.size));
         let advance = |bytes| line.advance(bytes);
-        let copier = Copier::new(self.here.node, &target, &advance);
-        let mut copier = copier.map_err(|error| request.of_copy(error))?;
+        let mut copier = request.on_both(Copier::new(self.here.node, &target, &advance))?;
         if arrived.is_none() {
             self.copy_first(&mut copier, &content)?;
         }
@@ -233,8 +127,7 @@ impl Relocation<'_> {
         let base = self.leave(&source, &mut copier, arrived.is_some())?;
         let content = content_of(self.here.node, &base)?;
         if arrived.is_none() {
-            let pinned = pin_arrived(&target, &content, &base, &self.before);
-            pinned.map_err(|error| request.of_target(error))?;
+            request.there(pin_arrived(&target, &content, &base, &self.before))?;
         }
         self.import_key()?;
         let root = arrived.unwrap_or(base.root);
@@ -242,14 +135,12 @@ impl Relocation<'_> {
             // Not every node reports it, and the new one sees what the network holds.
             let record = self.here.node.record(&self.here.key.id);
             let last = record.ok().flatten().map(|record| record.sequence);
-            let published = publish_above(&target, root, last);
-            published.map_err(|error| request.of_target(error))?;
+            request.there(publish_above(&target, root, last))?;
         }
         if arrived.is_none() {
-            let unpinned = self.before.unpin(self.there.node);
-            unpinned.map_err(|error| request.of_target(error))?;
+            request.there(self.before.unpin(self.there.node))?;
         }
-        copier.let_go().map_err(|error| request.of_copy(error))?;
+        request.on_both(copier.unpin_all())?;
         let mut base = base;
         mark_moved(&source, &mut base, self.mark(true))?;
         announce(&target, &root, self.observer);
@@ -267,7 +158,7 @@ impl Relocation<'_> {
                     false => Ok(()),
                 }
             }
-            copied => copied.map_err(|error| self.request.of_copy(error)),
+            copied => self.request.on_both(copied),
         }
     }
 
@@ -303,8 +194,7 @@ impl Relocation<'_> {
                 return Ok(base);
             }
             let content = content_of(self.here.node, &base)?;
-            let copied = copier.copy(&content);
-            copied.map_err(|error| self.request.of_copy(error))?;
+            self.request.on_both(copier.copy(&content))?;
             mark_moved(source, &mut base, self.mark(false))?;
             if !was_overtaken(source, &base)? {
                 return Ok(base);
@@ -332,7 +222,7 @@ impl Relocation<'_> {
     fn import_key(&self) -> Result<(), Failure> {
         if let Some(private) = &self.private_key {
             let imported = self.there.node.import_key(&self.there.key.name, private);
-            imported.map_err(|error| self.request.of_target(error))?;
+            self.request.there(imported)?;
         }
         Ok(())
     }

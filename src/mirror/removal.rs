@@ -3,7 +3,7 @@
 use super::announcing::announce;
 use super::failure::Failure;
 use super::items::ItemRef;
-use super::keys::no_key;
+use super::keys::view_of;
 use super::ledger::{Ledger, LedgerChanges, RemovedItem, recover_encoding};
 use super::name_change::NameChange;
 use super::narinfos::{self, PublishedNarinfo, nar_paths, narinfo_name};
@@ -13,8 +13,8 @@ use super::skipped::{SkipReason, Skipped};
 use crate::guix::{HashPart, NarPath, Narinfo};
 use crate::node::Node;
 use crate::publication::{
-    Committed, Engine, LedgerFiles, PublicationView, Publisher, PublisherOptions, Stage, Tree,
-    adopt_damaged, publish_with_rebase, remove as remove_files,
+    Committed, Engine, LedgerFiles, Publisher, PublisherOptions, Stage, Tree, adopt_damaged,
+    publish_with_rebase, remove as remove_files,
 };
 use crate::util::timestamp::Timestamp;
 use serde::Serialize;
@@ -72,9 +72,7 @@ pub fn remove(
     request: &RemovalRequest,
     observer: &dyn Observer,
 ) -> Result<RemovalSummary, Failure> {
-    if PublicationView::of_key(node, &request.key)?.is_none() {
-        return Err(no_key(node, &request.key));
-    }
+    view_of(node, &request.key)?;
     let publisher = Publisher::open(node, &request.key, &request.publishing)?;
     let mut base = adopt_damaged(&publisher)?;
     let mut removal = Removal::default();

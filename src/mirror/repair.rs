@@ -4,9 +4,10 @@
 
 use super::admission::TakenPlace;
 use super::announcing::announce;
-use super::damage::DamagedPart;
+use super::damage::{DamagedPart, damaged_records};
+use super::failed_nars::FailedNars;
 use super::failure::Failure;
-use super::fetch::{FailedNars, Fetcher};
+use super::fetch::Fetcher;
 use super::items::ItemRef;
 use super::ledger::{Ledger, PageState, kept_encoding, recover_lost_encoding};
 use super::lookup::NarinfoLookup;
@@ -17,9 +18,7 @@ use super::run::{MirrorRun, RunResult, RunTerms};
 use super::schedule::Budget;
 use super::skipped::{SkipReason, Skipped};
 use super::sync::stop_on_signals;
-use super::verification::{
-    BrokenItem, Check, ItemFault, VerifyReport, damaged_records, verify_root,
-};
+use super::verification::{BrokenItem, Check, ItemFault, VerifyReport, verify_root};
 use crate::guix::{HashPart, UpstreamClient};
 use crate::node::Node;
 use crate::publication::{

@@ -2,7 +2,8 @@
 //! grafted and committed before the next begins.
 
 use super::admission::{Decision, Policy, TakenPlace, decide};
-use super::failure::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::fetch::{FetchOutcome, Fetcher};
 use super::grafting::{engine_for, linked};
 use super::ledger::{Addition, PageState};

@@ -2,9 +2,9 @@
 //! ledger owes; and their plan.
 
 use super::encoding::Encoding;
+use super::failed_nars::FailedNars;
 use super::failure::Failure;
 use super::farm::BuildFarms;
-use super::fetch::FailedNars;
 use super::items::ItemRef;
 use super::ledger::{Ledger, SeenBuilds};
 use super::listing::{FarmLists, FirstLook};
@@ -148,7 +148,7 @@ impl<'a> PlanContext<'a> {
     }
 
     fn lists<'s>(&'s self, count: u32, jobset: Option<&'s str>) -> Result<FarmLists<'s>, Failure> {
-        let goes_on = self.is_without_ledger && self.tree.has_narinfos()?;
+        let continues = self.is_without_ledger && self.tree.has_narinfos()?;
         Ok(FarmLists {
             upstreams: &self.request.upstreams,
             system: &self.request.system,
@@ -157,8 +157,8 @@ impl<'a> PlanContext<'a> {
             filter: &self.request.filter,
             count,
             ledger: self.ledger,
-            first_look: match goes_on {
-                true => FirstLook::GoesOn,
+            first_look: match continues {
+                true => FirstLook::Continues,
                 false => FirstLook::Begins,
             },
             tree: self.tree,

@@ -4,8 +4,10 @@
 use super::admission::TakenPlace;
 use super::announcing::announce;
 use super::encoding::Encoding;
-use super::failure::{Exit, Failure};
-use super::fetch::{FailedNars, Fetcher};
+use super::exit::Exit;
+use super::failed_nars::FailedNars;
+use super::failure::Failure;
+use super::fetch::Fetcher;
 use super::json;
 use super::ledger::{Ledger, OwedItem, choose_encoding, recover_lost_encoding};
 use super::lookup::NarinfoLookup;

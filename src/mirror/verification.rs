@@ -2,25 +2,23 @@
 //! name, list only nars that are there, and refer only to items that are published;
 //! every directory must be readable, and the journal.
 
-use super::damage::DamagedPart;
+use super::damage::{DamagedPart, damaged_records};
 use super::failure::Failure;
 use super::item_set::ItemSet;
 use super::items::ItemRef;
 use super::json;
-use super::keys::no_key;
+use super::keys::view_of;
 use super::nar_check::{Depth, NarCheck};
 use super::nar_index::{NarIndex, NarSizes};
 use super::narinfos::{self, PublishedNarinfo, nar_paths};
 use super::nars::{self, PublishedNar};
 use super::observer::{Event, Observer};
 use super::request::Closure;
+use super::top_files::{cache_info, page};
 use crate::guix::{HashPart, NarPath, StorePath};
 use crate::ipfs::cid::Cid;
 use crate::node::Node;
-use crate::publication::{
-    CACHE_INFO_NAME, Damage, PAGE_NAME, PublicationError, PublicationView, Tree, choose_base, join,
-    read_name_state, unreadable_journals,
-};
+use crate::publication::{Tree, choose_base, join, read_name_state};
 use crate::util::parallel;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -102,9 +100,7 @@ pub fn verify(
     check: Check,
     observer: &dyn Observer,
 ) -> Result<VerifyReport, Failure> {
-    let Some(view) = PublicationView::of_key(node, key)? else {
-        return Err(no_key(node, key));
-    };
+    let view = view_of(node, key)?;
     let state = read_name_state(&view)?;
     let root = match state.published {
         Some(root) => root,
@@ -113,28 +109,6 @@ pub fn verify(
     let mut report = verify_root(&Tree::new(node, root), check, observer)?;
     report.damaged.extend(damaged_records(&view, &root)?);
     Ok(report)
-}
-
-/// The journals, and the parts of the ledger beside a root, that cannot be read.
-pub fn damaged_records(view: &PublicationView, root: &Cid) -> Result<Vec<DamagedPart>, Failure> {
-    let mut damaged = Vec::new();
-    for (journal, error) in unreadable_journals(view)? {
-        let path = format!("the journal {journal}");
-        damaged.push(DamagedPart::new(path, Damage::Journal(journal), &error));
-    }
-    match read_name_state(view)?.ledger(view.node, root) {
-        Ok(ledger) => {
-            for (file, error) in ledger.unreadable(view.node)? {
-                let path = format!("the ledger's {file}");
-                damaged.push(DamagedPart::new(path, Damage::Ledger(Some(file)), &error));
-            }
-        }
-        Err(error) if error.is_of_block() => {
-            damaged.push(DamagedPart::new("the ledger", Damage::Ledger(None), &error));
-        }
-        Err(error) => return Err(error.into()),
-    }
-    Ok(damaged)
 }
 
 /// Checks a root.
@@ -275,57 +249,6 @@ impl Checked {
             broken,
         }
     }
-}
-
-/// The fault of `nix-cache-info`.
-pub(super) fn cache_info(tree: &Tree) -> Result<Option<DamagedPart>, PublicationError> {
-    let entry = match tree.find(&[CACHE_INFO_NAME]) {
-        Ok(Some(entry)) => entry,
-        // A tree that this program has not begun may lack it, and works.
-        Ok(None) => return Ok(None),
-        // It comes back with the part of the root that is lost.
-        Err(error) if error.is_of_block() => return Ok(Some(damaged_cache_info(&error))),
-        Err(error) => return Err(error),
-    };
-    match tree.read(&entry.cid) {
-        Ok(content) => {
-            let text = String::from_utf8_lossy(&content);
-            let names_the_store = text.lines().any(|line| line == "StoreDir: /gnu/store");
-            let error = || {
-                let reason = "it names no StoreDir: /gnu/store".to_owned();
-                PublicationError::File(CACHE_INFO_NAME.to_owned(), reason)
-            };
-            Ok((!names_the_store).then(|| damaged_cache_info(&error())))
-        }
-        Err(error) if error.is_of_block() => Ok(Some(damaged_cache_info(&error))),
-        Err(error) => Err(error),
-    }
-}
-
-/// The fault of the page for people.
-fn page(tree: &Tree) -> Result<Option<DamagedPart>, PublicationError> {
-    let read = match tree.find(&[PAGE_NAME]) {
-        Ok(None) => return Ok(None),
-        Ok(Some(entry)) => tree.read(&entry.cid).map(drop),
-        // It is written again with the part of the root that is lost.
-        Err(error) if error.is_of_block() => return Ok(None),
-        Err(error) => Err(error),
-    };
-    match read {
-        Ok(()) => Ok(None),
-        Err(PublicationError::Node(error)) if error.is_of_block() => Ok(Some(DamagedPart::new(
-            PAGE_NAME,
-            Damage::Page,
-            &error.into(),
-        ))),
-        // One that somebody else made may be of any kind.
-        Err(error) if error.is_of_block() => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn damaged_cache_info(error: &PublicationError) -> DamagedPart {
-    DamagedPart::new(CACHE_INFO_NAME, Damage::CacheInfo, error)
 }
 
 /// Finds the nars that no narinfo lists. A nar with the hash of an item that is

@@ -71,6 +71,16 @@ impl Segment {
     }
 }
 
+impl FromIterator<(Cid, Vec<u8>)> for Segment {
+    fn from_iter<I: IntoIterator<Item = (Cid, Vec<u8>)>>(blocks: I) -> Self {
+        let mut segment = Self::default();
+        for (cid, block) in blocks {
+            segment.push(cid, block);
+        }
+        segment
+    }
+}
+
 impl SealedSegment {
     /// The segment as a CARv1 whose only root is the staging directory. Blocks are
     /// not copied.

@@ -10,9 +10,8 @@ use super::tree::{CACHE_INFO_NAME, Tree};
 use super::view::PublicationView;
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::directory::{Entry, PlainDirectory};
-use crate::ipfs::file::FileBuilder;
-use crate::node::{Node, NodeError, Segment};
-use std::convert::Infallible;
+use crate::ipfs::file::file_blocks;
+use crate::node::{Node, NodeError};
 
 /// The one file of a first root. Nix and older Guix ask for it.
 pub const CACHE_INFO: &[u8] = b"StoreDir: /gnu/store\nWantMassQuery: 0\nPriority: 100\n";
@@ -206,18 +205,8 @@ pub fn create_first_root(
     state: NameState,
     version: CidVersion,
 ) -> Result<Base, PublicationError> {
-    state.refuse_moved(&publisher.view.key.id)?;
-    let (root, blocks) = first_root(version);
-    let mut base = Base::from_state(root.cid, state);
-    let newest = base.journals.first();
-    // A killed run may have got this far.
-    if newest.map(|journal| journal.root) != Some(root.cid) {
-        let journal = write_journal(publisher, &root, blocks, &base, newest)?;
-        base.journals.insert(0, journal);
-    }
-    base.load_ledger(publisher.node())?;
-    publisher.name_new_key()?;
-    Ok(base)
+    let newest = state.journals.first().cloned();
+    begin(publisher, state, version, newest.as_ref())
 }
 
 /// The same under a name that had others before, of which nothing need be left on the
@@ -227,29 +216,32 @@ pub fn begin_anew(
     state: NameState,
     version: CidVersion,
 ) -> Result<Base, PublicationError> {
+    begin(publisher, state, version, None)
+}
+
+/// Pins the journal of a first root beside `older`, of which it takes the ledger.
+fn begin(
+    publisher: &mut Publisher,
+    state: NameState,
+    version: CidVersion,
+    older: Option<&Journal>,
+) -> Result<Base, PublicationError> {
     state.refuse_moved(&publisher.view.key.id)?;
     let (root, blocks) = first_root(version);
     let mut base = Base::from_state(root.cid, state);
-    let journal = write_journal(publisher, &root, blocks, &base, None)?;
-    base.journals.insert(0, journal);
+    // A killed run may have got this far.
+    if older.map(|journal| journal.root) != Some(root.cid) {
+        let journal = write_journal(publisher, &root, blocks, &base, older)?;
+        base.journals.insert(0, journal);
+    }
+    base.load_ledger(publisher.node())?;
     publisher.name_new_key()?;
     Ok(base)
 }
 
 /// The first root with its blocks.
 fn first_root(version: CidVersion) -> (Entry, NewBlocks) {
-    let mut blocks = NewBlocks::new();
-    let mut sink = |cid, block| {
-        blocks.push((cid, block));
-        Ok::<_, Infallible>(())
-    };
-    let mut file = FileBuilder::new(version);
-    let Ok(()) = file.push(CACHE_INFO, &mut sink);
-    let Ok(added) = file.finish(&mut sink);
-    let entry = Entry {
-        cid: added.cid,
-        size: added.cumulative,
-    };
+    let (entry, mut blocks) = file_blocks(version, CACHE_INFO);
     let entries = [(CACHE_INFO_NAME.to_owned(), entry)].into();
     let (block, root) = PlainDirectory { entries }.encode(version);
     blocks.push((root.cid, block));
@@ -298,12 +290,6 @@ fn write_journal(
     let ledger = older.and_then(|journal| journal.ledger);
     let (journal, own) = Journal::compose(key_id, root, base.published, base.newest(), ledger);
     blocks.extend(own);
-    let mut segment = Segment::default();
-    for (cid, block) in blocks {
-        segment.push(cid, block);
-    }
-    let staging = publisher.import(&segment.seal())?;
-    let pinned = journal.pin(publisher.node(), key_id, older);
-    publisher.drop_staging(&[staging])?;
-    pinned.map(|()| journal)
+    publisher.import_and_pin(blocks, || journal.pin(publisher.node(), key_id, older))?;
+    Ok(journal)
 }

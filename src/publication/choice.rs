@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn name_and_journals_decide_which_root_to_go_on_from() {
+    fn name_and_journals_decide_which_root_to_continue_from() {
         assert_eq!(chosen(Some(1), &[(1, 1, None)]), Ok(root(1)));
         // Killed between pinning and publishing: the new root counts.
         let killed = [(2, 2, Some(1)), (1, 1, None)];

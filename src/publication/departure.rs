@@ -1,37 +1,14 @@
 //! The node that a mirror leaves, and the one that it comes to: marks and journals.
 
 use super::base::Base;
-use super::copy::Content;
+use super::content::{Content, content_of};
 use super::error::PublicationError;
-use super::journal::{Journal, NewBlocks, mark_among};
+use super::journal::{Journal, mark_among};
 use super::moved::Moved;
-use super::name_state::NameState;
 use super::publisher::Publisher;
-use super::tree::Tree;
 use super::view::PublicationView;
 use crate::ipfs::cid::Cid;
-use crate::node::{Node, NodeError, Refusal, SealedSegment, Segment};
-
-/// The content of the base, with the ledger as its journal has it.
-pub fn content_of(node: &dyn Node, base: &Base) -> Result<Content, PublicationError> {
-    Ok(Content {
-        root: Tree::new(node, base.root).whole()?,
-        ledger: base.journals.first().and_then(|journal| journal.ledger),
-    })
-}
-
-/// The content that a run would continue from. Writes nothing.
-pub fn content_at(
-    view: &PublicationView,
-    state: &NameState,
-    root: Cid,
-) -> Result<Content, PublicationError> {
-    let holding = state.journals.iter().find(|journal| journal.root == root);
-    Ok(Content {
-        root: Tree::new(view.node, root).whole()?,
-        ledger: holding.and_then(|journal| journal.ledger),
-    })
-}
+use crate::node::{Node, NodeError, Refusal};
 
 /// Marks the journal of a mirror that leaves the node. The journals that only hold the
 /// same root are unpinned.
@@ -42,7 +19,7 @@ pub fn mark_moved(
 ) -> Result<(), PublicationError> {
     let newest = base.journals.first();
     if newest.is_some_and(|journal| journal.moved.as_ref() == Some(&moved)) {
-        return let_go_of_older(publisher, base);
+        return unpin_older(publisher, base);
     }
     let node = publisher.node();
     let key_id = &publisher.view.key.id;
@@ -50,16 +27,13 @@ pub fn mark_moved(
     let published = base.published;
     let (journal, blocks) =
         Journal::compose_marked(key_id, &root, published, base.newest(), ledger, Some(moved));
-    let staging = publisher.import(&sealed(blocks))?;
-    let pinned = journal.pin(node, key_id, newest);
-    publisher.drop_staging(&[staging])?;
-    pinned?;
+    publisher.import_and_pin(blocks, || journal.pin(node, key_id, newest))?;
     base.journals.insert(0, journal);
-    let_go_of_older(publisher, base)
+    unpin_older(publisher, base)
 }
 
 /// Unpins the journals that only hold the same root as the newest.
-fn let_go_of_older(publisher: &Publisher, base: &mut Base) -> Result<(), PublicationError> {
+fn unpin_older(publisher: &Publisher, base: &mut Base) -> Result<(), PublicationError> {
     let root = base.root;
     let older = base.journals.split_off(1);
     let (same, others): (Vec<Journal>, Vec<Journal>) =
@@ -128,11 +102,9 @@ pub fn pin_arrived(
     let previous = Some(content.root.cid);
     let (journal, blocks) =
         Journal::compose(key_id, &content.root, previous, newest, content.ledger);
-    let staging = publisher.import(&sealed(blocks))?;
     // With its name.
-    let pinned = node.pin_update(&content.keeper().0, &journal.cid);
-    publisher.drop_staging(&[staging])?;
-    Ok(pinned?)
+    let pin = || node.pin_update(&content.keeper().0, &journal.cid);
+    Ok(publisher.import_and_pin(blocks, pin)?)
 }
 
 /// Publishes a root above the sequence number of every record that is known: `last` is
@@ -171,12 +143,4 @@ pub fn publish_above(
             root: Box::new(root),
         }),
     }
-}
-
-fn sealed(blocks: NewBlocks) -> SealedSegment {
-    let mut segment = Segment::default();
-    for (cid, block) in blocks {
-        segment.push(cid, block);
-    }
-    segment.seal()
 }

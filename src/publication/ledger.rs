@@ -6,10 +6,9 @@ use super::journal::NewBlocks;
 use crate::ipfs::blocks::each;
 use crate::ipfs::cid::{Cid, CidVersion, RAW};
 use crate::ipfs::directory::{Entry, PlainDirectory};
-use crate::ipfs::file::FileBuilder;
+use crate::ipfs::file::file_blocks;
 use crate::node::Node;
 use std::collections::{BTreeMap, HashSet};
-use std::convert::Infallible;
 use std::io::Read;
 
 /// The longest file that is read, in bytes.
@@ -141,7 +140,7 @@ impl LedgerFiles {
             self.files.remove(path);
             return;
         }
-        let (entry, _) = file_blocks(&content);
+        let (entry, _) = file_blocks(CidVersion::V1, &content);
         let known = self.files.get(path);
         if known.is_none_or(|known| known.entry.cid != entry.cid) {
             let file = LedgerFile {
@@ -166,7 +165,7 @@ impl LedgerFiles {
     /// Returns true where the file at `path` has this content. Reads nothing.
     pub fn holds(&self, path: &str, content: &[u8]) -> bool {
         let known = self.files.get(path);
-        known.is_some_and(|known| known.entry.cid == file_blocks(content).0.cid)
+        known.is_some_and(|known| known.entry.cid == file_blocks(CidVersion::V1, content).0.cid)
     }
 
     /// The names of the files in a folder, in their order.
@@ -217,7 +216,7 @@ impl LedgerFiles {
         let mut folders: BTreeMap<&str, PlainDirectory> = BTreeMap::new();
         for (path, file) in &self.files {
             if let (false, Some(content)) = (file.is_stored, &file.content) {
-                blocks.extend(file_blocks(content).1);
+                blocks.extend(file_blocks(CidVersion::V1, content).1);
             }
             let (directory, name) = match path.split_once('/') {
                 Some((folder, name)) => (folders.entry(folder).or_default(), name),
@@ -246,27 +245,10 @@ fn read_file(node: &dyn Node, entry: &Entry) -> Result<Vec<u8>, PublicationError
     let unreadable = |error: String| PublicationError::Ledger(entry.cid.to_string(), error);
     read.map_err(|error| unreadable(error.to_string()))?;
     // A node that fails on the way cuts the stream.
-    match file_blocks(&content).0.cid == entry.cid {
+    match file_blocks(CidVersion::V1, &content).0.cid == entry.cid {
         true => Ok(content),
         false => Err(unreadable("it was cut".to_owned())),
     }
-}
-
-/// A file as `ipfs add --cid-version 1` would store it.
-fn file_blocks(content: &[u8]) -> (Entry, NewBlocks) {
-    let mut blocks = NewBlocks::new();
-    let mut sink = |cid, block| {
-        blocks.push((cid, block));
-        Ok::<_, Infallible>(())
-    };
-    let mut file = FileBuilder::new(CidVersion::V1);
-    let Ok(()) = file.push(content, &mut sink);
-    let Ok(added) = file.finish(&mut sink);
-    let entry = Entry {
-        cid: added.cid,
-        size: added.cumulative,
-    };
-    (entry, blocks)
 }
 
 #[cfg(test)]

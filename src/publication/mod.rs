@@ -13,6 +13,7 @@ mod base;
 mod choice;
 mod claim;
 mod commit;
+mod content;
 mod copy;
 mod departure;
 mod error;
@@ -29,6 +30,7 @@ mod past_damage;
 mod publication_id;
 mod publication_log;
 mod publisher;
+mod sending;
 mod stage;
 mod transaction;
 mod tree;
@@ -43,10 +45,9 @@ pub use base::{
 };
 pub use claim::CLAIM_PATIENCE;
 pub use commit::{Committed, ensure_published};
-pub use copy::{Content, Copied, Copier, CopyError};
-pub use departure::{
-    ArrivedJournals, content_at, content_of, mark_moved, pin_arrived, publish_above, was_overtaken,
-};
+pub use content::{Content, content_at, content_of};
+pub use copy::Copier;
+pub use departure::{ArrivedJournals, mark_moved, pin_arrived, publish_above, was_overtaken};
 pub use error::{PublicationError, join};
 pub use graft::{Damage, Engine, NewFile, choose_engine, graft, mend, remove, require_plain, thin};
 pub use journal::{has_journal, keys_with_journals, unreadable_journals};
@@ -57,6 +58,7 @@ pub use page::{PageMaker, PageUse};
 pub use publication_id::PublicationId;
 pub use publication_log::{Publication, PublicationLog};
 pub use publisher::{KeyAge, Publisher, PublisherOptions};
+pub use sending::{Copied, CopyError};
 pub use stage::Stage;
 pub use transaction::publish_with_rebase;
 pub use tree::{CACHE_INFO_NAME, PAGE_NAME, Search, Tree};

@@ -7,7 +7,6 @@ use super::page::{PageMaker, PageUse};
 use super::stage::Stage;
 use super::tree::{PAGE_NAME, Tree};
 use crate::ipfs::directory::Entry;
-use crate::ipfs::file::AddError;
 use crate::node::Key;
 
 /// The root of `tree`, which is on the node, with the page as it is to be; new blocks go
@@ -24,13 +23,6 @@ pub(super) fn graft_page(
         return remove(tree, stage, &[path]);
     }
     let content = maker.write(key, tree, ledger)?;
-    let added = stage.file(&mut &content[..]).map_err(|error| match error {
-        AddError::Sink(error) => PublicationError::Node(error),
-        AddError::Content(error) => PublicationError::File(PAGE_NAME.to_owned(), error.to_string()),
-    })?;
-    let entry = Entry {
-        cid: added.cid,
-        size: added.cumulative,
-    };
+    let entry = stage.content(PAGE_NAME, &content)?;
     graft(Engine::Car, tree, stage, &[NewFile { path, entry }])
 }

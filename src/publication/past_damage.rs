@@ -27,7 +27,7 @@ pub fn pin_past_damage(
     let Some(both) = union(node, &old.cid, &new.cid, &mut segment)? else {
         return node.pin_update(&old.cid, &new.cid);
     };
-    let staging = publisher.import(&segment.seal())?;
+    let staging = publisher.import(segment)?;
     publisher.list_staging(&both.cid)?;
     let pinned = node
         .pin_update(&old.cid, &both.cid)

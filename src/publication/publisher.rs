@@ -1,13 +1,14 @@
 //! The publisher: a view of a publication with the right to write.
 
 use super::error::PublicationError;
+use super::journal::NewBlocks;
 use super::name_state::read_name_state;
 use super::page::PageMaker;
 use super::publication_log::PublicationLog;
 use super::view::PublicationView;
 use super::writer_lock::WriterLock;
 use crate::ipfs::cid::Cid;
-use crate::node::{Node, NodeError, Problem, PublishOptions, Reach, Refusal, SealedSegment};
+use crate::node::{Node, NodeError, Problem, PublishOptions, Reach, Refusal, Segment};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -175,10 +176,23 @@ impl<'n> Publisher<'n> {
 
     /// Sends a segment, and returns its pinned staging directory, to be unpinned
     /// when something better keeps the blocks.
-    pub(super) fn import(&self, segment: &SealedSegment) -> Result<Cid, NodeError> {
+    pub(super) fn import(&self, segment: Segment) -> Result<Cid, NodeError> {
+        let segment = segment.seal();
         self.list_staging(&segment.staging)?;
-        self.node().import(segment)?;
+        self.node().import(&segment)?;
         Ok(segment.staging)
+    }
+
+    /// Sends blocks for something that `pin` pins, which keeps them from then on.
+    pub(super) fn import_and_pin(
+        &self,
+        blocks: NewBlocks,
+        pin: impl FnOnce() -> Result<(), NodeError>,
+    ) -> Result<(), NodeError> {
+        let staging = self.import(blocks.into_iter().collect())?;
+        let pinned = pin();
+        self.drop_staging(&[staging])?;
+        pinned
     }
 
     /// Lists a directory that is about to be pinned for a while, so that it is found again

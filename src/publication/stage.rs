@@ -1,10 +1,12 @@
 //! New files, on the node but not in a directory yet.
 
+use super::error::PublicationError;
 use super::graft::Engine;
 use super::publisher::Publisher;
 use crate::ipfs::blocks::BlockSink;
 use crate::ipfs::cid::{Cid, CidVersion};
-use crate::ipfs::file::{Added, add_file, add_leaves};
+use crate::ipfs::directory::Entry;
+use crate::ipfs::file::{AddError, Added, add_file, add_leaves};
 use crate::node::{AddFileError, Node, NodeError, Problem, Segment};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -103,6 +105,20 @@ impl Stage<'_> {
         }
     }
 
+    /// Stages the file of this name, which is in memory.
+    ///
+    /// # Errors
+    /// As [`Stage::file`].
+    pub fn content(&self, name: &str, mut content: &[u8]) -> Result<Entry, PublicationError> {
+        match self.file(&mut content) {
+            Ok(added) => Ok(added.into()),
+            Err(AddError::Sink(error)) => Err(error.into()),
+            Err(AddError::Content(error)) => {
+                Err(PublicationError::File(name.to_owned(), error.to_string()))
+            }
+        }
+    }
+
     /// Stages one file of leaves that are cut already.
     ///
     /// # Errors
@@ -115,8 +131,8 @@ impl Stage<'_> {
         add_leaves(self.version, leaves, &mut sink)
     }
 
-    /// Stages a block of a directory, or of a file of given leaves. With add-link the node
-    /// makes all others.
+    /// Stages a block that is made here, whatever the engine: that of a directory, of the
+    /// ledger, or of a file of leaves.
     pub fn block(&self, cid: Cid, block: Vec<u8>) -> Result<(), NodeError> {
         match &self.way {
             Way::AddLink => self.node.put_block(&cid, &block),
@@ -163,7 +179,7 @@ impl BlockSink for &Segments {
 fn send_all(publisher: &Publisher, inbox: &Receiver<Segment>) -> (Vec<Cid>, Result<(), NodeError>) {
     let mut staging = Vec::new();
     for segment in inbox {
-        match publisher.import(&segment.seal()) {
+        match publisher.import(segment) {
             Ok(directory) => staging.push(directory),
             Err(error) => return (staging, Err(error)),
         }

@@ -111,7 +111,7 @@ mod tests {
     use crate::ipfs::cid::{CidVersion, RAW, cid_of};
 
     #[test]
-    fn staging_that_was_not_let_go_of_is_listed_for_the_next_run() {
+    fn staging_that_was_not_unpinned_is_listed_for_the_next_run() {
         let state = tempfile::tempdir().unwrap();
         let id = |key_id: &str| PublicationId {
             peer_id: "peer".to_owned(),

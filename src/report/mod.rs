@@ -30,7 +30,7 @@ pub use metrics::MeasuredRun;
 pub use pruned::{print_pruned, report_pruned};
 pub use skipped::{Loudness, report_given_up, report_skipped};
 pub use summary::{
-    CollectedResult, DryRunResult, FailureResult, PruneResult, ResolveResult, Summary, VerifyResult,
+    CollectedResult, DryRunResult, FailureResult, PruneResult, ResolveResult, VerifyResult,
 };
 pub use terminal::Report;
 pub use text::{bytes, files, items};

@@ -12,7 +12,7 @@ use serde::Serialize;
 #[derive(Serialize)]
 pub struct Summary<'s, S> {
     /// The verb.
-    pub command: &'static str,
+    pub command: &'s str,
     /// Its result.
     #[serde(flatten)]
     pub result: &'s S,
@@ -66,7 +66,7 @@ pub struct VerifyResult<'s> {
 }
 
 /// The result of `resolve`.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub struct ResolveResult<'s> {
     /// The IPNS name, unless a root was given.
     pub name: Option<&'s str>,

@@ -3,7 +3,7 @@
 
 use super::figures::RunFigures;
 use super::repeated;
-use super::summary::FailureResult;
+use super::summary::{FailureResult, Summary};
 use crate::mirror::{Exit, Failure};
 use crate::publication::PublicationLog;
 use crate::util::diagnosis::Diagnosis;
@@ -92,9 +92,13 @@ impl Report {
         }
     }
 
-    /// Prints the summary of the run, an object, where `--json` asks for it.
-    /// `seconds`, the time that the run took, is added.
-    pub fn summary_json(&self, summary: &impl Serialize) {
+    /// Prints the summary of a verb, an object, where `--json` asks for it.
+    pub fn summary_json(&self, command: &str, result: &impl Serialize) {
+        self.print_json(&Summary { command, result });
+    }
+
+    /// Prints an object. `seconds`, the time that the run took, is added.
+    fn print_json(&self, summary: &impl Serialize) {
         if self.json {
             // Structs of text and numbers always serialise.
             let mut summary = serde_json::to_value(summary).unwrap_or_default();
@@ -178,15 +182,10 @@ impl Report {
 
     /// Prints the reason why the run stopped, and as the summary.
     pub fn failure(&self, failure: &Failure) {
-        let advice = failure.advice();
         if !failure.is_silent() || self.watched || self.verbose {
-            self.error(&failure.to_string(), advice.as_deref());
+            self.error(&failure.to_string(), failure.advice().as_deref());
         }
-        self.summary_json(&FailureResult {
-            error: failure.to_string(),
-            r#try: advice.unwrap_or_default(),
-            exit: failure.exit() as u8,
-        });
+        self.print_json(&FailureResult::new(failure));
     }
 
     fn print_problem(&self, head: StyledObject<&str>, what: &str, advice: Option<&str>) {

@@ -13,8 +13,6 @@ pub enum BaseDirectory {
     Data,
     /// State of this machine: locks, and the last runs.
     State,
-    /// Files that may be lost.
-    Cache,
 }
 
 /// Neither `$HOME` nor the variable that would replace it is set.
@@ -41,7 +39,6 @@ pub fn folder(base: BaseDirectory) -> Result<PathBuf, NoHome> {
     let (named_by, below_home) = match base {
         BaseDirectory::Data => ("XDG_DATA_HOME", ".local/share"),
         BaseDirectory::State => ("XDG_STATE_HOME", ".local/state"),
-        BaseDirectory::Cache => ("XDG_CACHE_HOME", ".cache"),
     };
     let named = variable(named_by).map(PathBuf::from);
     // The specification says to ignore a relative one.

@@ -9,6 +9,7 @@ pub mod home;
 pub mod lock;
 pub mod parallel;
 pub mod printable;
+pub mod redirect;
 pub mod resolver;
 pub mod retry;
 pub mod stop;

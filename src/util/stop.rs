@@ -146,8 +146,8 @@ fn watch(mut signals: Signals) {
     if let Some(signal) = signals.next() {
         let mut runs = Runs::lock();
         // Without a callback, a run may be about to begin.
-        let goes_on = runs.end(signal) || runs.tell.is_none();
-        if !goes_on {
+        let continues = runs.end(signal) || runs.tell.is_none();
+        if !continues {
             exit(&runs, signal);
         }
         runs.tell(Ending::AfterTheRun);

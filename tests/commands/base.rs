@@ -11,7 +11,7 @@ on_both_nodes!(
     the_prototypes_mirror_is_adopted_under_self,
     a_website_under_the_key_is_never_touched,
     a_name_that_holds_the_empty_directory_was_never_used,
-    a_name_that_does_not_resolve_goes_on_from_the_journal,
+    a_name_that_does_not_resolve_continues_from_the_journal,
     a_name_of_which_nothing_is_known_needs_a_persons_word,
     a_root_that_the_journal_does_not_know_needs_a_persons_word,
     two_mirrors_on_one_node_leave_each_other_alone,
@@ -80,7 +80,7 @@ fn a_name_that_holds_the_empty_directory_was_never_used(node: &TestNode) {
     assert_eq!(mirror.root(), fixture_roots(0)[2]);
 }
 
-fn a_name_that_does_not_resolve_goes_on_from_the_journal(node: &TestNode) {
+fn a_name_that_does_not_resolve_continues_from_the_journal(node: &TestNode) {
     let upstream = Upstream::of_fixtures();
     let mirror = Mirror::new(node, &upstream);
     mirror.run("init").silently();

@@ -13,8 +13,8 @@ on_both_nodes!(
     the_items_of_a_lost_part_of_the_root_are_known_by_their_nars,
     the_nars_of_a_lost_shard_are_fetched_again,
     several_losses_at_once_are_mended_in_one_run,
-    a_lost_journal_stops_nothing_and_is_let_go_of,
-    a_lost_part_of_the_ledger_is_named_and_let_go_of,
+    a_lost_journal_stops_nothing_and_is_unpinned,
+    a_lost_part_of_the_ledger_is_named_and_dropped,
     a_cache_info_that_is_another_file_is_replaced,
     without_a_journal_what_cannot_be_had_can_be_removed,
     a_narinfo_that_cannot_be_read_stops_no_sync,
@@ -274,7 +274,7 @@ fn several_losses_at_once_are_mended_in_one_run(node: &TestNode) {
     node.published(&root).judge();
 }
 
-fn a_lost_journal_stops_nothing_and_is_let_go_of(node: &TestNode) {
+fn a_lost_journal_stops_nothing_and_is_unpinned(node: &TestNode) {
     if !node.can_lose_blocks() {
         return;
     }
@@ -316,7 +316,7 @@ fn a_lost_journal_stops_nothing_and_is_let_go_of(node: &TestNode) {
     }
 }
 
-fn a_lost_part_of_the_ledger_is_named_and_let_go_of(node: &TestNode) {
+fn a_lost_part_of_the_ledger_is_named_and_dropped(node: &TestNode) {
     if !node.can_lose_blocks() {
         return;
     }

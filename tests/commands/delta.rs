@@ -35,7 +35,7 @@ on_both_nodes!(
 );
 
 on_kubo_alone!(
-    killed_at_any_call_it_goes_on,
+    killed_at_any_call_it_continues,
     a_run_with_nothing_new_makes_as_few_calls,
     a_delta_mirror_is_followed,
 );
@@ -818,7 +818,7 @@ fn a_file_of_two_levels_is_counted_by_its_leaves(node: &TestNode) {
     }
 }
 
-fn killed_at_any_call_it_goes_on(node: &TestNode) {
+fn killed_at_any_call_it_continues(node: &TestNode) {
     let upstream = Upstream::empty();
     let items = [1, 2].map(|build| item_with_nar(build, "prog", &program(7, build, 300_000)));
     upstream.add_items(&items);

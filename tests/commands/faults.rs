@@ -10,7 +10,7 @@ on_kubo_alone!(
     a_node_that_is_slow_is_waited_for,
     a_node_that_answers_never_is_given_up,
     an_import_that_hangs_ends_with_the_time_that_it_was_given,
-    what_imports_with_lost_answers_pinned_is_let_go_of,
+    what_imports_with_lost_answers_pinned_is_unpinned,
     a_node_that_does_not_tell_how_full_it_is_stops_nothing,
 );
 
@@ -181,7 +181,7 @@ fn an_import_that_hangs_ends_with_the_time_that_it_was_given(node: &TestNode) {
 }
 
 /// The lock file lists what may be pinned, until it is known not to be.
-fn what_imports_with_lost_answers_pinned_is_let_go_of(node: &TestNode) {
+fn what_imports_with_lost_answers_pinned_is_unpinned(node: &TestNode) {
     let proxy = Proxy::new(&node.api);
     let items: Vec<_> = (0..9).map(|number| item(number, "x", 2000)).collect();
     for (number, spoils) in [

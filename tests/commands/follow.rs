@@ -24,9 +24,9 @@ on_kubo_alone!(
     a_sharded_mirror_is_followed_by_what_differs,
     names_share_no_pins,
     what_cannot_be_had_now_is_tried_again_later,
-    killed_at_any_call_it_goes_on,
+    killed_at_any_call_it_continues,
     a_second_run_for_one_name_ends_silently,
-    names_are_listed_and_let_go_of,
+    names_are_listed_and_no_longer_followed,
     a_name_that_is_followed_is_told_by_resolve,
     of_several_names_each_has_its_result,
     what_a_lost_pin_held_is_held_again,
@@ -503,7 +503,7 @@ fn what_cannot_be_had_now_is_tried_again_later(node: &TestNode) {
     is_held_alone(&setting, &new);
 }
 
-fn killed_at_any_call_it_goes_on(node: &TestNode) {
+fn killed_at_any_call_it_continues(node: &TestNode) {
     let proxy = Proxy::new(&node.api);
     let mut setting = Setting::new(node);
     setting.follower = setting.follower.with_api(&proxy.url);
@@ -578,7 +578,7 @@ fn a_second_run_for_one_name_ends_silently(node: &TestNode) {
     assert_eq!(setting.held(), root);
 }
 
-fn names_are_listed_and_let_go_of(node: &TestNode) {
+fn names_are_listed_and_no_longer_followed(node: &TestNode) {
     let setting = Setting::new(node);
     let run = setting.follower.run("follow --list").exits(0);
     assert_eq!(run.out, "");

@@ -143,7 +143,7 @@ fn a_record_that_ends_leaves_what_is_held() {
 
 #[test]
 #[ignore = "needs a real Kubo: scripts/test"]
-fn killed_at_random_a_follower_goes_on() {
+fn killed_at_random_a_follower_continues() {
     let setting = Setting::new();
     let all: Vec<Item> = (0..16).map(|number| item(number, "x", 3 << 20)).collect();
     let name = setting.publish(&all[..1], "");

@@ -10,7 +10,7 @@ use serde_json::json;
 
 on_both_nodes!(
     the_published_journal_wins_whatever_the_others_are_called,
-    a_run_that_was_killed_after_pinning_is_gone_on_from,
+    a_run_that_was_killed_after_pinning_is_continued_from,
     a_name_that_does_not_resolve_needs_a_word_between_two_journals,
     a_journal_that_was_lost_is_named_with_its_way_out,
 );
@@ -94,7 +94,7 @@ fn the_published_journal_wins_whatever_the_others_are_called(node: &TestNode) {
     }
 }
 
-fn a_run_that_was_killed_after_pinning_is_gone_on_from(node: &TestNode) {
+fn a_run_that_was_killed_after_pinning_is_continued_from(node: &TestNode) {
     let (upstream, hashes, trees) = trees(4);
     let [published, pinned, lost, new] = &trees[..] else {
         panic!()

@@ -6,8 +6,8 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 on_both_nodes!(
-    killed_at_any_moment_with_car_it_goes_on_from_its_last_checkpoint,
-    killed_at_any_moment_with_add_link_it_goes_on_from_its_last_checkpoint,
+    killed_at_any_moment_with_car_it_continues_from_its_last_checkpoint,
+    killed_at_any_moment_with_add_link_it_continues_from_its_last_checkpoint,
 );
 
 on_kubo_alone!(
@@ -70,11 +70,11 @@ fn staging_is_gone(node: &TestNode) {
     assert_eq!(nameless.count(), 0, "staging is left: {pins:?}");
 }
 
-fn killed_at_any_moment_with_car_it_goes_on_from_its_last_checkpoint(node: &TestNode) {
+fn killed_at_any_moment_with_car_it_continues_from_its_last_checkpoint(node: &TestNode) {
     killed_at_any_moment(node, "car");
 }
 
-fn killed_at_any_moment_with_add_link_it_goes_on_from_its_last_checkpoint(node: &TestNode) {
+fn killed_at_any_moment_with_add_link_it_continues_from_its_last_checkpoint(node: &TestNode) {
     killed_at_any_moment(node, "add-link");
 }
 

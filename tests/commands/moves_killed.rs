@@ -8,11 +8,11 @@ use guix_ipfs::node::local::LocalNode;
 use std::process::{Child, Stdio};
 use std::time::Instant;
 
-on_both_nodes!(killed_at_any_moment_a_move_is_gone_on_with);
+on_both_nodes!(killed_at_any_moment_a_move_is_continued);
 
 on_kubo_alone!(
-    killed_at_any_call_to_the_new_node_a_move_is_gone_on_with,
-    killed_at_any_call_to_the_old_node_a_move_is_gone_on_with,
+    killed_at_any_call_to_the_new_node_a_move_is_continued,
+    killed_at_any_call_to_the_old_node_a_move_is_continued,
 );
 
 /// A mirror that is to be moved from one node to another.
@@ -66,7 +66,7 @@ impl<'t> Setting<'t> {
     }
 
     /// Judges what a kill left, goes on, and judges again.
-    fn goes_on(&self, key: &str) {
+    fn continues(&self, key: &str) {
         let whole = root_of(&tree_of(&self.items), CidVersion::V0);
         let (origin, target) = (self.origin, self.target);
         let (here, there) = (&origin.api, &target.api);
@@ -117,7 +117,7 @@ impl<'t> Setting<'t> {
     }
 }
 
-fn killed_at_any_moment_a_move_is_gone_on_with(node: &TestNode) {
+fn killed_at_any_moment_a_move_is_continued(node: &TestNode) {
     let origin = TestNode::local();
     let setting = Setting::new(&origin, node);
     setting.publish("whole");
@@ -125,7 +125,7 @@ fn killed_at_any_moment_a_move_is_gone_on_with(node: &TestNode) {
     let mut moving = setting.start(&setting.arguments(&origin.api, &node.api, "whole"));
     moving.wait().unwrap();
     let time = begun.elapsed();
-    setting.goes_on("whole");
+    setting.continues("whole");
     for kill in 1..=12 {
         let key = format!("killed-{kill}");
         setting.publish(&key);
@@ -133,18 +133,18 @@ fn killed_at_any_moment_a_move_is_gone_on_with(node: &TestNode) {
         std::thread::sleep(time * kill / 13);
         moving.kill().unwrap();
         moving.wait().unwrap();
-        setting.goes_on(&key);
+        setting.continues(&key);
     }
 }
 
-fn killed_at_any_call_to_the_new_node_a_move_is_gone_on_with(node: &TestNode) {
+fn killed_at_any_call_to_the_new_node_a_move_is_continued(node: &TestNode) {
     let origin = TestNode::local();
     let setting = Setting::new(&origin, node);
     let proxy = Proxy::new(&node.api);
     killed_at_any_call(&setting, &proxy, &origin.api, &proxy.url);
 }
 
-fn killed_at_any_call_to_the_old_node_a_move_is_gone_on_with(node: &TestNode) {
+fn killed_at_any_call_to_the_old_node_a_move_is_continued(node: &TestNode) {
     let target = TestNode::local();
     let setting = Setting::new(node, &target);
     let proxy = Proxy::new(&node.api);
@@ -158,7 +158,7 @@ fn killed_at_any_call(setting: &Setting, proxy: &Proxy, from: &str, to: &str) {
     let mut moving = setting.start(&setting.arguments(from, to, "whole"));
     assert!(moving.wait().unwrap().success());
     let calls = proxy.calls().len();
-    setting.goes_on("whole");
+    setting.continues("whole");
     assert!(calls > 10, "only {calls} calls");
     for n in 1..=calls {
         let key = format!("killed-{n}");
@@ -166,6 +166,6 @@ fn killed_at_any_call(setting: &Setting, proxy: &Proxy, from: &str, to: &str) {
         proxy.calls();
         let moving = setting.start(&setting.arguments(from, to, &key));
         kill_at_call(moving, proxy, n);
-        setting.goes_on(&key);
+        setting.continues(&key);
     }
 }

@@ -96,13 +96,13 @@ fn a_persons_word_counts_whatever_the_name_holds(node: &TestNode) {
 fn a_mirror_whose_blocks_are_lost_is_begun_anew(node: &mut TestNode) {
     let upstream = Upstream::of_fixtures();
     let mirror = Mirror::new(node, &upstream);
-    for (begin, go_on) in [
+    for (begin, resume) in [
         ("init", "sync"),
         ("init --anew", "resolve"),
         ("init --anew --cid-version 1", "sync --no-closure"),
     ] {
         mirror.run(begin).exits(0);
-        mirror.run(go_on).exits(0);
+        mirror.run(resume).exits(0);
         let lost = mirror.root();
         node.lose_blocks(&[]);
         mirror.run("sync").exits(1).says("init --anew");

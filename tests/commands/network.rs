@@ -33,7 +33,7 @@ fn what_is_published_on_one_node_is_found_by_another() {
 
 #[test]
 #[ignore = "needs a real Kubo: scripts/test"]
-fn a_restarted_publisher_goes_on_where_it_was() {
+fn a_restarted_publisher_continues_where_it_was() {
     let mut network = Network::start(3);
     let upstream = Upstream::of_fixtures();
     let mirror = Mirror::new(&network[0], &upstream).online();

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 on_both_nodes!(
     the_example_of_the_prototype_gives_its_roots,
-    a_mirror_of_more_than_two_mebibytes_goes_on,
+    a_mirror_of_more_than_two_mebibytes_continues,
 );
 
 const EMPTY: &str = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn";
@@ -31,7 +31,7 @@ fn the_example_of_the_prototype_gives_its_roots(node: &TestNode) {
 }
 
 /// The node's add-link refuses a tree over 2 MiB unless told otherwise.
-fn a_mirror_of_more_than_two_mebibytes_goes_on(node: &TestNode) {
+fn a_mirror_of_more_than_two_mebibytes_continues(node: &TestNode) {
     let upstream = Upstream::of_fixtures();
     let nar = vec![b'n'; 3 << 20];
     let hash = base32::encode(&Sha256::digest(&nar));

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 on_both_nodes!(
     a_nar_that_is_cut_again_and_again_is_fetched_once,
-    what_cannot_be_gone_on_with_begins_anew,
+    what_cannot_be_continued_begins_anew,
     parts_that_do_not_make_the_nar_are_fetched_anew_as_a_whole,
     a_server_that_sends_a_byte_a_connection_is_given_up,
-    a_busy_server_is_gone_on_with_when_it_says,
-    a_download_that_is_silent_or_slow_goes_on_where_it_was,
-    a_signal_ends_the_pause_before_a_download_goes_on,
+    a_busy_server_is_continued_when_it_says,
+    a_download_that_is_silent_or_slow_continues_where_it_was,
+    a_signal_ends_the_pause_before_a_download_continues,
 );
 
 /// More than the tries of one file.
@@ -96,7 +96,7 @@ fn a_nar_that_is_cut_again_and_again_is_fetched_once(node: &TestNode) {
     }
 }
 
-fn what_cannot_be_gone_on_with_begins_anew(node: &TestNode) {
+fn what_cannot_be_continued_begins_anew(node: &TestNode) {
     type Answer = fn(&[u8], usize) -> Sent;
     /// The headers of the first answer, and the answer to the request for the rest.
     type Kind = (&'static str, Option<Answer>);
@@ -258,7 +258,7 @@ fn a_server_that_sends_a_byte_a_connection_is_given_up(node: &TestNode) {
     assert!(owed.contains(&items[0].hash), "{owed}");
 }
 
-fn a_busy_server_is_gone_on_with_when_it_says(node: &TestNode) {
+fn a_busy_server_is_continued_when_it_says(node: &TestNode) {
     let items = [item(1, "busy", 20_000)];
     let (upstream, server) = serve(&items, |asked, file| match asked.before {
         0 => Sent::whole(file, 9000, STRONG),
@@ -273,7 +273,7 @@ fn a_busy_server_is_gone_on_with_when_it_says(node: &TestNode) {
     assert_eq!(server.asked(&items[0].nar()), [None, rest, rest]);
 }
 
-fn a_download_that_is_silent_or_slow_goes_on_where_it_was(node: &TestNode) {
+fn a_download_that_is_silent_or_slow_continues_where_it_was(node: &TestNode) {
     let options = ["--read-timeout 1", "--low-speed-time 1"];
     for (number, option) in options.iter().enumerate() {
         let items = [item(number as u64, "silent", 20_000)];
@@ -295,7 +295,7 @@ fn a_download_that_is_silent_or_slow_goes_on_where_it_was(node: &TestNode) {
     }
 }
 
-fn a_signal_ends_the_pause_before_a_download_goes_on(node: &TestNode) {
+fn a_signal_ends_the_pause_before_a_download_continues(node: &TestNode) {
     let items = [item(1, "pause", 20_000)];
     let (upstream, server) = serve(&items, |asked, file| match asked.from {
         None => Sent::whole(file, 9000, STRONG),

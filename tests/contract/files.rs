@@ -107,11 +107,7 @@ fn a_link_is_added_to_a_plain_directory_of_either_version(at: &TestNode) {
         let mut root = base.cid;
         for name in ["b", "a+b?", "c d", "ü"] {
             root = node.add_link(&root, name, &file.cid).unwrap();
-            let entry = Entry {
-                cid: file.cid,
-                size: file.cumulative,
-            };
-            expected.entries.insert(name.to_owned(), entry);
+            expected.entries.insert(name.to_owned(), file.into());
             assert_eq!(root, expected.encode(version).1.cid, "{name}");
         }
         // The same link again changes nothing; another target replaces it.

@@ -86,11 +86,10 @@ fn a_node_states_what_it_is(at: &TestNode) {
 }
 
 fn segment(contents: &[&[u8]]) -> SealedSegment {
-    let mut segment = Segment::default();
-    for content in contents {
-        segment.push(raw(content), content.to_vec());
-    }
-    segment.seal()
+    let blocks = contents
+        .iter()
+        .map(|content| (raw(content), content.to_vec()));
+    blocks.collect::<Segment>().seal()
 }
 
 fn threads_share_a_node(at: &TestNode) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 on_kubo_alone!(
     a_root_is_asked_for_and_found_by_its_name_and_its_cid,
-    what_is_let_go_of_is_of_one_root_one_name_and_one_state,
+    what_is_unpinned_is_of_one_root_one_name_and_one_state,
     a_list_of_many_pages_is_whole,
     a_service_that_sorts_nothing_out_loses_nothing,
     each_failure_of_a_service_is_its_own,
@@ -77,7 +77,7 @@ fn a_root_is_asked_for_and_found_by_its_name_and_its_cid(at: &TestNode) {
     assert!(matches!(refused.problem, Problem::DryRun));
 }
 
-fn what_is_let_go_of_is_of_one_root_one_name_and_one_state(at: &TestNode) {
+fn what_is_unpinned_is_of_one_root_one_name_and_one_state(at: &TestNode) {
     let node = at.node();
     let service = PinningService::start().on(at, "s");
     let [one, two] = [add(node, b"one"), add(node, b"two")].map(|cid| cid.to_string());

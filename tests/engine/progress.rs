@@ -45,7 +45,7 @@ impl DownloadProgress for Shown {
 }
 
 #[test]
-fn a_download_that_goes_on_is_one_whose_bytes_count_once() {
+fn a_download_that_continues_is_one_whose_bytes_count_once() {
     let at = TestNode::local();
     let locks = tempfile::tempdir().unwrap();
     let item = item(1, "parts", 200_000);

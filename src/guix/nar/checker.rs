@@ -33,7 +33,7 @@ impl Checker {
     }
 
     /// Hands bytes over, and waits while the thread has enough of them. The error is
-    /// the thread's, if it has come to one before the end.
+    /// the thread's, if it found one before the end.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), NarError> {
         if self.relay.as_mut().is_some_and(|relay| relay.write(bytes)) {
             return Ok(());

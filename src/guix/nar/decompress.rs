@@ -115,7 +115,7 @@ impl<S: BufRead> Gzip<S> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while let Some(member) = &mut self.member {
             let count = member.read(out)?;
-            if count > 0 || out.is_empty() || !member.get_mut().goes_on()? {
+            if count > 0 || out.is_empty() || !member.get_mut().next_stream()? {
                 return Ok(count);
             }
             let ended = self.member.take();
@@ -148,7 +148,7 @@ impl<S: BufRead> Lzip<S> {
         loop {
             if self.is_between {
                 match self.pending.is_empty() {
-                    true if !self.input.goes_on()? => return Ok(0),
+                    true if !self.input.next_stream()? => return Ok(0),
                     true => {}
                     false => self.input.streams += 1,
                 }
@@ -204,11 +204,11 @@ impl<S: BufRead> Zstd<S> {
                     .map_err(invalid)?;
                 continue;
             }
-            let goes_on = match self.is_between {
-                true => self.input.goes_on()?,
+            let has_next = match self.is_between {
+                true => self.input.next_stream()?,
                 false => !self.input.fill_buf()?.is_empty(),
             };
-            if !goes_on {
+            if !has_next {
                 return Ok(0);
             }
             self.next_frame()?;

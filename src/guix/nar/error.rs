@@ -27,7 +27,7 @@ pub enum NarError {
     FileTooShort {
         /// FileSize, in bytes.
         expected: u64,
-        /// Bytes that came.
+        /// Bytes that were received.
         got: u64,
     },
     /// The file holds a whole nar, and has fewer bytes than its FileSize.
@@ -42,7 +42,7 @@ pub enum NarError {
     /// in its place.
     #[error("the file is not {}", kind_of_file(.0))]
     Foreign(Compression),
-    /// The file is valid as far as it goes.
+    /// The file is valid up to its end.
     #[error("the file is not whole: it ended in the middle of {}", kind_of_file(.0))]
     Cut(Compression),
     /// The file is damaged in its middle.
@@ -111,8 +111,8 @@ impl NarError {
         }
     }
 
-    /// The error of a file that ended before its FileSize, with the verdict about what
-    /// came.
+    /// The error of a file that ended before its FileSize, with the verdict about its
+    /// bytes.
     pub(super) fn of_short_file(expected: u64, got: u64, came: Result<(), Self>) -> Self {
         match came {
             Err(error @ (Self::Foreign(_) | Self::Thread(_))) => error,
@@ -128,7 +128,7 @@ impl NarError {
 
 impl NarError {
     /// Returns true where the transfer is at fault: the file was cut, or something
-    /// else came in its place. Otherwise it is whole, and another than promised.
+    /// else was sent in its place. Otherwise it is complete, and not what was promised.
     #[must_use]
     pub fn is_of_transfer(&self) -> bool {
         matches!(

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 /// The bytes of a file, with what the check needs to know of them. A decompressor
-/// calls [`Input::goes_on`] between two streams.
+/// calls [`Input::next_stream`] between two streams.
 #[derive(Debug)]
 pub(super) struct Input<S> {
     pub(super) source: S,
@@ -28,9 +28,9 @@ impl<S: BufRead> Input<S> {
         }
     }
 
-    /// Records that a stream has ended. Returns true if another follows. Where it is
-    /// enough, only bytes that have come already are looked at.
-    pub(super) fn goes_on(&mut self) -> io::Result<bool> {
+    /// Records the end of a stream. Returns true if another follows. Where it is
+    /// enough, only bytes that were received already are looked at.
+    pub(super) fn next_stream(&mut self) -> io::Result<bool> {
         self.streams += 1;
         match self.is_enough && self.at_hand == 0 {
             true => Ok(false),

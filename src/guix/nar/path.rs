@@ -2,7 +2,7 @@
 
 use super::super::delta;
 use super::super::store_path::HashPart;
-use crate::util::url;
+use crate::util::redirect;
 use percent_encoding::percent_decode_str;
 use std::fmt;
 
@@ -154,7 +154,7 @@ fn components(url: &str) -> Result<Vec<String>, Reason> {
 }
 
 fn component(encoded: &str) -> Result<String, Reason> {
-    if !url::is_well_escaped(encoded) {
+    if !redirect::is_well_escaped(encoded) {
         return Err(Reason::Escape);
     }
     let decoded = percent_decode_str(encoded)

@@ -18,7 +18,7 @@ const MAX_IDLE_BYTES: usize = 4 << 20;
 /// one expected, as a [`NarVerifier`](super::NarVerifier) of the file does.
 ///
 /// Such a failure is an `InvalidData` that wraps a [`NarError`]
-/// ([`NarError::from_io`]); it comes as soon as it is known, and every later read
+/// ([`NarError::from_io`]); it is returned as soon as it is known, and every later read
 /// repeats it. Errors of the reader underneath are passed on as they are.
 pub struct NarReader<R: Read> {
     unpacking: Unpacking<BufReader<File<R>>>,
@@ -82,7 +82,7 @@ impl<R: Read> Read for NarReader<R> {
             return Ok(0);
         }
         if self.result.is_none() {
-            // One that came after the last bytes.
+            // One after the last bytes.
             self.fault()?;
             let step = self.unpacking.step_into(&self.expected, buf);
             if let (Ok(count @ 1..), Some(file)) = (&step, self.file()) {
@@ -106,7 +106,7 @@ impl<R: Read> Read for NarReader<R> {
 enum End {
     /// The reader's.
     Reader,
-    /// So many bytes, and those that come together with the last of them.
+    /// So many bytes, and those that are read together with the last of them.
     Size(u64),
     /// The end of the nar in it.
     Nar,

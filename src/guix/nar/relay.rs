@@ -1,4 +1,4 @@
-//! Bytes on their way from one thread to another, in a few buffers that go to and fro.
+//! Bytes on their way from one thread to another, in a few buffers that are used again.
 //!
 //! A pipe would do the same with two copies more and a call of the system for each
 //! 64 KiB, half as much time as hashing them takes.
@@ -21,7 +21,7 @@ pub(super) struct RelayWriter {
     empty: Receiver<Vec<u8>>,
 }
 
-/// The end that gives them. It comes to its end when the writer is dropped.
+/// The end that gives them. It ends when the writer is dropped.
 #[derive(Debug)]
 pub(super) struct RelayReader {
     reading: Vec<u8>,

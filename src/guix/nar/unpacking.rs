@@ -37,7 +37,7 @@ impl<S: BufRead> Unpacking<S> {
     pub(super) fn new(expected: &ExpectedNar, source: S) -> Result<Self, NarError> {
         let mut input = Input::new(source);
         let compression = &expected.compression;
-        // An error comes again where the input is read next.
+        // An error is repeated when the input is read next.
         let begins_well = begins_as(compression, &mut input).unwrap_or(true);
         let decompressor = Decompressor::new(compression, input);
         Ok(Self {

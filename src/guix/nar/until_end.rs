@@ -14,7 +14,7 @@ const CHUNK_BYTES: usize = 32 << 10;
 /// writes have some after 256 KiB.
 const MAX_IDLE_BYTES: usize = 4 << 20;
 
-/// A file that is decompressed as far as the nar goes, and not read any further.
+/// A file that is read and decompressed up to the end of the nar in it.
 pub(super) struct UntilEnd<R: Read> {
     expected: ExpectedNar,
     unpacking: Unpacking<BufReader<Copied<R>>>,
@@ -69,7 +69,7 @@ impl<R: Read> UntilEnd<R> {
                 None => {}
             }
             match stepped {
-                Ok(goes_on) => self.is_ended = !goes_on,
+                Ok(has_more) => self.is_ended = !has_more,
                 Err(error) => return Ok(Step::Ended(Err(error))),
             }
         }

@@ -20,7 +20,7 @@ pub(super) const WITHOUT_A_THREAD: usize = 64 << 10;
 /// instead of ending if they are not the nar expected.
 ///
 /// Such a failure is an `InvalidData` that wraps a [`NarError`]
-/// ([`NarError::from_io`]); it comes as soon as it is known, and every later read
+/// ([`NarError::from_io`]); it is returned as soon as it is known, and every later read
 /// repeats it. Errors of the reader underneath are passed on as they are.
 pub struct NarVerifier<R: Read> {
     pub(super) file: File<R>,
@@ -171,7 +171,7 @@ impl<R: Read> SizedFile<R> {
         }
     }
 
-    /// The verdict about what has come.
+    /// The verdict about the bytes that were read.
     fn verdict(&mut self) -> Result<(), NarError> {
         match &mut self.checker {
             Some(checker) => checker.finish(),

@@ -7,7 +7,7 @@ use super::error::NarinfoError;
 
 /// A parsed narinfo.
 ///
-/// Trust goes by the place of a line: the signature covers every byte before the
+/// Trust depends on the place of a line: the signature covers every byte before the
 /// first `Signature:` and nothing after it. In today's order that is the store
 /// path, the hash, the size, the references and the deriver, but not the variants.
 /// Parsing does not check the signature.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ureq::Body;
 use ureq::http::Response;
 
-/// The limits of the rate at which a body comes.
+/// The limits of the rate at which a body is received.
 #[derive(Clone, Debug)]
 pub(super) struct BodyLimits {
     /// The time over which the least rate is measured.
@@ -17,7 +17,7 @@ pub(super) struct BodyLimits {
     pub rate: RateLimit,
 }
 
-/// A body whose errors name the URL, and that fails where it comes too slowly.
+/// A body whose errors name the URL, and that fails where it is received too slowly.
 pub(super) struct PacedBody {
     reader: Box<dyn Read + Send>,
     url: String,
@@ -41,12 +41,12 @@ impl PacedBody {
     }
 
     /// Continues with another answer's body, at the pace of the body so far.
-    pub(super) fn go_on_with(&mut self, url: String, response: Response<Body>) {
+    pub(super) fn continue_with(&mut self, url: String, response: Response<Body>) {
         self.reader = Box::new(response.into_body().into_reader());
         self.url = url;
     }
 
-    /// The URL that its bytes come from.
+    /// The URL that it is read from.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
@@ -65,7 +65,7 @@ impl Read for PacedBody {
         let paced = self.pace.count(count, begun.elapsed());
         self.rate.pay(count);
         match paced {
-            // An end that comes late is an end all the same.
+            // A late end is an end all the same.
             Err(reason) if count > 0 => {
                 let url = self.url.clone();
                 Err(HttpError::Slow { url, reason }.into_io())

@@ -14,7 +14,7 @@ const FOLDERS: &str = "SSL_CERT_DIR";
 pub(super) struct Authorities {
     /// The certificates.
     pub roots: RootCerts,
-    /// The place that they come from, and each file that could not be used, in words.
+    /// Their source, and each file that could not be used, in words.
     pub source: String,
 }
 

@@ -14,6 +14,7 @@ use super::rate::RateLimit;
 use super::response;
 use super::resume::Download;
 use crate::util::address::is_private_host;
+use crate::util::redirect::redirect;
 use crate::util::retry::NETWORK;
 use crate::util::stop::Stop;
 use crate::util::url::{self, Credentials};
@@ -86,14 +87,14 @@ impl UpstreamClient {
         Self { keys, ..self }
     }
 
-    /// The same client, with a limit of the rate at which bodies come, which it may
+    /// The same client, with a limit of the rate at which bodies are read, which it may
     /// share with others.
     #[must_use]
     pub fn limited(self, rate: RateLimit) -> Self {
         Self { rate, ..self }
     }
 
-    /// The limit of the rate at which bodies come.
+    /// The limit of the rate at which bodies are read.
     #[must_use]
     pub fn rate(&self) -> &RateLimit {
         &self.rate
@@ -322,7 +323,7 @@ impl UpstreamClient {
             if followed == MAX_REDIRECTS {
                 return Err(refused("there are too many redirects".to_owned()));
             }
-            let target = url::redirect(&url, &location).map_err(|it| refused(it.to_owned()))?;
+            let target = redirect(&url, &location).map_err(|it| refused(it.to_owned()))?;
             let is_guarded = !self.network.is_private();
             if is_guarded && url::host(&target).is_some_and(|host| is_private_host(&host)) {
                 return Err(refused(PRIVATE_HOST.to_owned()));

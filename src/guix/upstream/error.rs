@@ -1,9 +1,7 @@
 //! The ways in which a request to a substitute server fails.
 
 use super::super::cuirass::CuirassError;
-use super::certificates;
-use super::private_network::PrivateAddress;
-use super::proxy::{BadProxy, NamedProxy};
+use super::proxy::BadProxy;
 use crate::util::diagnosis::{Diagnosis, Retry};
 use std::io;
 use std::time::Duration;
@@ -69,9 +67,9 @@ pub enum HttpError {
     GivenUp {
         /// The failure of the last try.
         source: Box<HttpError>,
-        /// Bytes that had come.
+        /// Bytes that were received.
         at: u64,
-        /// Bytes of the whole.
+        /// Bytes of the file.
         total: u64,
     },
     /// A variable that should name a proxy and does not.
@@ -177,7 +175,7 @@ pub enum HttpError {
         /// The fault in it.
         reason: &'static str,
     },
-    /// A body larger than the limit for one that is read into memory as a whole.
+    /// A body larger than the limit for one that is read into memory at once.
     #[error("the answer for {url} is larger than {limit} bytes")]
     TooLarge {
         /// The URL asked for.
@@ -288,69 +286,6 @@ impl HttpError {
         }
     }
 
-    /// Sorts an error from between the call and the end of the headers.
-    pub(super) fn of_call(url: &str, proxy: Option<&NamedProxy>, error: ureq::Error) -> Self {
-        use ureq::{Error, Timeout};
-        let url = url.to_owned();
-        let reason = words(&error);
-        let proxy = proxy.map(NamedProxy::to_string);
-        let unreachable = |reason| Self::Unreachable {
-            url: url.clone(),
-            proxy: proxy.clone(),
-            reason,
-        };
-        let tls = |reason| Self::Tls {
-            url: url.clone(),
-            authorities: certificates::authorities().source.clone(),
-            reason,
-        };
-        match error {
-            Error::ConnectProxyFailed(said) => {
-                // ureq gives the status only in words.
-                let status = said.rsplit('/').next().and_then(|it| it.parse().ok());
-                Self::Proxy {
-                    url,
-                    proxy: proxy.unwrap_or_default(),
-                    status,
-                    reason: status.map_or(said, refusal),
-                }
-            }
-            Error::HostNotFound
-            | Error::ConnectionFailed
-            | Error::Timeout(Timeout::Resolve | Timeout::Connect) => unreachable(reason),
-            Error::Timeout(_) => Self::Silent { url, reason },
-            Error::Io(source) => match source.kind() {
-                io::ErrorKind::UnexpectedEof
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::BrokenPipe => Self::Cut { url, source },
-                // Errors of rustls come wrapped like this.
-                io::ErrorKind::InvalidData => tls(reason),
-                _ => unreachable(reason),
-            },
-            Error::Tls(_) | Error::Rustls(_) | Error::TlsRequired | Error::Pem(_) => tls(reason),
-            Error::Other(other) if other.is::<PrivateAddress>() => {
-                Self::PrivateAddress { url, reason }
-            }
-            Error::BadUri(_) | Error::Http(_) | Error::InvalidProxyUrl => {
-                Self::BadUrl { url, reason }
-            }
-            _ => Self::Protocol { url, reason },
-        }
-    }
-
-    /// Sorts an error from the read of a body.
-    pub(super) fn of_body(url: &str, error: io::Error) -> Self {
-        let url = url.to_owned();
-        let inner = error.get_ref();
-        let inner = inner.and_then(|inner| inner.downcast_ref::<ureq::Error>());
-        match inner.map(|inner| (inner, words(inner))) {
-            Some((ureq::Error::Timeout(_), reason)) => Self::Silent { url, reason },
-            Some((ureq::Error::Protocol(_), reason)) => Self::Protocol { url, reason },
-            _ => Self::Cut { url, source: error },
-        }
-    }
-
     /// The error in a failed read of a [`Download`](super::Download).
     #[must_use]
     pub fn of_read(error: &io::Error) -> Option<&Self> {
@@ -373,26 +308,6 @@ impl HttpError {
             _ => io::ErrorKind::Other,
         };
         io::Error::new(kind, self)
-    }
-}
-
-/// The message of an error; that of a time limit names its option.
-fn words(error: &ureq::Error) -> String {
-    use ureq::{Error, Timeout};
-    match error {
-        Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-            "no connection within --connect-timeout".to_owned()
-        }
-        Error::Timeout(_) => "nothing arrived within --read-timeout".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-/// The status of a proxy's refusal in words.
-pub(super) fn refusal(status: u16) -> String {
-    match status {
-        407 => "it requires a user and a password (status 407)".to_owned(),
-        status => format!("it answered with status {status}"),
     }
 }
 

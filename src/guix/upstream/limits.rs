@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The time limits of a connection. There is none for a whole answer, since a nar can
+/// The time limits of a connection. There is none for an answer in full, since a nar can
 /// have gigabytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
@@ -11,7 +11,7 @@ pub struct ConnectionLimits {
     /// For each wait for more bytes.
     pub read: Duration,
     /// The time over which the rate of a body is measured: one below 1 KiB a second
-    /// is dropped. The headers of an answer must come within `read` and this.
+    /// is dropped. The headers of an answer must arrive within `read` and this.
     pub low_speed: Duration,
 }
 

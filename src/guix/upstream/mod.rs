@@ -6,6 +6,7 @@ mod body;
 mod certificates;
 mod client;
 mod error;
+mod failed_call;
 mod forward;
 mod limits;
 mod no_proxy;

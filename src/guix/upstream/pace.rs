@@ -55,7 +55,7 @@ mod tests {
         for bytes in [3 << 10, 0, 0, 1, 0] {
             assert_eq!(pace.count(bytes, second), Ok(()));
         }
-        // What came in the first window does not help the second.
+        // Bytes of the first window do not count in the second.
         let slow = pace.count(1, second);
         let said = "2 bytes in 3 seconds, less than 1 KiB a second";
         assert_eq!(slow, Err(said.to_owned()));

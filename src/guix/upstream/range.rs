@@ -23,7 +23,7 @@ pub(super) struct RangedFile {
 }
 
 impl RangedFile {
-    /// The file of a whole answer; `None` where the server gives no length, no strong
+    /// The file of a complete answer; `None` where the server gives no length, no strong
     /// validator, or does not offer ranges.
     pub(super) fn of(response: &Response<Body>) -> Option<Self> {
         let headers = response.headers();
@@ -46,7 +46,7 @@ impl RangedFile {
         })
     }
 
-    /// The headers of a request for what comes from byte `from` on.
+    /// The headers of a request for the bytes from `from` on.
     pub(super) fn request(&self, from: u64) -> [(HeaderName, String); 2] {
         // A validator is visible ASCII, or it would not have been taken.
         let validator = self.validator.to_str().unwrap_or_default().to_owned();
@@ -99,7 +99,7 @@ fn date_of_old(headers: &HeaderMap) -> Option<&HeaderValue> {
     headers.get(header::LAST_MODIFIED).filter(|_| is_old)
 }
 
-/// First byte, last byte and size of the whole in `bytes 0-9/20`.
+/// First byte, last byte and size of the file in `bytes 0-9/20`.
 fn content_range(value: &str) -> Option<(u64, u64, u64)> {
     let (unit, range) = value.trim().split_once(' ')?;
     let (range, total) = range.trim().split_once('/')?;

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The time that may be made up for, where less came than the limit allows.
+/// The time that may be made up for, where less was received than the limit allows.
 const BURST: Duration = Duration::from_secs(1);
 
 /// The part of a second for which bytes are taken at once: all who wait have their
@@ -45,7 +45,7 @@ impl RateLimit {
         })))
     }
 
-    /// The bytes that come in so many seconds, if there is a limit.
+    /// The bytes that are received in so many seconds, if there is a limit.
     pub(super) fn bytes_in(&self, seconds: u64) -> Option<u64> {
         let shared = self.0.as_ref()?;
         Some(shared.rate.get().saturating_mul(seconds))

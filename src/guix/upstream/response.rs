@@ -1,7 +1,8 @@
 //! The answers of a substitute server.
 
 use super::body::{BodyLimits, PacedBody};
-use super::error::{HttpError, refusal};
+use super::error::HttpError;
+use super::failed_call::refusal;
 use super::proxy::NamedProxy;
 use std::io::{self, Read};
 use std::time::{Duration, SystemTime};
@@ -67,7 +68,7 @@ pub(super) fn refusal_of(
     })
 }
 
-/// Reads a whole body of at most `limit` bytes.
+/// Reads a body of at most `limit` bytes.
 pub(super) fn read_all(
     url: &str,
     response: Response<Body>,

@@ -26,7 +26,7 @@ const PROGRESS_SECONDS: u64 = 10;
 pub struct Download {
     /// The bytes as the server sends them. A read fails with an error that wraps an
     /// [`HttpError`] if the connection breaks, the body is shorter than `length`
-    /// (`UnexpectedEof`), or it comes too slowly (`TimedOut`).
+    /// (`UnexpectedEof`), or it is received too slowly (`TimedOut`).
     pub reader: Box<dyn Read + Send>,
     /// Content-Length in bytes, if the server gives it.
     pub length: Option<u64>,
@@ -145,7 +145,7 @@ impl ResumedBody {
         }
     }
 
-    /// Asks for the rest until it comes, by the policy towards the network.
+    /// Asks for the rest until it is answered, by the policy towards the network.
     fn resume(&mut self, mut failed: HttpError) -> Result<(), HttpError> {
         self.body.hang_up();
         self.is_resumed.store(true, Ordering::Relaxed);
@@ -159,7 +159,7 @@ impl ResumedBody {
             failed = match (self.again)(&self.file.request(self.at)) {
                 Ok((url, answer)) => {
                     let Some(reason) = self.file.fault_of(self.at, &answer) else {
-                        self.body.go_on_with(url, answer);
+                        self.body.continue_with(url, answer);
                         return Ok(());
                     };
                     let status = unexpected_status(url.clone(), &answer);

@@ -82,7 +82,7 @@ pub(super) fn below<B: Blocks>(
     let mut open = Level::new();
     lead(shard, depth, hashes, &mut open);
     for depth in depth + 1.. {
-        // One alone comes as well when it is needed.
+        // One alone can as well be read when it is needed.
         if open.values().map(Vec::len).sum::<usize>() < 2 {
             return;
         }

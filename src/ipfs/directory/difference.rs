@@ -24,7 +24,7 @@ pub struct Changed {
     pub new: Option<Entry>,
 }
 
-/// A directory and the place that its blocks come from.
+/// A directory and the source of its blocks.
 #[derive(Debug)]
 pub struct Side<'b, B> {
     /// The source of its blocks.

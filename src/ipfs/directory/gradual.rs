@@ -38,7 +38,7 @@ impl GradualPatch {
     }
 
     /// Takes the next entries of the directory, and makes `changes`, which are about
-    /// these names alone. Entries that share a slot of the root shard come together.
+    /// these names alone. Entries that share a slot of the root shard must be in one part.
     ///
     /// # Errors
     /// A shard on the way to a change cannot be read.
@@ -67,7 +67,7 @@ impl GradualPatch {
         Ok(())
     }
 
-    /// The directory when all its entries have come. Its first block goes to `sink`.
+    /// The directory, after all its entries. Its first block goes to `sink`.
     pub fn finish<B: Blocks>(
         self,
         blocks: &B,

@@ -34,8 +34,8 @@ pub fn entry_in_slot<B: Blocks>(
 }
 
 /// Applies `changes` to a root shard. Shards below it go to `sink`; the root
-/// itself goes there with [`finish`]. The shards of `lost` are not read, and are gone
-/// from the result with all below them.
+/// itself goes there with [`finish`]. The shards of `lost` are not read, and are left out
+/// with all below them.
 pub fn patch<B: Blocks>(
     blocks: &B,
     version: CidVersion,
@@ -48,7 +48,7 @@ pub fn patch<B: Blocks>(
         .iter()
         .map(|(name, entry)| (name_hash(name), name.as_str(), *entry));
     // They are taken for empty, and a name that leads there is removed, so that the
-    // walk comes by.
+    // walk visits them.
     let visits = lost.iter().map(|lost| {
         let mut hash = [0; 8];
         for (byte, slot) in hash.iter_mut().zip(&lost.slots) {

@@ -93,7 +93,7 @@ pub fn for_each<B: Blocks, T>(
     }
 }
 
-/// The same, and goes past shards that cannot be read.
+/// The same, but skips shards that cannot be read.
 ///
 /// # Errors
 /// The directory's first block cannot be read.

@@ -9,15 +9,17 @@ use super::gateway_blocks::{BlockFault, GatewayBlocks, status_text};
 use super::name::root_header;
 use super::sample::{MirrorSample, sample};
 use crate::guix::{
-    HttpAnswer, HttpError, MAX_NARINFO_BYTES, Narinfo, Signature, SignatureError, TrustedKeys,
-    UpstreamClient, farm_of,
+    HttpAnswer, MAX_NARINFO_BYTES, Narinfo, Signature, SignatureError, TrustedKeys, UpstreamClient,
+    Variant, farm_of,
 };
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::{Cid, is_same_content};
 use crate::ipfs::directory::{Entry, TreeError, lookup};
 use crate::node::Node;
+use crate::publication::CACHE_INFO_NAME;
 use crate::util::parallel;
 use crate::util::url;
+use std::time::Duration;
 
 /// Bytes that are asked for at each end of a nar.
 const END_BYTES: u64 = 1024;
@@ -42,6 +44,9 @@ struct GatewayFiles<'f> {
     root: Cid,
     blocks: GatewayBlocks<'f>,
 }
+
+/// An outcome, also in words.
+type Judgement = (Verdict, String);
 
 /// The outcome for the files of a gateway.
 #[derive(Debug, Default)]
@@ -89,7 +94,8 @@ pub fn look_at(
     findings.push(files.cache_info(cache_info));
     let sample = match sample(&files.blocks, &root, terms.sample, terms.jobs) {
         Err(error) => {
-            findings.push(files.tree_fault(Kind::Contents, &error));
+            let (verdict, text) = tree_fault(error);
+            findings.push(Finding::new(at, Kind::Contents, verdict, text));
             None
         }
         Ok(sample) => {
@@ -120,69 +126,65 @@ fn redirect(at: &str, target: &Target, answer: &HttpAnswer) -> Option<Finding> {
 
 impl GatewayFiles<'_> {
     fn cache_info(&self, answer: &HttpAnswer) -> Finding {
-        let finding = |verdict, text: &str| Finding::new(self.at, Kind::CacheInfo, verdict, text);
-        match self.entry(&["nix-cache-info".to_owned()]) {
-            Err(error) => self.tree_fault(Kind::CacheInfo, &error),
-            Ok(None) => finding(Verdict::Wrong, "it is not in the root"),
-            Ok(Some(entry)) => match self.ends(&entry.cid) {
-                Err(fault) => finding(fault.verdict(), &fault.to_string()),
-                Ok(None) => finding(Verdict::Wrong, "it is not a file"),
-                Ok(Some(ends)) => match self.fault_of_whole(answer, &ends) {
-                    Some((verdict, text)) => finding(verdict, &text),
-                    None => finding(Verdict::Good, "as in the root"),
-                },
-            },
-        }
-        .after(answer.first_byte)
+        let compare = || match self.entry(&[CACHE_INFO_NAME])? {
+            None => wrong("it is not in the root"),
+            Some(entry) => self.compare_whole(answer, &self.ends(&entry.cid)?),
+        };
+        let (verdict, text) = compare().err().unwrap_or_else(|| good("as in the root"));
+        Finding::new(self.at, Kind::CacheInfo, verdict, text).after(answer.first_byte)
     }
 
     /// Looks at a narinfo, and at the nar that it lists first.
     fn item(&self, name: &str, cid: &Cid) -> Vec<Finding> {
-        let finding = |verdict, text: String| {
+        let finding = |(verdict, text): Judgement| {
             Finding::new(self.at, Kind::Narinfo, verdict, text).of_file(name)
         };
-        let ends = match self.ends(cid) {
-            Err(fault) => return vec![finding(fault.verdict(), fault.to_string())],
-            Ok(None) => return vec![finding(Verdict::Wrong, "it is not a file".to_owned())],
-            Ok(Some(ends)) => ends,
-        };
-        let url = format!("{}/{name}", self.path);
-        let answer = match self.client.ask(&url, &[], MAX_NARINFO_BYTES as u64) {
-            Err(error) => return vec![finding(Verdict::Unreachable, error.to_string())],
-            Ok(answer) => answer,
+        let asked = self.ends(cid).and_then(|ends| {
+            let answer = self.ask(name, &[], MAX_NARINFO_BYTES as u64)?;
+            Ok((ends, answer))
+        });
+        let (ends, answer) = match asked {
+            Err(fault) => return vec![finding(fault)],
+            Ok(asked) => asked,
         };
         let time = answer.first_byte;
-        if let Some((verdict, text)) = self.fault_of_whole(&answer, &ends) {
-            return vec![finding(verdict, text).after(time)];
-        }
-        let narinfo = Narinfo::parse(&answer.body).map_err(|error| error.to_string());
-        let narinfo = narinfo.and_then(|narinfo| match item_of(name) {
-            Some(hash) if narinfo.matches(&hash) => Ok(narinfo),
-            _ => Err(format!("it describes {} instead", narinfo.store_path)),
-        });
-        match narinfo {
-            Err(text) => vec![finding(Verdict::Wrong, text).after(time)],
+        match self.narinfo(name, &answer, &ends) {
+            Err(fault) => vec![finding(fault).after(time)],
             Ok(narinfo) => {
                 let (verdict, signed) = self.signer(&narinfo);
                 let text = format!("as in the root, {signed}");
-                let mut findings = vec![finding(verdict, text).after(time)];
+                let mut findings = vec![finding((verdict, text)).after(time)];
                 findings.extend(self.nar(&narinfo));
                 findings
             }
         }
     }
 
-    fn signer(&self, narinfo: &Narinfo) -> (Verdict, String) {
+    /// The narinfo of this name in an answer.
+    fn narinfo(
+        &self,
+        name: &str,
+        answer: &HttpAnswer,
+        ends: &FileEnds,
+    ) -> Result<Narinfo, Judgement> {
+        self.compare_whole(answer, ends)?;
+        let narinfo = Narinfo::parse(&answer.body).or_else(|error| wrong(error.to_string()))?;
+        match item_of(name) {
+            Some(hash) if narinfo.matches(&hash) => Ok(narinfo),
+            _ => wrong(format!("it describes {} instead", narinfo.store_path)),
+        }
+    }
+
+    fn signer(&self, narinfo: &Narinfo) -> Judgement {
         match Signature::signer(narinfo) {
-            Ok(key) => match farm_of(&key) {
-                Some(farm) => (Verdict::Good, format!("signed by {farm}")),
-                None if self.terms.keys.keys().contains(&key) => (
-                    Verdict::Good,
-                    "signed by a key of --trusted-keys".to_owned(),
-                ),
-                None => (Verdict::Good, format!("signed by the key {key}")),
-            },
-            Err(SignatureError::Unsigned) => (Verdict::Good, "not signed".to_owned()),
+            Ok(key) => good(match farm_of(&key) {
+                Some(farm) => format!("signed by {farm}"),
+                None if self.terms.keys.keys().contains(&key) => {
+                    "signed by a key of --trusted-keys".to_owned()
+                }
+                None => format!("signed by the key {key}"),
+            }),
+            Err(SignatureError::Unsigned) => good("not signed"),
             Err(error) => (Verdict::Wrong, error.to_string()),
         }
     }
@@ -190,101 +192,100 @@ impl GatewayFiles<'_> {
     /// Looks at both ends of the nar that a narinfo lists first.
     fn nar(&self, narinfo: &Narinfo) -> Option<Finding> {
         let path = nar_paths(narinfo).next()?;
-        let variant = narinfo.variants.first()?;
-        let url = &variant.url;
-        let file = path.join("/");
-        let finding =
-            |verdict, text: &str| Finding::new(self.at, Kind::Nar, verdict, text).of_file(&file);
-        let entry = match self.entry(&path) {
-            Err(error) => return Some(self.tree_fault(Kind::Nar, &error).of_file(&file)),
-            Ok(None) => {
-                let text = "a narinfo lists it, but it is not in the root";
-                return Some(finding(Verdict::Wrong, text));
-            }
-            Ok(Some(entry)) => entry,
+        let judged = self.compare_ends(&path, narinfo.variants.first()?);
+        let ((verdict, text), time) = match judged {
+            Ok((judgement, time)) => (judgement, Some(time)),
+            Err(fault) => (fault, None),
         };
-        let ends = match self.ends(&entry.cid) {
-            Err(fault) => return Some(finding(fault.verdict(), &fault.to_string())),
-            Ok(None) => return Some(finding(Verdict::Wrong, "it is not a file")),
-            Ok(Some(ends)) => ends,
+        let finding = Finding::new(self.at, Kind::Nar, verdict, text).of_file(&path.join("/"));
+        Some(match time {
+            Some(time) => finding.after(time),
+            None => finding,
+        })
+    }
+
+    /// Compares both ends of a nar, and returns the time until the first answer began.
+    fn compare_ends(
+        &self,
+        path: &[String],
+        variant: &Variant,
+    ) -> Result<(Judgement, Duration), Judgement> {
+        let Some(entry) = self.entry(path)? else {
+            return wrong("a narinfo lists it, but it is not in the root");
         };
+        let ends = self.ends(&entry.cid)?;
         let size = ends.size;
         if variant.file_size.is_some_and(|promised| promised != size) || size == 0 {
-            let text = format!("it has {size} bytes, but its narinfo gives another size");
-            return Some(finding(Verdict::Wrong, &text));
+            return wrong(format!(
+                "it has {size} bytes, but its narinfo gives another size"
+            ));
         }
         let most = END_BYTES.min(size);
-        let first = self.part(url, format!("bytes=0-{}", most - 1), most);
-        let begun = match first {
-            Err(error) => return Some(finding(Verdict::Unreachable, &error.to_string())),
-            Ok(answer) => answer,
-        };
+        let part = |range| self.ask(&variant.url, &[("range", range)], most);
+        let begun = part(format!("bytes=0-{}", most - 1))?;
         let time = begun.first_byte;
-        if let Some((verdict, text)) = self.fault(&begun, &[200, 206]) {
-            return Some(finding(verdict, &text).after(time));
+        if let Err(fault) = self.require(&begun, &[200, 206]) {
+            return Ok((fault, time));
         }
         let begins = ends.first.starts_with(&begun.body) || begun.body.starts_with(&ends.first);
         if !begins || begun.body.is_empty() {
-            let text = "it begins with other bytes than in the root";
-            return Some(finding(Verdict::Wrong, text).after(time));
+            let text = "it begins with other bytes than in the root".to_owned();
+            return Ok(((Verdict::Wrong, text), time));
         }
         if begun.status == 200 {
             let text = "begins as in the root; the end is not known, since the gateway sends no \
                         ranges";
-            return Some(finding(Verdict::Good, text).after(time));
+            return Ok((good(text), time));
         }
-        let from = size.saturating_sub(most);
-        let end = match self.part(url, format!("bytes={from}-"), most) {
-            Err(error) => return Some(finding(Verdict::Unreachable, &error.to_string())),
-            Ok(answer) => answer,
+        let end = part(format!("bytes={}-", size.saturating_sub(most)))?;
+        let same = ends.last.len().min(end.body.len());
+        let is_end = end.body.ends_with(&ends.last[ends.last.len() - same..]);
+        let same_end = match is_end && end.body.len() as u64 == most {
+            true => Ok(()),
+            false => wrong("it ends with other bytes than in the root"),
         };
-        let fault = self.fault(&end, &[206]).or_else(|| {
-            let length = end.body.len() as u64;
-            let same = ends.last.len().min(end.body.len());
-            let is_end = end.body.ends_with(&ends.last[ends.last.len() - same..]);
-            (length != most || !is_end).then(|| {
-                let text = "it ends with other bytes than in the root";
-                (Verdict::Wrong, text.to_owned())
-            })
-        });
-        Some(
-            match fault {
-                Some((verdict, text)) => finding(verdict, &text),
-                None => finding(Verdict::Good, "begins and ends as in the root"),
+        let fault = self.require(&end, &[206]).and(same_end).err();
+        let judgement = fault.unwrap_or_else(|| good("begins and ends as in the root"));
+        Ok((judgement, time))
+    }
+
+    fn ends(&self, file: &Cid) -> Result<FileEnds, Judgement> {
+        match file_ends(&self.blocks, file, END_BYTES as usize) {
+            Err(fault) => Err((fault.verdict(), fault.to_string())),
+            Ok(None) => wrong("it is not a file"),
+            Ok(Some(ends)) => Ok(ends),
+        }
+    }
+
+    /// Asks for a file of the mirror.
+    fn ask(
+        &self,
+        file: &str,
+        headers: &[(&'static str, String)],
+        most: u64,
+    ) -> Result<HttpAnswer, Judgement> {
+        let answer = self
+            .client
+            .ask(&format!("{}/{file}", self.path), headers, most);
+        answer.map_err(|error| (Verdict::Unreachable, error.to_string()))
+    }
+
+    /// Compares an answer that should be all of a small file.
+    fn compare_whole(&self, answer: &HttpAnswer, ends: &FileEnds) -> Result<(), Judgement> {
+        self.require(answer, &[200])?;
+        let (body, size) = (&answer.body, answer.body.len() as u64);
+        match size == ends.size && body.starts_with(&ends.first) && body.ends_with(&ends.last) {
+            true => Ok(()),
+            false if size < ends.size => {
+                wrong("the answer is cut, or has other bytes than in the root")
             }
-            .after(time),
-        )
+            false => wrong("the answer has other bytes than in the root"),
+        }
     }
 
-    fn ends(&self, file: &Cid) -> Result<Option<FileEnds>, BlockFault> {
-        file_ends(&self.blocks, file, END_BYTES as usize)
-    }
-
-    fn part(&self, url: &str, range: String, most: u64) -> Result<HttpAnswer, HttpError> {
-        let path = format!("{}/{url}", self.path);
-        self.client.ask(&path, &[("range", range)], most)
-    }
-
-    /// The fault of an answer that should be all of a small file.
-    fn fault_of_whole(&self, answer: &HttpAnswer, ends: &FileEnds) -> Option<(Verdict, String)> {
-        self.fault(answer, &[200]).or_else(|| {
-            let (body, size) = (&answer.body, answer.body.len() as u64);
-            let is_whole =
-                size == ends.size && body.starts_with(&ends.first) && body.ends_with(&ends.last);
-            (!is_whole).then(|| {
-                let text = match size < ends.size {
-                    true => "the answer is cut, or has other bytes than in the root",
-                    false => "the answer has other bytes than in the root",
-                };
-                (Verdict::Wrong, text.to_owned())
-            })
-        })
-    }
-
-    /// The fault of an answer that should have one of these statuses. One from another root
-    /// than before is not a fault: the name moved on.
-    fn fault(&self, answer: &HttpAnswer, statuses: &[u16]) -> Option<(Verdict, String)> {
-        let is_there = statuses.contains(&answer.status);
+    /// Fails for an answer that has none of these statuses. One from another root than
+    /// before is not compared: the name moved on.
+    fn require(&self, answer: &HttpAnswer, statuses: &[u16]) -> Result<(), Judgement> {
         let root = match answer.status {
             404 => self.root_now(),
             _ => root_header(answer),
@@ -292,36 +293,44 @@ impl GatewayFiles<'_> {
         match root {
             Some(root) if !is_same_content(&root, &self.root) => {
                 let text = format!("not compared: the name moved on to /ipfs/{root}");
-                Some((Verdict::Note, text))
+                Err((Verdict::Note, text))
             }
-            _ => (!is_there).then(|| (Verdict::Unreachable, status_text(answer))),
+            _ if statuses.contains(&answer.status) => Ok(()),
+            _ => Err((Verdict::Unreachable, status_text(answer))),
         }
     }
 
     /// The root that the gateway comes to now.
     fn root_now(&self) -> Option<Cid> {
-        let path = format!("{}/nix-cache-info", self.path);
-        root_header(&self.client.ask(&path, &[], 0).ok()?)
+        root_header(&self.ask(CACHE_INFO_NAME, &[], 0).ok()?)
     }
 
     /// The entry at a path below the root.
-    fn entry(&self, path: &[String]) -> Result<Option<Entry>, TreeError<BlockFault>> {
+    fn entry(&self, path: &[impl AsRef<str>]) -> Result<Option<Entry>, Judgement> {
         let mut at = None;
         for name in path {
             let directory = at.map_or(self.root, |entry: Entry| entry.cid);
-            at = lookup(&self.blocks, &directory, name)?;
+            at = lookup(&self.blocks, &directory, name.as_ref()).map_err(tree_fault)?;
             if at.is_none() {
                 break;
             }
         }
         Ok(at)
     }
+}
 
-    fn tree_fault(&self, kind: Kind, error: &TreeError<BlockFault>) -> Finding {
-        let verdict = match error {
-            TreeError::Blocks(fault) => fault.verdict(),
-            TreeError::Malformed { .. } => Verdict::Wrong,
-        };
-        Finding::new(self.at, kind, verdict, error.to_string())
-    }
+fn good(text: impl Into<String>) -> Judgement {
+    (Verdict::Good, text.into())
+}
+
+fn wrong<T>(text: impl Into<String>) -> Result<T, Judgement> {
+    Err((Verdict::Wrong, text.into()))
+}
+
+fn tree_fault(error: TreeError<BlockFault>) -> Judgement {
+    let verdict = match &error {
+        TreeError::Blocks(fault) => fault.verdict(),
+        TreeError::Malformed { .. } => Verdict::Wrong,
+    };
+    (verdict, error.to_string())
 }

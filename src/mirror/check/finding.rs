@@ -41,8 +41,6 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// The node as a whole.
-    Node,
     /// The root that the name leads to.
     Root,
     /// The record of the name.
@@ -85,7 +83,6 @@ impl Kind {
     /// In a word, as in JSON.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Node => "node",
             Self::Root => "root",
             Self::Record => "record",
             Self::CacheInfo => "cache-info",

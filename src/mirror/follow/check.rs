@@ -2,6 +2,8 @@
 //! and list nars that are there, and it brings little else.
 
 use super::changes::{ChangedNar, Roots};
+use super::checked::Checked;
+use super::faults::{Fault, Faults, nar_fault};
 use super::halt::Halt;
 use super::held::HeldFigures;
 use super::new_nars::NewNars;
@@ -13,16 +15,9 @@ use crate::ipfs::directory::{Changed, Entry};
 use crate::mirror::lookup::check_paths;
 use crate::mirror::narinfos::{self, PublishedNarinfo, nar_paths};
 use crate::mirror::observer::{Event, Observer};
-use crate::mirror::verification::cache_info;
+use crate::mirror::top_files::cache_info;
 use crate::publication::join;
 use std::collections::{BTreeSet, HashMap, HashSet};
-
-/// Bytes by which a nar may be larger than NarSize says, besides a sixteenth: what cannot
-/// be compressed grows a little.
-const NAR_BESIDE: u64 = 64 << 10;
-
-/// Bytes that a file outside the layout of a mirror takes besides its own.
-const OTHER_BESIDE: u64 = 64;
 
 /// The check of a new root.
 pub struct Check<'c, 'n> {
@@ -38,38 +33,12 @@ pub struct Check<'c, 'n> {
     pub observer: &'c dyn Observer,
 }
 
-/// The figures of a root that may be held.
-#[derive(Debug, Default)]
-pub struct Checked {
-    /// Those of the whole.
-    pub figures: HeldFigures,
-    /// Items that were not there before.
-    pub new: u64,
-    /// Items whose narinfos are others than before.
-    pub changed: u64,
-    /// Items that are not there any more.
-    pub gone: u64,
-    /// Files that are still to come.
-    pub files: usize,
-    /// Bytes of the files that are new or others than before.
-    pub bytes: u64,
-    /// Bytes of those that are not there any more, or were others.
-    bytes_gone: u64,
-    /// The largest file outside the layout of a mirror, after its size.
-    other: Option<(u64, String)>,
-}
-
-/// The faults of narinfos.
+/// All that was found so far.
 #[derive(Default)]
-struct Faults {
-    first: Option<(String, Fault)>,
-    count: u64,
-}
-
-/// The fault of a narinfo.
-struct Fault {
-    reason: String,
-    is_unsigned: bool,
+struct Found {
+    checked: Checked,
+    nars: NewNars,
+    faults: Faults,
 }
 
 /// A narinfo that was looked at, with the nars that it lists.
@@ -88,11 +57,9 @@ impl Check<'_, '_> {
         }
         let whole = tree.whole()?.size;
         self.require_room(whole)?;
-        let mut checked = Checked::default();
-        let mut faults = Faults::default();
-        let mut nars = NewNars::default();
-        let looks_at_all = self.nars(&mut checked, &mut nars, &mut faults)?;
-        self.files(&mut checked, &mut nars, &mut faults)?;
+        let mut found = Found::default();
+        let looks_at_all = self.nars(&mut found)?;
+        self.files(&mut found)?;
         if looks_at_all {
             let mut all = Vec::new();
             tree.for_each_part(&tree.root, self.request.jobs, |entries| {
@@ -100,29 +67,24 @@ impl Check<'_, '_> {
                 Ok::<_, Halt>(())
             })?;
             all.retain(|(name, _)| name.ends_with(".narinfo"));
-            self.narinfos(all, &mut nars, &mut faults)?;
+            self.narinfos(all, &mut found)?;
         }
-        self.unlisted(&mut checked, &nars, &mut faults)?;
-        self.conclude(checked, whole, faults)
+        self.unlisted(&mut found)?;
+        self.conclude(found, whole)
     }
 
     /// Takes the nars that differ. Returns true where every narinfo must be read,
     /// because one of them may list a nar that is gone.
-    fn nars(
-        &self,
-        checked: &mut Checked,
-        nars: &mut NewNars,
-        faults: &mut Faults,
-    ) -> Result<bool, Halt> {
+    fn nars(&self, found: &mut Found) -> Result<bool, Halt> {
         let mut looks_at_all = false;
         self.roots.for_each_nar(&mut |changed| {
             let mut gone = Vec::new();
             for ChangedNar { path, old, new } in changed {
-                checked.count(old, new);
+                found.checked.count(old, new);
                 match new {
                     Some(entry) => {
-                        checked.files += 1;
-                        nars.add(&path, entry.size);
+                        found.checked.files += 1;
+                        found.nars.add(&path, entry.size);
                     }
                     None => {
                         looks_at_all |= owner(&path).is_none();
@@ -133,7 +95,9 @@ impl Check<'_, '_> {
             for (path, _) in self.listed_by_owners(&gone)? {
                 let name = owner(&path).map(|item| narinfos::narinfo_name(&item));
                 let reason = format!("it lists {}, which is gone", join(&path));
-                faults.add(name.unwrap_or_default(), Fault::of(reason));
+                found
+                    .faults
+                    .add(name.unwrap_or_default(), Fault::of(reason));
             }
             Ok(())
         })?;
@@ -141,14 +105,10 @@ impl Check<'_, '_> {
     }
 
     /// Takes the files beside `nar` that differ.
-    fn files(
-        &self,
-        checked: &mut Checked,
-        nars: &mut NewNars,
-        faults: &mut Faults,
-    ) -> Result<(), Halt> {
+    fn files(&self, found: &mut Found) -> Result<(), Halt> {
         self.roots.for_each_file(&mut |changed| {
-            let mut found = Vec::new();
+            let checked = &mut found.checked;
+            let mut narinfos = Vec::new();
             for Changed { name, old, new } in changed {
                 checked.count(old, new);
                 if !name.ends_with(".narinfo") {
@@ -161,27 +121,19 @@ impl Check<'_, '_> {
                     (Some(_), Some(_)) => checked.changed += 1,
                     (Some(_), None) => checked.gone += 1,
                 }
-                found.extend(new.map(|new| (name, new)));
+                narinfos.extend(new.map(|new| (name, new)));
             }
-            self.narinfos(found, nars, faults)
+            self.narinfos(narinfos, found)
         })
     }
 
     /// Reads these narinfos, and marks the nars that they list.
-    fn narinfos(
-        &self,
-        entries: Vec<(String, Entry)>,
-        nars: &mut NewNars,
-        faults: &mut Faults,
-    ) -> Result<(), Halt> {
-        let sizes: HashMap<String, u64> = entries
-            .iter()
-            .map(|(name, entry)| (name.clone(), entry.size))
-            .collect();
-        let entries: Vec<(String, Cid)> = entries
+    fn narinfos(&self, entries: Vec<(String, Entry)>, found: &mut Found) -> Result<(), Halt> {
+        let Found { nars, faults, .. } = found;
+        let (sizes, entries): (HashMap<_, _>, Vec<_>) = entries
             .into_iter()
-            .map(|(name, entry)| (name, entry.cid))
-            .collect();
+            .map(|(name, Entry { cid, size })| ((name.clone(), size), (name, cid)))
+            .unzip();
         let judge = |published: Vec<PublishedNarinfo>| -> Vec<Judged> {
             let judge = |published: PublishedNarinfo| {
                 let size = sizes.get(&published.name).copied().unwrap_or_default();
@@ -202,7 +154,7 @@ impl Check<'_, '_> {
             for path in nar_paths(&narinfo) {
                 match nars.list(&path) {
                     Some(size) => faults.extend(&name, nar_fault(&path, size, &narinfo)),
-                    None => elsewhere.push((name.clone(), path, narinfo.nar_size)),
+                    None => elsewhere.push((name.clone(), path)),
                 }
             }
             if faults.count == before {
@@ -210,12 +162,12 @@ impl Check<'_, '_> {
             }
         })?;
         // Nars that are as they were.
-        let paths: Vec<Vec<String>> = elsewhere.iter().map(|(_, path, _)| path.clone()).collect();
+        let (names, paths): (Vec<String>, Vec<Vec<String>>) = elsewhere.into_iter().unzip();
         let found = tree.find_each(&paths)?;
-        for ((name, path, _), found) in elsewhere.iter().zip(found) {
+        for ((name, path), found) in names.into_iter().zip(&paths).zip(found) {
             if found.is_none() {
                 let reason = format!("it lists {}, which is not there", join(path));
-                faults.add(name.clone(), Fault::of(reason));
+                faults.add(name, Fault::of(reason));
             }
         }
         Ok(())
@@ -243,12 +195,12 @@ impl Check<'_, '_> {
     }
 
     /// Counts the new nars that no narinfo lists.
-    fn unlisted(
-        &self,
-        checked: &mut Checked,
-        nars: &NewNars,
-        faults: &mut Faults,
-    ) -> Result<(), Halt> {
+    fn unlisted(&self, found: &mut Found) -> Result<(), Halt> {
+        let Found {
+            checked,
+            nars,
+            faults,
+        } = found;
         if nars.all_are_listed() {
             return Ok(());
         }
@@ -302,7 +254,12 @@ impl Check<'_, '_> {
         Ok(listed)
     }
 
-    fn conclude(&self, mut checked: Checked, whole: u64, faults: Faults) -> Result<Checked, Halt> {
+    fn conclude(&self, found: Found, whole: u64) -> Result<Checked, Halt> {
+        let Found {
+            mut checked,
+            faults,
+            ..
+        } = found;
         let held = self.held.unwrap_or_default();
         let items = self.items;
         // Without a comparison, at least so many.
@@ -345,64 +302,6 @@ impl Check<'_, '_> {
             _ => Ok(()),
         }
     }
-}
-
-impl Checked {
-    fn count(&mut self, old: Option<Entry>, new: Option<Entry>) {
-        let size = |entry: Option<Entry>| entry.map_or(0, |entry| entry.size);
-        self.bytes = self.bytes.saturating_add(size(new));
-        self.bytes_gone = self.bytes_gone.saturating_add(size(old));
-    }
-
-    /// Counts a new file outside the layout of a mirror.
-    fn other(&mut self, path: String, new: Option<Entry>) {
-        let Some(entry) = new else {
-            return;
-        };
-        let bytes = entry.size.saturating_add(path.len() as u64 + OTHER_BESIDE);
-        self.figures.others = self.figures.others.saturating_add(bytes);
-        let is_larger = self.other.as_ref().is_none_or(|(size, _)| *size < bytes);
-        if is_larger {
-            self.other = Some((bytes, path));
-        }
-    }
-}
-
-impl Faults {
-    fn add(&mut self, name: String, fault: Fault) {
-        self.count += 1;
-        self.first.get_or_insert((name, fault));
-    }
-
-    fn extend(&mut self, name: &str, fault: Option<Fault>) {
-        if let Some(fault) = fault {
-            self.add(name.to_owned(), fault);
-        }
-    }
-}
-
-impl Fault {
-    fn of(reason: String) -> Self {
-        let is_unsigned = false;
-        Self {
-            reason,
-            is_unsigned,
-        }
-    }
-}
-
-/// The fault of a nar that is larger than its item can be. FileSize is not signed.
-fn nar_fault(path: &[String], size: u64, narinfo: &Narinfo) -> Option<Fault> {
-    let nar_size = narinfo.nar_size;
-    let most = nar_size
-        .saturating_add(nar_size / 16)
-        .saturating_add(NAR_BESIDE);
-    let path = join(path);
-    (size > most).then(|| {
-        Fault::of(format!(
-            "its nar {path} has {size} bytes, but its NarSize is {nar_size}"
-        ))
-    })
 }
 
 fn owner(path: &[String]) -> Option<crate::guix::HashPart> {

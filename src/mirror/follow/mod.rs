@@ -9,7 +9,9 @@
 mod blocks;
 mod changes;
 mod check;
+mod checked;
 pub(super) mod failure;
+mod faults;
 mod fetch;
 mod halt;
 mod held;
@@ -24,7 +26,8 @@ pub use request::FollowRequest;
 
 use self::blocks::ComingBlocks;
 use self::changes::Roots;
-use self::check::{Check, Checked};
+use self::check::Check;
+use self::checked::Checked;
 use self::halt::Halt;
 use self::held::Pins;
 use super::failure::Failure;

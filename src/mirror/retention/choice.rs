@@ -102,8 +102,8 @@ impl Choice {
             return item.is_some_and(|item| !kept.has_item(item));
         }
         let path = [directory, &[name.to_owned()]].concat();
-        let nar = inventory.nar_place(&path);
-        nar.is_some_and(|nar| inventory.is_listed(nar) && !kept.has_nar(nar))
+        let nar = inventory.listed_nar(&path);
+        nar.is_some_and(|nar| !kept.has_nar(nar))
     }
 
     /// The result, with the size of the tree that is left where that was made.

@@ -192,14 +192,9 @@ impl Inventory {
         self.index.len()
     }
 
-    /// The place of the nar at this path in the root.
-    pub fn nar_place(&self, path: &[String]) -> Option<usize> {
-        self.index.place(path)
-    }
-
-    /// Returns true for a nar that an item lists.
-    pub fn is_listed(&self, nar: usize) -> bool {
-        self.is_listed[nar]
+    /// The place of the nar at this path in the root, where an item lists it.
+    pub fn listed_nar(&self, path: &[String]) -> Option<usize> {
+        self.index.place(path).filter(|nar| self.is_listed[*nar])
     }
 
     /// Bytes of a nar.

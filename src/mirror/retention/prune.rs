@@ -4,15 +4,15 @@ use super::choice::{Choice, PruneTerms};
 use super::summary::{PruneOutcome, PruneSummary};
 use crate::mirror::announcing::announce;
 use crate::mirror::failure::Failure;
-use crate::mirror::keys::no_key;
+use crate::mirror::keys::{no_key, view_of};
 use crate::mirror::ledger::{PageState, Retention, recover_encoding};
 use crate::mirror::name_change::NameChange;
 use crate::mirror::observer::Observer;
 use crate::mirror::page::MOST_PAGE_BYTES;
 use crate::node::Node;
 use crate::publication::{
-    Base, Committed, Engine, LedgerFiles, PAGE_NAME, PublicationView, Publisher, PublisherOptions,
-    Stage, Tree, adopt_root, choose_base, publish_with_rebase, read_name_state,
+    Base, Committed, Engine, LedgerFiles, PAGE_NAME, Publisher, PublisherOptions, Stage, Tree,
+    adopt_root, choose_base, publish_with_rebase, read_name_state,
 };
 
 /// A request to prune a mirror.
@@ -37,10 +37,8 @@ pub fn prune(
     request: &PruneRequest,
     observer: &dyn Observer,
 ) -> Result<PruneSummary, Failure> {
-    let Some(mut publisher) = Publisher::open_existing(node, &request.key, &request.publishing)?
-    else {
-        return Err(no_key(node, &request.key));
-    };
+    let publisher = Publisher::open_existing(node, &request.key, &request.publishing)?;
+    let mut publisher = publisher.ok_or_else(|| no_key(node, &request.key))?;
     let mut base = adopt_root(&mut publisher, None)?;
     let before = base.root;
     let tree = Tree::new(node, before);
@@ -118,9 +116,7 @@ pub fn preview_prune(
     request: &PruneRequest,
     observer: &dyn Observer,
 ) -> Result<PruneSummary, Failure> {
-    let Some(view) = PublicationView::of_key(node, &request.key)? else {
-        return Err(no_key(node, &request.key));
-    };
+    let view = view_of(node, &request.key)?;
     let state = read_name_state(&view)?;
     state.refuse_moved(&view.key.id)?;
     let root = choose_base(&view, &state, None)?;

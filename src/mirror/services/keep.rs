@@ -19,7 +19,7 @@ const AT_ONCE: u16 = 8;
 
 /// The time in which a run begins to unpin a root at a service. The next run continues
 /// with the others.
-const LETTING_GO: Duration = Duration::from_secs(30);
+const UNPINNING: Duration = Duration::from_secs(30);
 
 /// A published root, and the services that are to hold it.
 #[derive(Clone, Debug)]
@@ -146,10 +146,10 @@ impl Look<'_> {
         }
         let start = Instant::now();
         for old in superseded(&pins, self.root, status) {
-            if start.elapsed() > LETTING_GO {
+            if start.elapsed() > UNPINNING {
                 break;
             }
-            if let Err(error) = self.let_go(&old, &RemoteStatus::ALL) {
+            if let Err(error) = self.unpin(&old, &RemoteStatus::ALL) {
                 self.problem.get_or_insert(error.into());
                 break;
             }
@@ -183,7 +183,7 @@ impl Look<'_> {
             return Ok(RemoteStatus::Failed);
         }
         self.note.try_again(self.root, self.now);
-        self.let_go(self.root, &[RemoteStatus::Failed])?;
+        self.unpin(self.root, &[RemoteStatus::Failed])?;
         self.ask()
     }
 
@@ -208,7 +208,7 @@ impl Look<'_> {
         self.node.remote_pins(self.service, query)
     }
 
-    fn let_go(&self, root: &Cid, states: &[RemoteStatus]) -> Result<(), NodeError> {
+    fn unpin(&self, root: &Cid, states: &[RemoteStatus]) -> Result<(), NodeError> {
         let (service, name) = (self.service, &self.name);
         self.node.unpin_remotely(service, root, name, states)
     }

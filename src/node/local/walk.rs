@@ -131,10 +131,7 @@ mod tests {
     fn add(store: &BlockStore, content: &str) -> Entry {
         let mut put = |cid, block: Vec<u8>| store.put(&cid, &block);
         let added = add_file(CidVersion::V0, &mut content.as_bytes(), &mut put).unwrap();
-        Entry {
-            cid: added.cid,
-            size: added.cumulative,
-        }
+        added.into()
     }
 
     fn directory(store: &BlockStore, base: Option<&Cid>, names: &[&str]) -> Cid {

@@ -4,12 +4,10 @@ use super::car;
 use super::changes::FolderChanges;
 use crate::ipfs::cid::Cid;
 use crate::ipfs::directory::{Entry, LostShard};
-use crate::ipfs::file::AddError;
 use crate::publication::base::CACHE_INFO;
 use crate::publication::error::PublicationError;
 use crate::publication::stage::Stage;
 use crate::publication::tree::{CACHE_INFO_NAME, PAGE_NAME, Tree};
-use std::io;
 
 /// A part of a publication that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,24 +41,11 @@ pub fn mend(
             // It is written again with the root, where the mirror keeps one.
             Damage::Page => changes.remove(&[PAGE_NAME.to_owned()]),
             Damage::CacheInfo => {
-                let added = stage.file(&mut &CACHE_INFO[..]);
-                let added = added.map_err(|error| match error {
-                    AddError::Sink(error) => PublicationError::Node(error),
-                    AddError::Content(error) => unreadable(&error),
-                })?;
-                let entry = Entry {
-                    cid: added.cid,
-                    size: added.cumulative,
-                };
+                let entry = stage.content(CACHE_INFO_NAME, CACHE_INFO)?;
                 changes.files.insert(CACHE_INFO_NAME.to_owned(), entry);
             }
             Damage::Journal(_) | Damage::Ledger(_) => {}
         }
     }
     car::graft(tree, &changes, stage)
-}
-
-/// The error of content that is read from memory, which does not fail.
-fn unreadable(error: &io::Error) -> PublicationError {
-    PublicationError::File(CACHE_INFO_NAME.to_owned(), error.to_string())
 }

@@ -7,7 +7,7 @@ use guix_ipfs::guix::base32;
 use guix_ipfs::ipfs::blocks::Blocks;
 use guix_ipfs::ipfs::cid::{Cid, CidVersion};
 use guix_ipfs::ipfs::directory::{Changes, Entry, patch};
-use guix_ipfs::ipfs::file::{Added, add_file, add_leaves};
+use guix_ipfs::ipfs::file::{add_file, add_leaves};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -180,14 +180,7 @@ fn file(content: &[u8], version: CidVersion, put: Put) -> Entry {
         put(cid, block);
         Ok::<_, String>(())
     });
-    entry_of(added.unwrap())
-}
-
-fn entry_of(added: Added) -> Entry {
-    Entry {
-        cid: added.cid,
-        size: added.cumulative,
-    }
+    added.unwrap().into()
 }
 
 /// A file with a leaf for each of the zstd frames that its content is.
@@ -206,7 +199,7 @@ fn file_of_frames(content: &[u8], version: CidVersion, put: Put) -> Entry {
         put(cid, block);
         Ok::<_, String>(())
     });
-    entry_of(added.unwrap())
+    added.unwrap().into()
 }
 
 /// A store without blocks, for directories that are made at once.

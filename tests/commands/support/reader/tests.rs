@@ -123,10 +123,7 @@ fn a_forged_directory_is_named() {
     };
     let file = node.node().add_file(CidVersion::V0, &mut &b"content"[..]);
     let file = file.unwrap();
-    let entry = Entry {
-        cid: file.cid,
-        size: file.cumulative,
-    };
+    let entry = Entry::from(file);
     let wrong = Entry { size: 1, ..entry };
     let directory = PlainDirectory {
         entries: [("x".to_owned(), wrong)].into(),

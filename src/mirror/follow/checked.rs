@@ -1,0 +1,50 @@
+//! The figures that the check of a new root collects.
+
+use super::held::HeldFigures;
+use crate::ipfs::directory::Entry;
+
+/// Bytes that a file outside the layout of a mirror takes besides its own.
+const OTHER_BESIDE: u64 = 64;
+
+/// The figures of a root that may be held.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Those of the whole.
+    pub figures: HeldFigures,
+    /// Items that were not there before.
+    pub new: u64,
+    /// Items whose narinfos are others than before.
+    pub changed: u64,
+    /// Items that are not there any more.
+    pub gone: u64,
+    /// Files that are still to come.
+    pub files: usize,
+    /// Bytes of the files that are new or others than before.
+    pub bytes: u64,
+    /// Bytes of those that are not there any more, or were others.
+    pub(super) bytes_gone: u64,
+    /// The largest file outside the layout of a mirror, after its size.
+    pub(super) other: Option<(u64, String)>,
+}
+
+impl Checked {
+    /// Counts a file that is another than before.
+    pub(super) fn count(&mut self, old: Option<Entry>, new: Option<Entry>) {
+        let size = |entry: Option<Entry>| entry.map_or(0, |entry| entry.size);
+        self.bytes = self.bytes.saturating_add(size(new));
+        self.bytes_gone = self.bytes_gone.saturating_add(size(old));
+    }
+
+    /// Counts a new file outside the layout of a mirror.
+    pub(super) fn other(&mut self, path: String, new: Option<Entry>) {
+        let Some(entry) = new else {
+            return;
+        };
+        let bytes = entry.size.saturating_add(path.len() as u64 + OTHER_BESIDE);
+        self.figures.others = self.figures.others.saturating_add(bytes);
+        let is_larger = self.other.as_ref().is_none_or(|(size, _)| *size < bytes);
+        if is_larger {
+            self.other = Some((bytes, path));
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The check of the files that a root has beside its narinfos.
+
+use super::damage::DamagedPart;
+use crate::publication::{CACHE_INFO_NAME, Damage, PAGE_NAME, PublicationError, Tree};
+
+/// The fault of `nix-cache-info`.
+pub(super) fn cache_info(tree: &Tree) -> Result<Option<DamagedPart>, PublicationError> {
+    let entry = match tree.find(&[CACHE_INFO_NAME]) {
+        Ok(Some(entry)) => entry,
+        // A tree that this program has not begun may lack it, and works.
+        Ok(None) => return Ok(None),
+        // It comes back with the part of the root that is lost.
+        Err(error) if error.is_of_block() => return Ok(Some(damaged_cache_info(&error))),
+        Err(error) => return Err(error),
+    };
+    match tree.read(&entry.cid) {
+        Ok(content) => {
+            let text = String::from_utf8_lossy(&content);
+            let names_the_store = text.lines().any(|line| line == "StoreDir: /gnu/store");
+            let error = || {
+                let reason = "it names no StoreDir: /gnu/store".to_owned();
+                PublicationError::File(CACHE_INFO_NAME.to_owned(), reason)
+            };
+            Ok((!names_the_store).then(|| damaged_cache_info(&error())))
+        }
+        Err(error) if error.is_of_block() => Ok(Some(damaged_cache_info(&error))),
+        Err(error) => Err(error),
+    }
+}
+
+/// The fault of the page for people.
+pub(super) fn page(tree: &Tree) -> Result<Option<DamagedPart>, PublicationError> {
+    let read = match tree.find(&[PAGE_NAME]) {
+        Ok(None) => return Ok(None),
+        Ok(Some(entry)) => tree.read(&entry.cid).map(drop),
+        // It is written again with the part of the root that is lost.
+        Err(error) if error.is_of_block() => return Ok(None),
+        Err(error) => Err(error),
+    };
+    match read {
+        Ok(()) => Ok(None),
+        Err(PublicationError::Node(error)) if error.is_of_block() => Ok(Some(DamagedPart::new(
+            PAGE_NAME,
+            Damage::Page,
+            &error.into(),
+        ))),
+        // One that somebody else made may be of any kind.
+        Err(error) if error.is_of_block() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn damaged_cache_info(error: &PublicationError) -> DamagedPart {
+    DamagedPart::new(CACHE_INFO_NAME, Damage::CacheInfo, error)
+}
