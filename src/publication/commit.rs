@@ -240,16 +240,7 @@ mod tests {
     ) -> Result<Committed, PublicationError> {
         let tree = Tree::new(publisher.node(), base.root);
         publish_with_rebase(publisher, base, &tree, Engine::Car, |tree, stage, _| {
-            let added = stage
-                .file(&mut name.as_bytes())
-                .map_err(|error| match error {
-                    crate::ipfs::file::AddError::Sink(error) => PublicationError::from(error),
-                    crate::ipfs::file::AddError::Content(error) => panic!("{error}"),
-                })?;
-            let entry = Entry {
-                cid: added.cid,
-                size: added.cumulative,
-            };
+            let entry = stage.content(name, name.as_bytes())?;
             let path = vec![name.to_owned()];
             graft(Engine::Car, tree, stage, &[NewFile { path, entry }]).map(Some)
         })
@@ -258,9 +249,9 @@ mod tests {
     fn names_of(node: &dyn Node, root: Cid) -> Vec<String> {
         let mut names = Vec::new();
         let tree = Tree::new(node, root);
-        let lost = tree.for_each_readable(&root, |name, _| {
-            names.push(name.to_owned());
-            Ok(())
+        let lost = tree.for_each_part(&root, 1, |entries| {
+            names.extend(entries.into_iter().map(|(name, _)| name));
+            Ok::<_, PublicationError>(())
         });
         assert!(lost.unwrap().is_empty());
         names

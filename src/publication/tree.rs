@@ -6,12 +6,11 @@ use crate::ipfs::blocks::{Blocks, many_beside};
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::dag_pb::PbNode;
 use crate::ipfs::directory::{
-    self, DirectoryNode, Entry, LostShard, NAMES_AT_ONCE, Step, TreeError, lookup_each, name_hash,
+    self, DirectoryNode, Entry, NAMES_AT_ONCE, TreeError, lookup_each, name_hash,
 };
 use crate::node::{Node, NodeError};
 use crate::util::parallel;
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The most threads that read blocks of a node: two keep one on the same machine busy,
@@ -205,36 +204,6 @@ impl<'n> Tree<'n> {
         let top = Arc::new(DirectoryNode::read(self, cid)?);
         self.cache().insert_top(*cid, Arc::clone(&top));
         Ok(top)
-    }
-
-    /// Calls `visit` with the name and entry of everything in a directory that can be
-    /// read. Returns the shards that cannot, each with the reason.
-    ///
-    /// # Errors
-    /// The directory's first block cannot be read, or the node fails.
-    pub fn for_each_readable(
-        &self,
-        directory: &Cid,
-        mut visit: impl FnMut(&str, &Entry) -> Result<(), PublicationError>,
-    ) -> Result<Vec<(LostShard, PublicationError)>, PublicationError> {
-        let mut lost = Vec::new();
-        let walked = directory::walk(self, directory, &mut |step| {
-            let taken = match step {
-                Step::Entry(name, entry) => visit(name, entry),
-                Step::Lost(shard, error) => match PublicationError::from(error) {
-                    error if error.is_of_block() => {
-                        lost.push((shard, error));
-                        Ok(())
-                    }
-                    error => Err(error),
-                },
-            };
-            taken.map_or_else(ControlFlow::Break, ControlFlow::Continue)
-        })?;
-        match walked {
-            ControlFlow::Break(error) => Err(error),
-            ControlFlow::Continue(()) => Ok(lost),
-        }
     }
 
     /// The entry that stands for the whole tree in a directory above it.
