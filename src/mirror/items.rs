@@ -66,8 +66,8 @@ impl ItemRef {
         let Some(name) = in_store else {
             return nearly_an_item(word).map(Err);
         };
-        // /gnu/store/.links is no item.
-        if !name.starts_with(char::is_alphanumeric) {
+        // The daemon's own folders, such as /gnu/store/.links.
+        if !name.starts_with(char::is_alphanumeric) || name == "trash" {
             return None;
         }
         let fault = || {

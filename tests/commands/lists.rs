@@ -163,7 +163,7 @@ fn an_item_of_a_list_may_be_quoted_or_named_by_a_file_of_it(node: &TestNode) {
         format!("(\"/gnu/store/{HELLO}-rig-hello.txt\" \"/gnu/store/{EMPTY}-rig-empty\")"),
         format!("rig 1.0 => '{HELLO}-rig-hello.txt';\n[{EMPTY}]"),
         format!("/gnu/store/{HELLO}-rig-hello.txt/x\n/gnu/store/{EMPTY}-rig-empty/bin/y//"),
-        format!("/gnu/store/.links\n/gnu/store/{HELLO}-x/bin:\n/gnu/store/{EMPTY}-x/:\n"),
+        format!("/gnu/store/.links /gnu/store/trash\n/gnu/store/{HELLO}-x/bin:\n/gnu/store/{EMPTY}-x/:\n"),
         format!("{HELLO}.narinfo\nhttps://a.example/{EMPTY}.narinfo"),
     ]
     .iter()

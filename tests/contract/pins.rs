@@ -2,7 +2,7 @@
 
 use crate::support::TestNode;
 use crate::{add, directory, is_refused, missing};
-use guix_ipfs::ipfs::cid::CidVersion;
+use guix_ipfs::ipfs::cid::{CidVersion, unique};
 use guix_ipfs::node::{KnownBlocks, Refusal};
 use std::sync::Barrier;
 use std::thread;
@@ -11,6 +11,7 @@ on_both_nodes!(
     a_pin_needs_everything_below_it,
     a_pin_is_found_by_its_whole_name_and_has_one,
     pins_are_found_by_the_beginning_of_their_names,
+    content_within_its_own_cid_is_pinned_without_a_block,
     a_pin_is_updated_beside_the_old_one_and_keeps_its_name,
     an_update_is_refused_for_its_reason,
     a_pin_that_was_updated_twice_at_once_is_updated_again,
@@ -44,6 +45,19 @@ fn a_pin_is_found_by_its_whole_name_and_has_one(at: &TestNode) {
     node.pin(&file, "another", KnownBlocks::All).unwrap();
     assert_eq!(node.pins_named("a/b").unwrap(), []);
     assert_eq!(node.pins_named("another").unwrap(), [file]);
+}
+
+fn content_within_its_own_cid_is_pinned_without_a_block(at: &TestNode) {
+    let node = at.node();
+    let claim = unique();
+    assert_ne!(claim, unique());
+    node.pin(&claim, "claim", KnownBlocks::All).unwrap();
+    at.collect_garbage();
+    assert!(node.is_pinned(&claim).unwrap());
+    assert_eq!(node.pins_named("claim").unwrap(), [claim]);
+    node.unpin(&claim).unwrap();
+    assert!(!node.is_pinned(&claim).unwrap());
+    at.collect_garbage();
 }
 
 fn a_pin_is_updated_beside_the_old_one_and_keeps_its_name(at: &TestNode) {
