@@ -14,7 +14,7 @@ fn redirecting(upstream: &Upstream, location: &str) -> RawServer {
     RawServer::at_first(usize::MAX, upstream, NAR, move |_, client| {
         write!(
             client,
-            "HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+            "HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         )
     })
 }

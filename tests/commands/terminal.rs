@@ -84,7 +84,7 @@ fn text_from_outside_is_escaped(node: &TestNode) {
     let location = |client: &mut std::net::TcpStream| {
         write!(
             client,
-            "HTTP/1.1 302 Found\r\nLocation: http://a/\u{202e}\u{2066}\r\nContent-Length: 0\r\n\r\n"
+            "HTTP/1.1 302 Found\r\nLocation: http://a/\u{202e}\u{2066}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         )
     };
     let server = RawServer::new(&upstream, &narinfo, location);

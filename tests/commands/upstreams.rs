@@ -2,12 +2,15 @@
 
 use crate::support::{Fault, Mirror, RawServer, TestNode, Upstream, fixture, fixture_roots};
 use std::io::Write;
+use std::thread;
+use std::time::Duration;
 
 on_both_nodes!(
     each_item_comes_from_the_first_upstream_that_has_it,
     what_one_upstream_spoils_is_asked_of_the_next,
     an_upstream_that_is_away_is_passed_over,
     a_redirected_nar_is_followed_and_a_redirected_narinfo_is_not,
+    a_kept_connection_that_the_server_drops_is_replaced_at_once,
     a_narinfo_that_a_bucket_lacks_is_absent_and_one_that_it_hides_is_an_error,
     a_narinfo_without_file_sizes_is_taken,
     a_nar_that_is_being_baked_waits_for_the_next_run,
@@ -125,7 +128,9 @@ fn a_redirected_nar_is_followed_and_a_redirected_narinfo_is_not(node: &TestNode)
     let upstream = Upstream::of_fixtures();
     upstream.set("moved", upstream.get(GZIP));
     let moved = RawServer::new(&upstream, GZIP, |client| {
-        client.write_all(b"HTTP/1.1 302 Found\r\nLocation: /moved\r\nContent-Length: 0\r\n\r\n")
+        client.write_all(
+            b"HTTP/1.1 302 Found\r\nLocation: /moved\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        )
     });
     let mirror = Mirror::new(node, &upstream);
     mirror
@@ -134,7 +139,7 @@ fn a_redirected_nar_is_followed_and_a_redirected_narinfo_is_not(node: &TestNode)
     let narinfo = format!("{EMPTY}.narinfo");
     let moved = RawServer::new(&upstream, &narinfo, |client| {
         client.write_all(
-            b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.example/\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.example/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
         )
     });
     let run = mirror.run(&format!("add {EMPTY} --upstream {}", moved.url));
@@ -143,6 +148,22 @@ fn a_redirected_nar_is_followed_and_a_redirected_narinfo_is_not(node: &TestNode)
         .says("http://elsewhere.example/")
         .says("clients do not follow");
     assert_eq!(mirror.list().len(), 1);
+}
+
+fn a_kept_connection_that_the_server_drops_is_replaced_at_once(node: &TestNode) {
+    let upstream = Upstream::of_fixtures();
+    upstream.set("moved", upstream.get(GZIP));
+    let dropping = RawServer::new(&upstream, GZIP, |client| {
+        client.write_all(b"HTTP/1.1 302 Found\r\nLocation: /moved\r\nContent-Length: 0\r\n\r\n")?;
+        // The next request arrives meanwhile, and nobody reads it.
+        thread::sleep(Duration::from_millis(300));
+        Ok(())
+    });
+    let mirror = Mirror::new(node, &upstream);
+    mirror
+        .run(&format!("add {HELLO} --upstream {}", dropping.url))
+        .silently();
+    assert_eq!(dropping.asked(), 1);
 }
 
 fn a_narinfo_that_a_bucket_lacks_is_absent_and_one_that_it_hides_is_an_error(node: &TestNode) {

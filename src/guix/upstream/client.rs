@@ -7,6 +7,7 @@ use super::super::trusted_keys::TrustedKeys;
 use super::agents::Agents;
 use super::body::BodyLimits;
 use super::error::HttpError;
+use super::failed_call::is_dropped;
 use super::limits::ConnectionLimits;
 use super::private_network::{Network, PRIVATE_HOST};
 use super::proxy::Proxies;
@@ -254,19 +255,29 @@ impl UpstreamClient {
         let proxy = self.proxies.of_url(&uri);
         let proxy = proxy.map_err(|bad| HttpError::of_variable(bad, &shown))?;
         let is_secure = uri.scheme_str() == Some("https");
-        let mut request = self.agents.of(proxy, is_secure, is_guarded).get(uri);
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
         // Only the server itself gets the password.
         let is_server = || url::is_same_origin(&self.base, &url);
         let credentials = own
             .as_ref()
             .or(self.credentials.as_ref().filter(|_| is_server()));
-        if let Some(credentials) = credentials {
-            request = request.header(header::AUTHORIZATION, basic(credentials));
-        }
-        let response = request.call().map_err(|error| match error {
+        let call = || {
+            let agent = self.agents.of(proxy, is_secure, is_guarded);
+            let mut request = agent.get(uri.clone());
+            for (name, value) in headers {
+                request = request.header(name, value);
+            }
+            if let Some(credentials) = credentials {
+                request = request.header(header::AUTHORIZATION, basic(credentials));
+            }
+            request.call()
+        };
+        let called = match call() {
+            // A server may close a connection that was kept while the next request is on
+            // its way.
+            Err(error) if is_dropped(&error) => call(),
+            called => called,
+        };
+        let response = called.map_err(|error| match error {
             ureq::Error::Timeout(Timeout::RecvResponse) => HttpError::Slow {
                 url: shown.clone(),
                 reason: format!(

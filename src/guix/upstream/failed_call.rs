@@ -71,6 +71,13 @@ impl HttpError {
     }
 }
 
+/// Returns true where the connection was gone before the request was answered.
+pub(super) fn is_dropped(error: &Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    matches!(error, Error::Io(source)
+        if matches!(source.kind(), ConnectionReset | ConnectionAborted | BrokenPipe))
+}
+
 /// The message of an error; that of a time limit names its option.
 fn words(error: &Error) -> String {
     match error {
