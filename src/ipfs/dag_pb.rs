@@ -2,8 +2,12 @@
 //! Source: <https://ipld.io/specs/codecs/dag-pb/spec/>.
 
 use super::cid::Cid;
-use super::protobuf::{Fields, ProtobufError, Value, write_bytes, write_number};
+use super::protobuf::{Fields, ProtobufError, Value, read_varint, write_bytes, write_number};
 use thiserror::Error;
+
+/// The most bytes before the data in a block without links: the field's key and the
+/// length of the data.
+pub const MAX_HEAD_BYTES: usize = 11;
 
 /// A link to another block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +93,21 @@ impl PbNode {
         }
     }
 
+    /// Returns true for the beginning of a block of `size` bytes that is all data, such as
+    /// a leaf under CIDv0: it has no links. The beginning is
+    /// [`MAX_HEAD_BYTES`] long.
+    pub fn is_all_data(beginning: &[u8], size: u64) -> bool {
+        const KEY_OF_DATA: u64 = 1 << 3 | 2;
+        let mut rest = beginning;
+        match (read_varint(&mut rest), read_varint(&mut rest)) {
+            (Ok(KEY_OF_DATA), Ok(length)) => {
+                let head = (beginning.len() - rest.len()) as u64;
+                length.checked_add(head) == Some(size)
+            }
+            _ => false,
+        }
+    }
+
     /// The cumulative size in bytes of a node whose block is `block_bytes` long.
     pub fn cumulative_size(&self, block_bytes: usize) -> u64 {
         self.links.iter().fold(block_bytes as u64, |sum, link| {
@@ -157,5 +176,32 @@ mod tests {
         };
         assert_eq!(PbNode::canonical_length(&without_data.encode()), None);
         assert_eq!(PbNode::canonical_length(b"text"), None);
+    }
+
+    #[test]
+    fn a_block_is_all_data_where_its_data_fills_it() {
+        let leaf = |length: usize| PbNode {
+            links: Vec::new(),
+            data: Some(vec![b'x'; length]),
+        };
+        for length in [0, 1, 127, 128, 300_000] {
+            let block = leaf(length).encode();
+            let (begin, size) = (
+                &block[..block.len().min(MAX_HEAD_BYTES)],
+                block.len() as u64,
+            );
+            assert!(PbNode::is_all_data(begin, size), "{length}");
+            // Links may stand after the data, and a file may be cut.
+            assert!(!PbNode::is_all_data(begin, size + 1), "{length}");
+            assert!(!PbNode::is_all_data(begin, size - 1), "{length}");
+        }
+        for other in [
+            &b""[..],
+            b"\x12\x00",
+            b"\x0a",
+            b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+        ] {
+            assert!(!PbNode::is_all_data(other, other.len() as u64), "{other:?}");
+        }
     }
 }

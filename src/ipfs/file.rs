@@ -3,8 +3,9 @@
 
 use super::blocks::BlockSink;
 use super::cid::{Cid, CidVersion, DAG_PB, RAW, cid_of};
-use super::dag_pb::{Link, PbNode};
+use super::dag_pb::{Link, MAX_HEAD_BYTES, PbNode};
 use super::directory::Entry;
+use super::protobuf::{write_length, write_number};
 use super::unixfs::{Kind, UnixFs};
 use std::convert::Infallible;
 use std::io::{self, Read};
@@ -58,15 +59,31 @@ pub fn add_file<S: BlockSink + ?Sized>(
     sink: &mut S,
 ) -> Result<Added, AddError<S::Error>> {
     let mut builder = FileBuilder::new(version);
+    let mut chunk = vec![0; CHUNK_BYTES];
     loop {
-        let room = CHUNK_BYTES - builder.chunk.len();
-        let read = reader.take(room as u64).read_to_end(&mut builder.chunk);
-        let length = read.map_err(AddError::Content)?;
-        if length < room {
+        let length = read_full(reader, &mut chunk).map_err(AddError::Content)?;
+        if length > 0 || builder.levels.is_empty() {
+            let leaf = builder.leaf(&chunk[..length], sink);
+            leaf.map_err(AddError::Sink)?;
+        }
+        if length < CHUNK_BYTES {
             return builder.finish(sink).map_err(AddError::Sink);
         }
-        builder.cut(sink).map_err(AddError::Sink)?;
     }
+}
+
+/// Fills a buffer as far as the content goes, and returns the bytes that it got.
+fn read_full(reader: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(length) => filled += length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// Makes a file of leaves that are cut already, each as a block of its own, and hands
@@ -82,7 +99,7 @@ pub fn add_leaves<S: BlockSink + ?Sized>(
     let mut builder = FileBuilder::new(version);
     for leaf in leaves {
         let leaf = leaf.map_err(AddError::Content)?;
-        builder.leaf(leaf, sink).map_err(AddError::Sink)?;
+        builder.leaf(&leaf, sink).map_err(AddError::Sink)?;
     }
     builder.finish(sink).map_err(AddError::Sink)
 }
@@ -156,34 +173,27 @@ impl FileBuilder {
         }
     }
 
-    /// Makes a leaf of the chunk.
+    /// Makes a leaf of the chunk. Its buffer is used again.
     fn cut<S: BlockSink + ?Sized>(&mut self, sink: &mut S) -> Result<(), S::Error> {
-        let chunk = std::mem::take(&mut self.chunk);
-        self.leaf(chunk, sink)
+        let mut chunk = std::mem::take(&mut self.chunk);
+        self.leaf(&chunk, sink)?;
+        chunk.clear();
+        self.chunk = chunk;
+        Ok(())
     }
 
     fn leaf<S: BlockSink + ?Sized>(
         &mut self,
-        chunk: Vec<u8>,
+        content: &[u8],
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        let size = chunk.len() as u64;
         let (codec, block) = match self.version {
-            CidVersion::V1 => (RAW, chunk),
-            CidVersion::V0 => {
-                let mut message = UnixFs::new(Kind::File);
-                message.data = (!chunk.is_empty()).then_some(chunk);
-                message.filesize = Some(size);
-                let node = PbNode {
-                    links: Vec::new(),
-                    data: Some(message.encode()),
-                };
-                (DAG_PB, node.encode())
-            }
+            CidVersion::V1 => (RAW, content.to_vec()),
+            CidVersion::V0 => (DAG_PB, leaf_node(content)),
         };
         let leaf = Added {
             cid: cid_of(self.version, codec, &block),
-            size,
+            size: content.len() as u64,
             cumulative: block.len() as u64,
         };
         sink.put(leaf.cid, block)?;
@@ -238,6 +248,26 @@ impl FileBuilder {
         sink.put(part.cid, block)?;
         Ok(part)
     }
+}
+
+/// The block of a leaf under CIDv0: a [`PbNode`] around a [`UnixFs`] message, written at
+/// once, so that the content is copied once.
+fn leaf_node(content: &[u8]) -> Vec<u8> {
+    let size = content.len() as u64;
+    let (mut head, mut tail) = (Vec::new(), Vec::new());
+    write_number(&mut head, 1, Kind::File as u64);
+    if !content.is_empty() {
+        write_length(&mut head, 2, size);
+    }
+    write_number(&mut tail, 3, size);
+    let message = [&head, content, &tail];
+    let length: usize = message.iter().map(|part| part.len()).sum();
+    let mut block = Vec::with_capacity(length + MAX_HEAD_BYTES);
+    write_length(&mut block, 1, length as u64);
+    message
+        .iter()
+        .for_each(|part| block.extend_from_slice(part));
+    block
 }
 
 #[cfg(test)]

@@ -104,7 +104,12 @@ pub fn write_number(out: &mut Vec<u8>, field: u64, value: u64) {
 
 /// Appends a field of wire type 2.
 pub fn write_bytes(out: &mut Vec<u8>, field: u64, value: &[u8]) {
-    write_varint(out, field << 3 | 2);
-    write_varint(out, value.len() as u64);
+    write_length(out, field, value.len() as u64);
     out.extend_from_slice(value);
+}
+
+/// Appends the part of a field of wire type 2 that stands before its bytes.
+pub fn write_length(out: &mut Vec<u8>, field: u64, length: u64) {
+    write_varint(out, field << 3 | 2);
+    write_varint(out, length);
 }

@@ -11,11 +11,12 @@ use super::super::error::Problem;
 use super::problem::{file, missing};
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::{Cid, inlined, matches};
+use crate::ipfs::dag_pb::{MAX_HEAD_BYTES, PbNode};
 use crate::util::durable::{self, Durability, Readers};
 use crate::util::hex;
 use multihash::Multihash;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -110,6 +111,18 @@ impl BlockStore {
         }
     }
 
+    /// The size in bytes of a dag-pb block that is all data, as it begins; `None` for any
+    /// other. Under CIDv0 such are the leaves of all nars, and only the links of a block
+    /// are of interest here.
+    pub fn size_of_leaf(&self, cid: &Cid) -> Option<u64> {
+        let file = fs::File::open(self.path(cid)).ok()?;
+        let size = file.metadata().ok()?.len();
+        let mut beginning = Vec::new();
+        let most = MAX_HEAD_BYTES as u64;
+        file.take(most).read_to_end(&mut beginning).ok()?;
+        PbNode::is_all_data(&beginning, size).then_some(size)
+    }
+
     /// Makes every block that was written until now survive a power cut.
     pub fn sync(&self) -> Result<(), Problem> {
         #[cfg(target_os = "linux")]
@@ -154,7 +167,7 @@ impl BlockStore {
 
     /// The file of a block, by its multihash, as Kubo keys its blocks: CIDv0 and
     /// CIDv1 of one content are one block.
-    fn path(&self, cid: &Cid) -> PathBuf {
+    pub(super) fn path(&self, cid: &Cid) -> PathBuf {
         let name = hex::encode(&cid.hash().to_bytes());
         let shelf = &name[name.len() - 2..];
         self.folder.join(shelf).join(&name)

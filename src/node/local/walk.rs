@@ -113,6 +113,9 @@ fn read(blocks: &BlockStore, cid: &Cid) -> Result<(u64, Vec<Link>), Problem> {
             None => Err(missing(cid)),
         };
     }
+    if let Some(size) = blocks.size_of_leaf(cid) {
+        return Ok((size, Vec::new()));
+    }
     let block = blocks.get(cid)?;
     match PbNode::decode(&block) {
         Ok(node) => Ok((block.len() as u64, node.links)),
@@ -123,9 +126,10 @@ fn read(blocks: &BlockStore, cid: &Cid) -> Result<(u64, Vec<Link>), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ipfs::cid::{CidVersion, RAW};
+    use crate::ipfs::cid::{CidVersion, RAW, cid_of};
     use crate::ipfs::directory::{Changes, Entry, patch};
     use crate::ipfs::file::add_file;
+    use std::fs;
     use tempfile::TempDir;
 
     fn add(store: &BlockStore, content: &str) -> Entry {
@@ -165,6 +169,48 @@ mod tests {
         remove(&store, &add(&store, "c").cid);
         assert!(walk_new(&store, &old, &new).is_err());
         assert!(Walk::new(&store).below(&new).is_err());
+    }
+
+    #[test]
+    fn a_link_that_stands_after_the_data_is_followed() {
+        let (_folder, store, old, _) = two_directories();
+        let file = add(&store, "a").cid;
+        let node = PbNode::decode(&store.get(&old).unwrap()).unwrap();
+        let links = PbNode {
+            data: None,
+            ..node.clone()
+        }
+        .encode();
+        let data = PbNode {
+            links: Vec::new(),
+            ..node
+        }
+        .encode();
+        let block = [data, links].concat();
+        let root = cid_of(CidVersion::V1, DAG_PB, &block);
+        store.put(&root, &block).unwrap();
+        let mut walk = Walk::new(&store);
+        walk.below(&root).unwrap();
+        assert!(walk.visited(file.hash()));
+        remove(&store, &file);
+        assert!(Walk::new(&store).below(&root).is_err());
+    }
+
+    #[test]
+    fn a_leaf_that_was_cut_is_found() {
+        let (_folder, store, old, new) = two_directories();
+        let leaf = add(&store, "c").cid;
+        let whole = store.get(&leaf).unwrap();
+        for left in [0, 1, whole.len() - 1] {
+            fs::write(store.path(&leaf), &whole[..left]).unwrap();
+            let found = [walk_new(&store, &old, &new), Walk::new(&store).below(&new)];
+            for found in found {
+                assert!(
+                    matches!(found, Err(Problem::Damaged { .. })),
+                    "{left}: {found:?}"
+                );
+            }
+        }
     }
 
     #[test]
