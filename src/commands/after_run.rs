@@ -42,13 +42,13 @@ fn publishing(command: &Command) -> Option<(&'static str, &PublishArgs)> {
     match command {
         Command::Sync(args) if args.mirror.dry_run => None,
         Command::Add(args) if args.mirror.dry_run => None,
-        Command::Sync(args) => Some(("sync", &args.publish)),
-        Command::Add(args) => Some(("add", &args.publish)),
-        Command::Init(args) => Some(("init", &args.publish)),
+        Command::Sync(args) => Some(("sync", &args.root.publish)),
+        Command::Add(args) => Some(("add", &args.root.publish)),
+        Command::Init(args) => Some(("init", &args.root.publish)),
         Command::Move(args) => Some(("move", &args.publish)),
         Command::Prune(args) if args.dry_run => None,
-        Command::Prune(args) => Some(("prune", &args.publish)),
-        Command::Remove(args) => Some(("remove", &args.publish)),
+        Command::Prune(args) => Some(("prune", &args.root.publish)),
+        Command::Remove(args) => Some(("remove", &args.root.publish)),
         Command::Verify(args) => Some(("verify", &args.publish)),
         _ => None,
     }

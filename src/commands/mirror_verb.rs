@@ -4,7 +4,7 @@ use super::gc::collect_after;
 use super::open::{open_node, publishing_page};
 use super::prune::lists_pruned;
 use super::services;
-use crate::cli::{GcArgs, GlobalArgs, List, MirrorArgs, PageArgs, PublishArgs, VariantArgs};
+use crate::cli::{GcArgs, GlobalArgs, List, MirrorArgs, RootArgs, VariantArgs};
 use crate::guix::UpstreamClient;
 use crate::ipfs::cid::Cid;
 use crate::mirror::{
@@ -31,10 +31,8 @@ pub struct MirrorVerb<'a> {
     pub global: &'a GlobalArgs,
     /// Options of mirroring.
     pub args: &'a MirrorArgs,
-    /// Options of publishing.
-    pub publish: &'a PublishArgs,
-    /// The page for people.
-    pub page: &'a PageArgs,
+    /// Options of changing the root.
+    pub root: &'a RootArgs,
     /// The items that are kept, where the verb decides that.
     pub retention: Option<RetentionRule>,
     /// Options of collecting.
@@ -52,7 +50,7 @@ impl MirrorVerb<'_> {
         system: Option<&str>,
         report: &Report,
     ) -> Result<Exit, Failure> {
-        let args = self.args;
+        let (args, root) = (self.args, self.root);
         let request = MirrorRequest {
             key: self.global.key.clone(),
             selection,
@@ -77,13 +75,13 @@ impl MirrorVerb<'_> {
             pauses: self.pauses,
             now: SystemTime::now(),
             base: args.base,
-            publishing: publishing_page(self.global, self.publish, Some(self.page), report)?,
+            publishing: publishing_page(self.global, &root.publish, root.page_choice(), report)?,
             jobs: self.global.jobs,
             retention: self.retention,
             lists_pruned: lists_pruned(self.global),
         };
         let node = open_node(self.global)?;
-        services::require(&*node, self.publish)?;
+        services::require(&*node, &root.publish)?;
         if args.dry_run {
             let mut plan = preview(&DryRun(&*node), &request, report)?;
             plan.skipped.extend_from_slice(&self.misread);
@@ -92,7 +90,7 @@ impl MirrorVerb<'_> {
         let mirrored = mirror(&*node, &request, report);
         let mut summary = mirrored.map_err(Failure::of_own_tree)?;
         summary.plan.skipped.extend_from_slice(&self.misread);
-        if self.publish.metrics.is_some() {
+        if root.publish.metrics.is_some() {
             note_tree(&*node, summary.root, self.global.jobs, report);
             self.note_figures(&*node, &summary, report);
         }
@@ -123,7 +121,7 @@ impl MirrorVerb<'_> {
         let record = node.record(&summary.name).ok().flatten();
         let stated = record.and_then(|record| record.validity.try_into().ok());
         // An offline node reports no record; it has the lifetime that it was given.
-        let given = Timestamp::from(SystemTime::now()).after(self.publish.record_lifetime);
+        let given = Timestamp::from(SystemTime::now()).after(self.root.publish.record_lifetime);
         let record_end = stated.or(summary.result.published.then_some(given));
         report.note(|figures| {
             figures.bytes = Some(summary.result.bytes);

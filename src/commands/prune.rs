@@ -25,10 +25,10 @@ pub fn run(global: &GlobalArgs, args: &PruneArgs, report: &Report) -> Result<Exi
             now: SystemTime::now(),
             jobs: global.jobs,
         },
-        publishing: publishing_page(global, &args.publish, Some(&args.page), report)?,
+        publishing: publishing_page(global, &args.root.publish, args.root.page_choice(), report)?,
     };
     let node = open_node(global)?;
-    services::require(&*node, &args.publish)?;
+    services::require(&*node, &args.root.publish)?;
     if args.dry_run {
         let previewed = preview_prune(&DryRun(&*node), &request, report);
         let summary = previewed.map_err(Failure::of_own_tree)?;

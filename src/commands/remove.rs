@@ -18,16 +18,16 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
             true => ReferencedItems::Removed,
             false => ReferencedItems::Kept,
         },
-        publishing: publishing_page(global, &args.publish, Some(&args.page), report)?,
+        publishing: publishing_page(global, &args.root.publish, args.root.page_choice(), report)?,
         now: SystemTime::now(),
         jobs: global.jobs,
     };
     let node = open_node(global)?;
-    services::require(&*node, &args.publish)?;
+    services::require(&*node, &args.root.publish)?;
     let removed = remove(&*node, &request, report);
     let summary = removed.map_err(Failure::of_own_tree)?;
     report.note(|figures| figures.removed = Some(summary.removed.len()));
-    if args.publish.metrics.is_some() {
+    if args.root.publish.metrics.is_some() {
         note_tree(&*node, summary.change.root, global.jobs, report);
     }
     for skipped in &summary.skipped {
