@@ -71,25 +71,22 @@ pub fn each_arg(command: Command, change: &dyn Fn(Arg) -> Arg) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::iter;
 
     /// Lines and columns of the smallest terminal in use.
     const SCREEN: (usize, usize) = (24, 80);
 
     #[test]
     fn short_help_fits_a_screen() {
-        let mut command = for_a_screen(command()).term_width(SCREEN.1);
-        command.build();
-        let mut pages = vec![("".to_owned(), command.render_help().to_string())];
+        let mut program = for_a_screen(command());
+        program.build();
         // `guix-ipfs help -h` is no page of its own.
-        let verbs = command.get_subcommands_mut();
-        for verb in verbs.filter(|verb| verb.get_name() != "help") {
-            let name = verb.get_name().to_owned();
-            pages.push((
-                name,
-                verb.clone().term_width(SCREEN.1).render_help().to_string(),
-            ));
-        }
-        for (verb, page) in pages {
+        let verbs = program.get_subcommands();
+        let verbs = verbs.filter(|verb| verb.get_name() != "help");
+        for command in iter::once(&program).chain(verbs) {
+            let verb = command.get_name();
+            let mut command = command.clone().term_width(SCREEN.1);
+            let page = command.render_help().to_string();
             let lines = page.lines().count();
             assert!(
                 lines <= SCREEN.0,
