@@ -19,7 +19,7 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
     };
     let global = &cli.global;
     let report = Arc::new(Report::new(global.verbose, global.quiet, global.json));
-    let notes = after_run::notes(cli, &report).map(Arc::new);
+    let notes = RunNotes::of(cli, &report).map(Arc::new);
     wait_for_signals(&report, notes.as_ref());
     let ended = match &cli.command {
         Command::Sync(args) => sync::run(global, args, &report),
