@@ -13,8 +13,7 @@ use crate::mirror::{
 };
 use crate::node::{DryRun, Node};
 use crate::report::{
-    CollectedResult, DryRunResult, Loudness, Report, bytes, items, report_given_up, report_pruned,
-    report_skipped,
+    DryRunResult, Loudness, Report, bytes, items, report_given_up, report_pruned, report_skipped,
 };
 use crate::util::timestamp::Timestamp;
 use std::time::SystemTime;
@@ -153,10 +152,8 @@ impl MirrorVerb<'_> {
         });
         if result.left > 0 {
             let are = if result.left == 1 { "is" } else { "are" };
-            report.status(&format!(
-                "{} {are} left for another run",
-                items(result.left)
-            ));
+            let left = items(result.left);
+            report.status(&format!("{left} {are} left for another run"));
         }
         if let Some(outcome) = &summary.prune {
             report_pruned(report, outcome);
@@ -169,14 +166,10 @@ impl MirrorVerb<'_> {
             ));
         }
         let has_pruned = summary.prune.as_ref().is_some_and(|prune| prune.pruned > 0);
-        let collecting = self.collecting.filter(|_| has_pruned);
-        report.summary_json(
-            self.name,
-            &CollectedResult {
-                result: summary,
-                collected: collecting.and_then(|args| collect_after(args, node, report)),
-            },
-        );
+        if let Some(args) = self.collecting.filter(|_| has_pruned) {
+            collect_after(args, node, report);
+        }
+        report.summary_json(self.name, summary);
         exit
     }
 }

@@ -6,7 +6,7 @@ use super::open::{open_node, publishing_page};
 use super::services;
 use crate::cli::{GlobalArgs, RemoveArgs};
 use crate::mirror::{Exit, Failure, ReferencedItems, RemovalRequest, remove};
-use crate::report::{CollectedResult, Report, items};
+use crate::report::{Report, items};
 use std::time::SystemTime;
 
 /// Runs `remove`.
@@ -41,13 +41,8 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
         summary.change.name,
         summary.change.root
     ));
-    report.summary_json(
-        "remove",
-        &CollectedResult {
-            result: &summary,
-            collected: collect_after(&args.collecting, &*node, report),
-        },
-    );
+    collect_after(&args.collecting, &*node, report);
+    report.summary_json("remove", &summary);
     Ok(match summary.skipped.is_empty() {
         true => Exit::Done,
         false => Exit::Partly,

@@ -49,7 +49,7 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
     };
     let job = job(cli);
     let exit = ended.unwrap_or_else(|failure| {
-        report.failure_of_job(job.as_deref(), &failure);
+        report.failure(job.as_deref(), &failure);
         failure.exit()
     });
     let exit = report.end(exit);
