@@ -13,7 +13,7 @@ use crate::mirror::{
 };
 use crate::node::{DryRun, Node};
 use crate::report::{
-    DryRunResult, Loudness, Report, bytes, items, report_given_up, report_pruned, report_skipped,
+    DryRunResult, Report, bytes, items, report_given_up, report_pruned, report_skipped,
 };
 use crate::util::timestamp::Timestamp;
 use std::time::SystemTime;
@@ -22,9 +22,7 @@ use std::time::SystemTime;
 pub struct MirrorVerb<'a> {
     /// Its name.
     pub name: &'static str,
-    /// The items that are errors when they are left out.
-    pub loudness: Loudness,
-    /// The treatment of items that were tried lately or removed.
+    /// The treatment of items that were tried lately or removed, or are left out.
     pub pauses: Pauses,
     /// Options of every command.
     pub global: &'a GlobalArgs,
@@ -108,7 +106,7 @@ impl MirrorVerb<'_> {
         if plan.encoding != Encoding::Upstream {
             report.status(&format!("encoding {}", plan.encoding));
         }
-        let exit = report_skipped(report, plan, self.loudness, is_fault);
+        let exit = report_skipped(report, plan, self.pauses, is_fault);
         report.summary_json(self.name, &DryRunResult::new(plan));
         exit
     }
@@ -137,8 +135,9 @@ impl MirrorVerb<'_> {
     fn report_summary(&self, node: &dyn Node, summary: &MirrorSummary, report: &Report) -> Exit {
         let result = &summary.result;
         let is_new = |skipped: &_| summary.is_new(skipped);
-        let mut exit = report_skipped(report, &summary.plan, self.loudness, is_new);
-        if report_given_up(report, &summary.given_up) == Exit::Partly {
+        let mut exit = report_skipped(report, &summary.plan, self.pauses, is_new);
+        report_given_up(report, &summary.given_up);
+        if !summary.given_up.is_empty() {
             exit = Exit::Partly;
         }
         let (name, root) = (&summary.name, summary.root);

@@ -28,7 +28,7 @@ pub use description::{
 };
 pub use followed::{FollowResult, FollowedName, report_followed};
 pub use pruned::{print_pruned, report_pruned};
-pub use skipped::{Loudness, report_given_up, report_skipped};
+pub use skipped::{report_given_up, report_skipped};
 pub use summary::{DryRunResult, FailureResult, PruneResult, ResolveResult, VerifyResult};
 pub use terminal::Report;
 pub use text::{bytes, files, items};
