@@ -20,24 +20,13 @@ impl<T> List<T> {
 
 /// Reads values that are separated by a character, any number of times.
 #[derive(Clone)]
-pub(super) struct ListParser<P> {
-    separator: u8,
-    value: P,
-}
+pub(super) struct ListParser<const SEPARATOR: u8, P>(pub P);
 
-impl<P> ListParser<P> {
-    /// Values separated by spaces.
-    pub(super) fn of_words(value: P) -> Self {
-        let separator = b' ';
-        Self { separator, value }
-    }
+/// Values separated by spaces.
+pub(super) type Words<P> = ListParser<b' ', P>;
 
-    /// Values separated by colons, as in `$PATH`.
-    pub(super) fn of_paths(value: P) -> Self {
-        let separator = b':';
-        Self { separator, value }
-    }
-}
+/// Values separated by colons, as in `$PATH`.
+pub(super) type Paths<P> = ListParser<b':', P>;
 
 /// Returns true for a variable that holds nothing: no character, or only those that
 /// separate.
@@ -46,7 +35,7 @@ pub(super) fn is_empty(variable: &OsStr) -> bool {
     bytes.all(|byte| byte.is_ascii_whitespace() || *byte == b':')
 }
 
-impl<P: TypedValueParser> TypedValueParser for ListParser<P> {
+impl<const SEPARATOR: u8, P: TypedValueParser> TypedValueParser for ListParser<SEPARATOR, P> {
     type Value = List<P::Value>;
 
     fn parse_ref(
@@ -55,11 +44,11 @@ impl<P: TypedValueParser> TypedValueParser for ListParser<P> {
         arg: Option<&Arg>,
         list: &OsStr,
     ) -> Result<Self::Value, Error> {
-        let parts = list.as_bytes().split(|byte| *byte == self.separator);
+        let parts = list.as_bytes().split(|byte| *byte == SEPARATOR);
         let parts = parts.filter(|part| !part.is_empty());
         let values = parts.map(|part| {
             let part = OsStr::from_bytes(part);
-            self.value.parse_ref(command, arg, part)
+            self.0.parse_ref(command, arg, part)
         });
         let values: Vec<_> = values.collect::<Result<_, _>>()?;
         match values.is_empty() {
@@ -69,7 +58,7 @@ impl<P: TypedValueParser> TypedValueParser for ListParser<P> {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        self.value.possible_values()
+        self.0.possible_values()
     }
 }
 

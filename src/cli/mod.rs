@@ -17,5 +17,5 @@ pub use options::{
 };
 pub use reading::parse;
 pub use shared_options::{
-    GcArgs, GlobalArgs, MirrorArgs, PageArgs, PublishArgs, RetentionArgs, VariantArgs,
+    GcArgs, GlobalArgs, MirrorArgs, PublishArgs, RetentionArgs, RootArgs, VariantArgs,
 };

@@ -3,14 +3,13 @@
 use super::lists::List;
 use super::secrets::WithoutSecrets;
 use super::shared_options::{
-    EncodingArgs, GcArgs, GlobalArgs, MirrorArgs, PageArgs, PublishArgs, RetentionArgs, VariantArgs,
+    EncodingArgs, GcArgs, GlobalArgs, MirrorArgs, PublishArgs, RetentionArgs, RootArgs, VariantArgs,
 };
 use super::values::{ApiParser, cid_version, duration, gateways, size, text};
 use crate::ipfs::cid::CidVersion;
 use crate::mirror::{ItemRef, ItemSpec};
 use crate::node::NodeAddress;
-use clap::builder::FalseyValueParser;
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -113,7 +112,7 @@ pub struct SyncArgs {
     ///
     /// One or more a line, or store hashes; lines that begin with # and other words are
     /// skipped. A mistyped one is named.
-    #[arg(long, value_name = "FILE", env = "GUIX_IPFS_FROM", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", env = "GUIX_IPFS_FROM")]
     pub from: Option<PathBuf>,
     /// Options of mirroring.
     #[command(flatten)]
@@ -124,12 +123,9 @@ pub struct SyncArgs {
     /// Options of collecting, for a run that removed something.
     #[command(flatten)]
     pub collecting: GcArgs,
-    /// The page for people.
+    /// Options of changing the root.
     #[command(flatten)]
-    pub page: PageArgs,
-    /// Options of publishing.
-    #[command(flatten)]
-    pub publish: PublishArgs,
+    pub root: RootArgs,
 }
 
 /// `add`.
@@ -154,12 +150,9 @@ pub struct AddArgs {
     /// Options of mirroring.
     #[command(flatten)]
     pub mirror: MirrorArgs,
-    /// The page for people.
+    /// Options of changing the root.
     #[command(flatten)]
-    pub page: PageArgs,
-    /// Options of publishing.
-    #[command(flatten)]
-    pub publish: PublishArgs,
+    pub root: RootArgs,
 }
 
 /// `resolve`.
@@ -198,7 +191,7 @@ pub struct FollowArgs {
     /// Accept narinfos that no trusted key has signed, too
     ///
     /// Trusted are the keys of Guix's own build farms, and those of --trusted-keys.
-    #[arg(long, env = "GUIX_IPFS_UNSIGNED", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "GUIX_IPFS_UNSIGNED")]
     pub unsigned: bool,
     /// Take a root that has lost more than half of its items
     #[arg(long)]
@@ -246,23 +239,13 @@ pub struct CheckArgs {
     ///
     /// Gateways keep what a name leads to, for five minutes as a rule, so that one is behind
     /// for a while after each publication. For cron.
-    #[arg(
-        long,
-        value_name = "DURATION",
-        env = "GUIX_IPFS_CHECK_WAIT",
-        value_parser = duration
-    )]
+    #[arg(long, value_name = "DURATION", env = "GUIX_IPFS_CHECK_WAIT", value_parser = duration)]
     pub wait: Option<Duration>,
     /// Write the findings to FILE as figures for Prometheus
     ///
     /// In the text format, for the textfile collector of the node exporter. A check that
     /// fails writes it, too.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "GUIX_IPFS_CHECK_METRICS",
-        value_hint = ValueHint::FilePath
-    )]
+    #[arg(long, value_name = "FILE", env = "GUIX_IPFS_CHECK_METRICS")]
     pub metrics: Option<PathBuf>,
 }
 
@@ -272,13 +255,7 @@ pub struct InitArgs {
     /// 0, as `ipfs add` does by default, or 1
     ///
     /// Afterwards it is that of the root.
-    #[arg(
-        long,
-        env = "GUIX_IPFS_CID_VERSION",
-        default_value = "0",
-        value_parser = cid_version(),
-        hide_possible_values = true
-    )]
+    #[arg(long, env = "GUIX_IPFS_CID_VERSION", default_value = "0", value_parser = cid_version())]
     pub cid_version: CidVersion,
     /// The option about the encoding.
     #[command(flatten)]
@@ -289,12 +266,9 @@ pub struct InitArgs {
     /// abandoned.
     #[arg(long)]
     pub anew: bool,
-    /// The page for people.
+    /// Options of changing the root.
     #[command(flatten)]
-    pub page: PageArgs,
-    /// Options of publishing.
-    #[command(flatten)]
-    pub publish: PublishArgs,
+    pub root: RootArgs,
 }
 
 /// `remove`.
@@ -309,12 +283,9 @@ pub struct RemoveArgs {
     /// Options of collecting.
     #[command(flatten)]
     pub collecting: GcArgs,
-    /// The page for people.
+    /// Options of changing the root.
     #[command(flatten)]
-    pub page: PageArgs,
-    /// Options of publishing.
-    #[command(flatten)]
-    pub publish: PublishArgs,
+    pub root: RootArgs,
 }
 
 /// `prune`.
@@ -335,19 +306,16 @@ pub struct PruneArgs {
     /// Options of collecting.
     #[command(flatten)]
     pub collecting: GcArgs,
-    /// The page for people.
+    /// Options of changing the root.
     #[command(flatten)]
-    pub page: PageArgs,
-    /// Options of publishing.
-    #[command(flatten)]
-    pub publish: PublishArgs,
+    pub root: RootArgs,
 }
 
 /// `verify`.
 #[derive(Clone, Debug, Args)]
 pub struct VerifyArgs {
     /// Read every nar and compare it with its NarHash, NarSize and FileSize
-    #[arg(long, env = "GUIX_IPFS_DEEP", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "GUIX_IPFS_DEEP")]
     pub deep: bool,
     /// Repair what is broken, and publish
     ///
@@ -355,13 +323,13 @@ pub struct VerifyArgs {
     /// published comes with them. Directories that cannot be read are rebuilt from
     /// what can be read, and nars that no narinfo lists are removed. What no upstream has
     /// any more is named, and stays as it is.
-    #[arg(long, env = "GUIX_IPFS_REPAIR", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "GUIX_IPFS_REPAIR")]
     pub repair: bool,
     /// Do not look at the items that published ones refer to
     ///
     /// For a mirror that is kept with `sync --no-closure`. Without it an item that refers
     /// to one that is not published counts as broken, and --repair fetches that.
-    #[arg(long, env = "GUIX_IPFS_NO_CLOSURE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "GUIX_IPFS_NO_CLOSURE")]
     pub no_closure: bool,
     /// Options about variants.
     #[command(flatten)]
@@ -384,13 +352,13 @@ pub struct MoveArgs {
     ///
     /// It holds bearer:TOKEN or basic:USER:PASSWORD. $GUIX_IPFS_API_AUTH is not sent
     /// there.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE")]
     pub to_auth_file: Option<PathBuf>,
     /// A file with the private key, which `ipfs key export KEY` wrote
     ///
     /// A Kubo does not hand out its keys over the RPC, so a mirror that leaves one needs
     /// this, or `ipfs key import` beside the other.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// Options of publishing.
     #[command(flatten)]

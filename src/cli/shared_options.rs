@@ -9,7 +9,6 @@ use crate::guix::Compression;
 use crate::ipfs::cid::Cid;
 use crate::mirror::{Encoding, GraftChoice};
 use crate::node::NodeAddress;
-use clap::builder::FalseyValueParser;
 use clap::{Args, ValueHint};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -24,34 +23,16 @@ pub struct GlobalArgs {
     /// Without it, the address that `$IPFS_PATH/api` holds, then
     /// http://127.0.0.1:5001. `embedded` is a store in DIR or in a folder of the
     /// user's own: offline, without a server.
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        env = "GUIX_IPFS_API",
-        value_parser = ApiParser,
-        global = true
-    )]
+    #[arg(long, value_name = "ADDRESS", env = "GUIX_IPFS_API", value_parser = ApiParser)]
     pub api: Option<NodeAddress>,
     /// A file with your token or password for the node
     ///
     /// It holds bearer:TOKEN or basic:USER:PASSWORD. The same can be in
     /// $GUIX_IPFS_API_AUTH.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "GUIX_IPFS_API_AUTH_FILE",
-        value_hint = ValueHint::FilePath,
-        global = true
-    )]
+    #[arg(long, value_name = "FILE", env = "GUIX_IPFS_API_AUTH_FILE")]
     pub api_auth_file: Option<PathBuf>,
     /// The node's key to publish under
-    #[arg(
-        long,
-        env = "GUIX_IPFS_KEY",
-        default_value = "guix-ipfs",
-        value_parser = key(),
-        global = true
-    )]
+    #[arg(long, env = "GUIX_IPFS_KEY", default_value = "guix-ipfs", value_parser = key())]
     pub key: String,
     /// A substitute server
     ///
@@ -61,8 +42,7 @@ pub struct GlobalArgs {
         value_name = "URL",
         env = "GUIX_IPFS_UPSTREAM",
         default_value = "https://ci.guix.gnu.org",
-        value_parser = upstreams(),
-        global = true
+        value_parser = upstreams()
     )]
     pub upstreams: Vec<List<String>>,
     /// Keys whose signatures are trusted: a file, or several with colons between
@@ -74,8 +54,7 @@ pub struct GlobalArgs {
         value_name = "FILE",
         env = "GUIX_IPFS_TRUSTED_KEYS",
         value_parser = files(),
-        value_hint = ValueHint::FilePath,
-        global = true
+        value_hint = ValueHint::FilePath
     )]
     pub trusted_keys: Vec<List<PathBuf>>,
     /// Downloads at once
@@ -86,20 +65,13 @@ pub struct GlobalArgs {
         value_name = "N",
         env = "GUIX_IPFS_JOBS",
         default_value_t = 16,
-        value_parser = clap::value_parser!(u16).range(1..=64),
-        global = true
+        value_parser = clap::value_parser!(u16).range(1..=64)
     )]
     pub jobs: u16,
     /// The highest rate of all downloads together, in bytes a second
     ///
     /// K, M, G are powers of 1024. Without it, as fast as they come.
-    #[arg(
-        long,
-        value_name = "RATE",
-        env = "GUIX_IPFS_LIMIT_RATE",
-        value_parser = rate,
-        global = true
-    )]
+    #[arg(long, value_name = "RATE", env = "GUIX_IPFS_LIMIT_RATE", value_parser = rate)]
     pub limit_rate: Option<NonZeroU64>,
     /// The longest time for making a connection, in seconds
     #[arg(
@@ -107,8 +79,7 @@ pub struct GlobalArgs {
         value_name = "SECONDS",
         env = "GUIX_IPFS_CONNECT_TIMEOUT",
         default_value = "20",
-        value_parser = seconds,
-        global = true
+        value_parser = seconds
     )]
     pub connect_timeout: Duration,
     /// The longest pause of a connection, in seconds
@@ -117,8 +88,7 @@ pub struct GlobalArgs {
         value_name = "SECONDS",
         env = "GUIX_IPFS_READ_TIMEOUT",
         default_value = "60",
-        value_parser = seconds,
-        global = true
+        value_parser = seconds
     )]
     pub read_timeout: Duration,
     /// The time in which an upstream must send 1 KiB a second, in seconds
@@ -130,31 +100,17 @@ pub struct GlobalArgs {
         value_name = "SECONDS",
         env = "GUIX_IPFS_LOW_SPEED_TIME",
         default_value = "30",
-        value_parser = seconds,
-        global = true
+        value_parser = seconds
     )]
     pub low_speed_time: Duration,
     /// Print one JSON object that sums the run up
-    #[arg(long, env = "GUIX_IPFS_JSON", value_parser = FalseyValueParser::new(), global = true)]
+    #[arg(long, env = "GUIX_IPFS_JSON")]
     pub json: bool,
     /// Print a line per item, and a summary
-    #[arg(
-        short,
-        long,
-        env = "GUIX_IPFS_VERBOSE",
-        value_parser = FalseyValueParser::new(),
-        global = true
-    )]
+    #[arg(short, long, env = "GUIX_IPFS_VERBOSE")]
     pub verbose: bool,
     /// Print nothing but errors
-    #[arg(
-        short,
-        long,
-        env = "GUIX_IPFS_QUIET",
-        value_parser = FalseyValueParser::new(),
-        conflicts_with = "verbose",
-        global = true
-    )]
+    #[arg(short, long, env = "GUIX_IPFS_QUIET", conflicts_with = "verbose")]
     pub quiet: bool,
 }
 
@@ -167,7 +123,7 @@ pub struct MirrorArgs {
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     /// Leave out the items that these refer to
-    #[arg(long, env = "GUIX_IPFS_NO_CLOSURE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "GUIX_IPFS_NO_CLOSURE")]
     pub no_closure: bool,
     /// Options about variants.
     #[command(flatten)]
@@ -181,8 +137,7 @@ pub struct MirrorArgs {
         value_name = "auto|add-link|car",
         env = "GUIX_IPFS_GRAFT",
         default_value = "auto",
-        value_parser = graft(),
-        hide_possible_values = true
+        value_parser = graft()
     )]
     pub graft: GraftChoice,
     /// Leave out items whose unpacked nar is larger
@@ -227,8 +182,7 @@ pub struct VariantArgs {
         long = "compression",
         value_name = "NAME",
         env = "GUIX_IPFS_COMPRESSION",
-        value_parser = compressions(),
-        hide_possible_values = true
+        value_parser = compressions()
     )]
     pub compressions: Vec<List<Compression>>,
 }
@@ -240,12 +194,7 @@ pub struct RetentionArgs {
     ///
     /// An item is wanted on the days on which a farm or a list names it, or a person. All
     /// that these refer to stays, too. From 1d to 365d; whole days count.
-    #[arg(
-        long,
-        value_name = "DURATION",
-        env = "GUIX_IPFS_KEEP_FOR",
-        value_parser = keep_for
-    )]
+    #[arg(long, value_name = "DURATION", env = "GUIX_IPFS_KEEP_FOR", value_parser = keep_for)]
     pub keep_for: Option<Duration>,
     /// Keep no more than this size, such as 200G
     ///
@@ -260,7 +209,7 @@ pub struct RetentionArgs {
 #[derive(Clone, Debug, Args)]
 pub struct GcArgs {
     /// Then remove what nothing pins from the node, as `gc` does
-    #[arg(long, env = "GUIX_IPFS_GC", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "GUIX_IPFS_GC")]
     pub gc: bool,
 }
 
@@ -271,33 +220,30 @@ pub struct EncodingArgs {
     ///
     /// As the upstream has them, or delta: re-encoded so that a rebuilt item shares most
     /// of its blocks with the build before. A mirror keeps what it began with.
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "GUIX_IPFS_ENCODING",
-        value_parser = encoding(),
-        hide_possible_values = true
-    )]
+    #[arg(long, value_name = "NAME", env = "GUIX_IPFS_ENCODING", value_parser = encoding())]
     pub encoding: Option<Encoding>,
 }
 
-/// Options about the page for people.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct PageArgs {
+/// Options of a verb that changes the root.
+#[derive(Clone, Debug, Args)]
+pub struct RootArgs {
     /// Keep a page for people, index.html, in the root
     ///
     /// It says how to use the mirror, whose signatures there are and what came last, and
     /// looks items up. Later runs keep it up to date by themselves.
-    #[arg(long, env = "GUIX_IPFS_PAGE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "GUIX_IPFS_PAGE")]
     pub page: bool,
     /// Remove the page for people, whatever --page and its variable say
     #[arg(long)]
     pub no_page: bool,
+    /// Options of publishing.
+    #[command(flatten)]
+    pub publish: PublishArgs,
 }
 
-impl PageArgs {
+impl RootArgs {
     /// The word about the page, if there is one.
-    pub fn choice(&self) -> Option<bool> {
+    pub fn page_choice(&self) -> Option<bool> {
         (self.page || self.no_page).then_some(!self.no_page)
     }
 }
@@ -315,19 +261,14 @@ pub struct PublishArgs {
     )]
     pub record_lifetime: Duration,
     /// Publish even where the node reaches nobody else
-    #[arg(long, env = "GUIX_IPFS_ALLOW_OFFLINE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "GUIX_IPFS_ALLOW_OFFLINE")]
     pub allow_offline: bool,
     /// Write the figures of the run to FILE at its end, for Prometheus
     ///
     /// In the text format, for the textfile collector of the node exporter: the times of
     /// the last run and of the last success, its exit code, and what it did. A run that
     /// fails writes it, too.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "GUIX_IPFS_METRICS",
-        value_hint = ValueHint::FilePath
-    )]
+    #[arg(long, value_name = "FILE", env = "GUIX_IPFS_METRICS")]
     pub metrics: Option<PathBuf>,
     /// Run COMMAND in a shell after a root was published
     ///

@@ -1,6 +1,6 @@
 //! The values of options.
 
-use super::lists::ListParser;
+use super::lists::{ListParser, Paths, Words};
 use super::secrets::WithoutSecrets;
 use crate::guix::Compression;
 use crate::ipfs::cid::{Cid, CidVersion};
@@ -63,18 +63,18 @@ impl TypedValueParser for ApiParser {
 }
 
 /// Substitute servers, separated by spaces.
-pub(super) fn upstreams() -> ListParser<impl TypedValueParser<Value = String>> {
+pub(super) fn upstreams() -> Words<impl TypedValueParser<Value = String>> {
     fn upstream(text: &str) -> Result<String, String> {
         match url::base(text) {
             Ok(_) => Ok(text.to_owned()),
             Err(fault) => Err(format!("{fault}; give a server as https://HOST")),
         }
     }
-    ListParser::of_words(WithoutSecrets(upstream))
+    ListParser(WithoutSecrets(upstream))
 }
 
 /// Gateways, separated by spaces.
-pub(super) fn gateways() -> ListParser<impl TypedValueParser<Value = String>> {
+pub(super) fn gateways() -> Words<impl TypedValueParser<Value = String>> {
     fn gateway(text: &str) -> Result<String, String> {
         let (base, _) =
             url::base(text).map_err(|fault| format!("{fault}; give a gateway as https://HOST"))?;
@@ -84,26 +84,26 @@ pub(super) fn gateways() -> ListParser<impl TypedValueParser<Value = String>> {
             true => Err("give the gateway as https://HOST, and the name as NAME".to_owned()),
         }
     }
-    ListParser::of_words(WithoutSecrets(gateway))
+    ListParser(WithoutSecrets(gateway))
 }
 
 /// Files, separated by colons.
-pub(super) fn files() -> ListParser<PathBufValueParser> {
-    ListParser::of_paths(PathBufValueParser::new())
+pub(super) fn files() -> Paths<PathBufValueParser> {
+    ListParser(PathBufValueParser::new())
 }
 
 /// Compressions that can be decompressed here, separated by spaces.
-pub(super) fn compressions() -> ListParser<impl TypedValueParser<Value = Compression>> {
+pub(super) fn compressions() -> Words<impl TypedValueParser<Value = Compression>> {
     let names = PossibleValuesParser::new(["gzip", "lzip", "zstd", "none"]);
-    ListParser::of_words(names.map(|name| {
+    ListParser(names.map(|name| {
         let Ok(compression) = name.parse();
         compression
     }))
 }
 
 /// Pinning services, separated by spaces.
-pub(super) fn services() -> ListParser<StringValueParser> {
-    ListParser::of_words(StringValueParser::new())
+pub(super) fn services() -> Words<StringValueParser> {
+    ListParser(StringValueParser::new())
 }
 
 /// The ways of grafting.

@@ -5,23 +5,11 @@ use super::mirror_verb::MirrorVerb;
 use super::upstreams::{add_servers, upstreams};
 use crate::cli::{AddArgs, GlobalArgs};
 use crate::mirror::{Exit, Failure, ItemSelection, ItemSpec, Pauses};
-use crate::report::{Loudness, Report};
+use crate::report::Report;
 use std::path::Path;
 
 /// Runs `add`.
 pub fn run(global: &GlobalArgs, args: &AddArgs, report: &Report) -> Result<Exit, Failure> {
-    let verb = MirrorVerb {
-        name: "add",
-        loudness: Loudness::EachItem,
-        pauses: Pauses::Ignored,
-        global,
-        args: &args.mirror,
-        publish: &args.publish,
-        page: &args.page,
-        retention: None,
-        collecting: None,
-        misread: Vec::new(),
-    };
     let mut upstreams = upstreams(global, report)?;
     let servers = args.items.iter().filter_map(|spec| match spec {
         ItemSpec::Narinfo { server, .. } => Some(server.as_str()),
@@ -40,7 +28,16 @@ pub fn run(global: &GlobalArgs, args: &AddArgs, report: &Report) -> Result<Exit,
             spec => specs.push(spec.clone()),
         }
     }
+    let verb = MirrorVerb {
+        name: "add",
+        pauses: Pauses::Ignored,
+        global,
+        args: &args.mirror,
+        root: &args.root,
+        retention: None,
+        collecting: None,
+        misread,
+    };
     let selection = ItemSelection::Named(specs);
-    let verb = MirrorVerb { misread, ..verb };
     verb.run(upstreams, selection, args.system.as_deref(), report)
 }

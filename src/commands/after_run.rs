@@ -1,56 +1,26 @@
 //! The steps after a run: the pinning services, its notes, and a person's command where a
 //! root was published.
 
-use super::run_notes::{Effect, RunNotes};
+use super::run_notes::{RunNotes, publishing};
 use super::services;
-use crate::cli::{Cli, Command, PublishArgs};
+use crate::cli::Cli;
 use crate::mirror::Exit;
 use crate::report::Report;
 use std::process::{self, ExitStatus};
-use std::sync::Arc;
-
-/// The notes that a run of this command line is to leave.
-pub fn notes(cli: &Cli, report: &Arc<Report>) -> Option<RunNotes> {
-    let (command, args) = publishing(&cli.command)?;
-    let effect = match &cli.command {
-        Command::Verify(args) if !args.repair => Effect::Reading,
-        _ => Effect::Publication,
-    };
-    let report = Arc::clone(report);
-    Some(RunNotes::new(report, command, &cli.global, args, effect))
-}
 
 /// Takes the steps that follow a run with this exit code. Their failures are warnings.
 /// `knows_root` is true for a run that has read what is published now.
 pub fn finish(cli: &Cli, exit: Exit, knows_root: bool, notes: Option<&RunNotes>, report: &Report) {
-    if knows_root && let Some((_, args)) = publishing(&cli.command) {
+    let args = publishing(&cli.command).map(|(_, args)| args);
+    if knows_root && let Some(args) = args {
         services::look(cli, args, exit, report);
     }
     if let Some(notes) = notes {
         notes.write(exit);
     }
     // Last, because it may take its time.
-    if let Some((_, args)) = publishing(&cli.command)
-        && let Some(command) = &args.after_publish
-    {
+    if let Some(command) = args.and_then(|args| args.after_publish.as_deref()) {
         after_publish(command, report);
-    }
-}
-
-/// The verb and its options of publishing, for a run that may change something.
-fn publishing(command: &Command) -> Option<(&'static str, &PublishArgs)> {
-    match command {
-        Command::Sync(args) if args.mirror.dry_run => None,
-        Command::Add(args) if args.mirror.dry_run => None,
-        Command::Sync(args) => Some(("sync", &args.publish)),
-        Command::Add(args) => Some(("add", &args.publish)),
-        Command::Init(args) => Some(("init", &args.publish)),
-        Command::Move(args) => Some(("move", &args.publish)),
-        Command::Prune(args) if args.dry_run => None,
-        Command::Prune(args) => Some(("prune", &args.publish)),
-        Command::Remove(args) => Some(("remove", &args.publish)),
-        Command::Verify(args) => Some(("verify", &args.publish)),
-        _ => None,
     }
 }
 

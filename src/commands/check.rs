@@ -4,10 +4,11 @@ use super::open::open_node;
 use super::upstreams::{gateway, given_keys};
 use crate::cli::{CheckArgs, GlobalArgs, List};
 use crate::guix::UpstreamClient;
-use crate::mirror::{CheckRequest, CheckSummary, Exit, Failure, Finding, Target, Verdict, check};
+use crate::mirror::{CheckRequest, CheckSummary, Exit, Failure, Target, Verdict, check};
 use crate::node::Node;
-use crate::report::{CheckFigures, Report, print_finding, print_size};
+use crate::report::{Report, print_size};
 use crate::util::diagnosis::{Diagnosis, Retry};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 /// Runs `check`.
@@ -19,17 +20,8 @@ pub fn run(global: &GlobalArgs, args: &CheckArgs, report: &Report) -> Result<Exi
         Err(failure) => failure.exit(),
     };
     if let Some(path) = &args.metrics {
-        let figures = CheckFigures {
-            summary: checked.as_ref().ok(),
-            target: args.target.as_deref().unwrap_or(&global.key),
-            exit,
-        };
-        if let Err(error) = report.write_check_metrics(path, &figures) {
-            report.warn(
-                &format!("cannot write {}: {error}", path.display()),
-                Some("give --metrics a file in a folder that this user may write to"),
-            );
-        }
+        let target = args.target.as_deref().unwrap_or(&global.key);
+        report.write_check_metrics(path, target, checked.as_ref().ok(), exit);
     }
     checked.map(|_| exit)
 }
@@ -77,7 +69,7 @@ fn checked(
     };
     let summary = check(&request, |finding| {
         if !(global.quiet && finding.verdict.is_fine()) {
-            print_finding(report, finding);
+            report.print(&finding.to_string());
         }
     })?;
     drop(counting);
@@ -122,20 +114,13 @@ fn node_if_any(
 
 /// The findings in a line.
 fn sum(summary: &CheckSummary) -> String {
-    let count = |verdict: Verdict| {
-        let of_it = |finding: &&Finding| finding.verdict == verdict;
-        match summary.findings.iter().filter(of_it).count() {
-            0 => None,
-            count => Some(format!("{count} {}", verdict.word())),
-        }
-    };
-    let counts = [
-        Verdict::Good,
-        Verdict::Note,
-        Verdict::Stale,
-        Verdict::Unreachable,
-        Verdict::Wrong,
-    ];
-    let counts: Vec<String> = counts.into_iter().filter_map(count).collect();
+    let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
+    for finding in &summary.findings {
+        *counts.entry(finding.verdict).or_default() += 1;
+    }
+    let counts = counts.iter();
+    let counts: Vec<String> = counts
+        .map(|(verdict, count)| format!("{count} {}", verdict.word()))
+        .collect();
     format!("findings: {}", counts.join(", "))
 }

@@ -8,7 +8,7 @@ use crate::mirror::{
     Exit, Failure, FollowRequest, follow, followed_name, followed_names, held_roots, stop_following,
 };
 use crate::node::Node;
-use crate::report::{CollectedResult, FollowResult, FollowedName, Report, report_followed};
+use crate::report::{FollowResult, FollowedName, Report, report_followed};
 use crate::util::home::{BaseDirectory, folder};
 use std::time::SystemTime;
 
@@ -21,33 +21,28 @@ pub fn run(global: &GlobalArgs, args: &FollowArgs, report: &Report) -> Result<Ex
     }
     let names = names(node, args)?;
     let lock_folder = folder(BaseDirectory::State)?;
-    let results: Vec<FollowedName> = match args.stop {
-        true => {
-            let stop = |name: &String| FollowedName {
-                result: stop_following(node, name, &lock_folder).map(|_| None),
-                name: name.clone(),
-            };
-            names.iter().map(stop).collect()
-        }
-        false => {
-            let request = FollowRequest {
-                keys: match args.unsigned {
-                    true => None,
-                    false => Some(believed_keys(global, report)?),
-                },
-                max_size: args.max_size,
-                accepts_loss: args.accept_loss,
-                lock_folder,
-                now: SystemTime::now(),
-                jobs: global.jobs,
-            };
-            let follow = |name: &String| FollowedName {
-                result: follow(node, name, &request, report).map(Some),
-                name: name.clone(),
-            };
-            names.iter().map(follow).collect()
-        }
+    let request = FollowRequest {
+        keys: match args.unsigned || args.stop {
+            true => None,
+            false => Some(believed_keys(global, report)?),
+        },
+        max_size: args.max_size,
+        accepts_loss: args.accept_loss,
+        lock_folder,
+        now: SystemTime::now(),
+        jobs: global.jobs,
     };
+    let result = |name: &str| match args.stop {
+        true => stop_following(node, name, &request.lock_folder).map(|_| None),
+        false => follow(node, name, &request, report).map(Some),
+    };
+    let results: Vec<FollowedName> = names
+        .into_iter()
+        .map(|name| FollowedName {
+            result: result(&name),
+            name,
+        })
+        .collect();
     let mut lets_go = false;
     for followed in &results {
         lets_go |= followed.lets_go();
@@ -56,17 +51,10 @@ pub fn run(global: &GlobalArgs, args: &FollowArgs, report: &Report) -> Result<Ex
     if results.is_empty() {
         report.status("no name is followed on this node");
     }
-    let collected = match lets_go {
-        true => collect_after(&args.collecting, node, report),
-        false => None,
-    };
-    report.summary_json(
-        "follow",
-        &CollectedResult {
-            result: &FollowResult { names: &results },
-            collected,
-        },
-    );
+    if lets_go {
+        collect_after(&args.collecting, node, report);
+    }
+    report.summary_json("follow", &FollowResult { names: &results });
     Ok(exit(&results))
 }
 

@@ -18,17 +18,16 @@ pub fn run(global: &GlobalArgs, report: &Report) -> Result<Exit, Failure> {
 
 /// Removes what nothing pins after a run that removed or unpinned something, if that
 /// is asked for. What was published stays published, so a failure is a warning.
-pub fn collect_after(args: &GcArgs, node: &dyn Node, report: &Report) -> Option<CollectionSummary> {
+pub fn collect_after(args: &GcArgs, node: &dyn Node, report: &Report) {
     if !args.gc {
-        return None;
+        return;
     }
     match collect_and_report(node, report) {
-        Ok(collected) => Some(collected),
+        Ok(collected) => report.note(|figures| figures.collected = Some(collected)),
         Err(failure) => {
             let advice = failure.advice();
             let advice = advice.unwrap_or_else(|| "free the room with `guix-ipfs gc`".to_owned());
             report.warn(&failure.to_string(), Some(&advice));
-            None
         }
     }
 }

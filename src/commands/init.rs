@@ -11,7 +11,7 @@ use crate::report::Report;
 pub fn run(global: &GlobalArgs, args: &InitArgs, report: &Report) -> Result<Exit, Failure> {
     let upstreams = upstreams(global, report)?;
     let node = open_node(global)?;
-    services::require(&*node, &args.publish)?;
+    services::require(&*node, &args.root.publish)?;
     let request = InitRequest {
         key: global.key.clone(),
         cid_version: args.cid_version,
@@ -20,7 +20,7 @@ pub fn run(global: &GlobalArgs, args: &InitArgs, report: &Report) -> Result<Exit
             false => Beginning::First,
             true => Beginning::Anew,
         },
-        publishing: publishing_page(global, &args.publish, Some(&args.page), report)?,
+        publishing: publishing_page(global, &args.root.publish, args.root.page_choice(), report)?,
     };
     let summary = initialize(&*node, &request, report)?;
     let (name, root) = (&summary.name, summary.root);

@@ -3,6 +3,7 @@
 use crate::mirror::{Failure, ItemRef, SkipReason, Skipped};
 use crate::report::Report;
 use std::collections::HashSet;
+use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
@@ -17,17 +18,14 @@ pub struct ItemList {
 
 /// Reads a list from a file; `-` is standard input.
 pub fn read(path: &Path, report: &Report) -> Result<ItemList, Failure> {
+    let is_standard_input = path.as_os_str() == "-";
+    if is_standard_input && io::stdin().is_terminal() {
+        report.status("type store paths or hashes; Ctrl-D on a line of its own ends the list");
+    }
     let mut text = Vec::new();
-    let read = match path.to_str() {
-        Some("-") => {
-            if io::stdin().is_terminal() {
-                report.status(
-                    "type store paths or hashes; Ctrl-D on a line of its own ends the list",
-                );
-            }
-            io::stdin().read_to_end(&mut text).map(|_| ())
-        }
-        _ => std::fs::read(path).map(|bytes| text = bytes),
+    let read = match is_standard_input {
+        true => io::stdin().read_to_end(&mut text),
+        false => File::open(path).and_then(|mut file| file.read_to_end(&mut text)),
     };
     read.map_err(|source| Failure::Input {
         path: path.to_owned(),
@@ -35,9 +33,9 @@ pub fn read(path: &Path, report: &Report) -> Result<ItemList, Failure> {
     })?;
     let text = String::from_utf8_lossy(&text);
     list(text.trim_start_matches('\u{feff}')).ok_or_else(|| {
-        Failure::NoItems(match path.to_str() {
-            Some("-") => "standard input".to_owned(),
-            _ => path.display().to_string(),
+        Failure::NoItems(match is_standard_input {
+            true => "standard input".to_owned(),
+            false => path.display().to_string(),
         })
     })
 }
@@ -99,31 +97,23 @@ mod tests {
             /gnu/store/ifcypyirz39fix6ji7mblpsp5nfhmm7k-rig-empty     x86_64-linux\n";
         let build = "/gnu/store/8aski1xwcn6lj112yc9ylgp2y3c7sj83-hello.drv\n\
             ifcypyirz39fix6ji7mblpsp5nfhmm7k";
-        let labels = |text| {
-            list(text)
-                .unwrap_or_default()
-                .items
-                .into_iter()
-                .map(|item| item.label)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            labels(size),
-            ["/gnu/store/21q7lx382p28sibkw2l721ybjxymkh1a-hello"]
-        );
-        assert_eq!(
-            labels(weather),
-            ["/gnu/store/ifcypyirz39fix6ji7mblpsp5nfhmm7k-rig-empty"]
-        );
-        assert_eq!(labels(build), ["ifcypyirz39fix6ji7mblpsp5nfhmm7k"]);
         let ls = "21q7lx382p28sibkw2l721ybjxymkh1a-hello\n21q7lx382p28sibkw2l721ybjxymkh1a.drv\n\
             ifcypyirz39fix6ji7mblpsp5nfhmm7k-rig-empty/\n";
-        assert_eq!(
-            labels(ls),
-            [
-                "21q7lx382p28sibkw2l721ybjxymkh1a-hello",
-                "ifcypyirz39fix6ji7mblpsp5nfhmm7k-rig-empty"
-            ]
-        );
+        for (text, expected) in [
+            (size, "/gnu/store/21q7lx382p28sibkw2l721ybjxymkh1a-hello"),
+            (
+                weather,
+                "/gnu/store/ifcypyirz39fix6ji7mblpsp5nfhmm7k-rig-empty",
+            ),
+            (build, "ifcypyirz39fix6ji7mblpsp5nfhmm7k"),
+            (
+                ls,
+                "21q7lx382p28sibkw2l721ybjxymkh1a-hello ifcypyirz39fix6ji7mblpsp5nfhmm7k-rig-empty",
+            ),
+        ] {
+            let items = list(text).unwrap_or_default().items;
+            let labels: Vec<String> = items.into_iter().map(|item| item.label).collect();
+            assert_eq!(labels.join(" "), expected);
+        }
     }
 }

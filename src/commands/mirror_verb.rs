@@ -4,7 +4,7 @@ use super::gc::collect_after;
 use super::open::{open_node, publishing_page};
 use super::prune::lists_pruned;
 use super::services;
-use crate::cli::{GcArgs, GlobalArgs, List, MirrorArgs, PageArgs, PublishArgs, VariantArgs};
+use crate::cli::{GcArgs, GlobalArgs, List, MirrorArgs, RootArgs, VariantArgs};
 use crate::guix::UpstreamClient;
 use crate::ipfs::cid::Cid;
 use crate::mirror::{
@@ -13,8 +13,7 @@ use crate::mirror::{
 };
 use crate::node::{DryRun, Node};
 use crate::report::{
-    CollectedResult, DryRunResult, Loudness, Report, bytes, items, report_given_up, report_pruned,
-    report_skipped,
+    DryRunResult, Report, bytes, items, report_given_up, report_pruned, report_skipped,
 };
 use crate::util::timestamp::Timestamp;
 use std::time::SystemTime;
@@ -23,18 +22,14 @@ use std::time::SystemTime;
 pub struct MirrorVerb<'a> {
     /// Its name.
     pub name: &'static str,
-    /// The items that are errors when they are left out.
-    pub loudness: Loudness,
-    /// The treatment of items that were tried lately or removed.
+    /// The treatment of items that were tried lately or removed, or are left out.
     pub pauses: Pauses,
     /// Options of every command.
     pub global: &'a GlobalArgs,
     /// Options of mirroring.
     pub args: &'a MirrorArgs,
-    /// Options of publishing.
-    pub publish: &'a PublishArgs,
-    /// The page for people.
-    pub page: &'a PageArgs,
+    /// Options of changing the root.
+    pub root: &'a RootArgs,
     /// The items that are kept, where the verb decides that.
     pub retention: Option<RetentionRule>,
     /// Options of collecting.
@@ -52,7 +47,7 @@ impl MirrorVerb<'_> {
         system: Option<&str>,
         report: &Report,
     ) -> Result<Exit, Failure> {
-        let args = self.args;
+        let (args, root) = (self.args, self.root);
         let request = MirrorRequest {
             key: self.global.key.clone(),
             selection,
@@ -77,13 +72,13 @@ impl MirrorVerb<'_> {
             pauses: self.pauses,
             now: SystemTime::now(),
             base: args.base,
-            publishing: publishing_page(self.global, self.publish, Some(self.page), report)?,
+            publishing: publishing_page(self.global, &root.publish, root.page_choice(), report)?,
             jobs: self.global.jobs,
             retention: self.retention,
             lists_pruned: lists_pruned(self.global),
         };
         let node = open_node(self.global)?;
-        services::require(&*node, self.publish)?;
+        services::require(&*node, &root.publish)?;
         if args.dry_run {
             let mut plan = preview(&DryRun(&*node), &request, report)?;
             plan.skipped.extend_from_slice(&self.misread);
@@ -92,7 +87,7 @@ impl MirrorVerb<'_> {
         let mirrored = mirror(&*node, &request, report);
         let mut summary = mirrored.map_err(Failure::of_own_tree)?;
         summary.plan.skipped.extend_from_slice(&self.misread);
-        if self.publish.metrics.is_some() {
+        if root.publish.metrics.is_some() {
             note_tree(&*node, summary.root, self.global.jobs, report);
             self.note_figures(&*node, &summary, report);
         }
@@ -111,7 +106,7 @@ impl MirrorVerb<'_> {
         if plan.encoding != Encoding::Upstream {
             report.status(&format!("encoding {}", plan.encoding));
         }
-        let exit = report_skipped(report, plan, self.loudness, is_fault);
+        let exit = report_skipped(report, plan, self.pauses, is_fault);
         report.summary_json(self.name, &DryRunResult::new(plan));
         exit
     }
@@ -123,7 +118,7 @@ impl MirrorVerb<'_> {
         let record = node.record(&summary.name).ok().flatten();
         let stated = record.and_then(|record| record.validity.try_into().ok());
         // An offline node reports no record; it has the lifetime that it was given.
-        let given = Timestamp::from(SystemTime::now()).after(self.publish.record_lifetime);
+        let given = Timestamp::from(SystemTime::now()).after(self.root.publish.record_lifetime);
         let record_end = stated.or(summary.result.published.then_some(given));
         report.note(|figures| {
             figures.bytes = Some(summary.result.bytes);
@@ -140,8 +135,9 @@ impl MirrorVerb<'_> {
     fn report_summary(&self, node: &dyn Node, summary: &MirrorSummary, report: &Report) -> Exit {
         let result = &summary.result;
         let is_new = |skipped: &_| summary.is_new(skipped);
-        let mut exit = report_skipped(report, &summary.plan, self.loudness, is_new);
-        if report_given_up(report, &summary.given_up) == Exit::Partly {
+        let mut exit = report_skipped(report, &summary.plan, self.pauses, is_new);
+        report_given_up(report, &summary.given_up);
+        if !summary.given_up.is_empty() {
             exit = Exit::Partly;
         }
         let (name, root) = (&summary.name, summary.root);
@@ -155,10 +151,8 @@ impl MirrorVerb<'_> {
         });
         if result.left > 0 {
             let are = if result.left == 1 { "is" } else { "are" };
-            report.status(&format!(
-                "{} {are} left for another run",
-                items(result.left)
-            ));
+            let left = items(result.left);
+            report.status(&format!("{left} {are} left for another run"));
         }
         if let Some(outcome) = &summary.prune {
             report_pruned(report, outcome);
@@ -171,14 +165,10 @@ impl MirrorVerb<'_> {
             ));
         }
         let has_pruned = summary.prune.as_ref().is_some_and(|prune| prune.pruned > 0);
-        let collecting = self.collecting.filter(|_| has_pruned);
-        report.summary_json(
-            self.name,
-            &CollectedResult {
-                result: summary,
-                collected: collecting.and_then(|args| collect_after(args, node, report)),
-            },
-        );
+        if let Some(args) = self.collecting.filter(|_| has_pruned) {
+            collect_after(args, node, report);
+        }
+        report.summary_json(self.name, summary);
         exit
     }
 }

@@ -1,6 +1,6 @@
 //! The node and the terms of publishing, as the options give them.
 
-use crate::cli::{GlobalArgs, PageArgs, PublishArgs};
+use crate::cli::{GlobalArgs, PublishArgs};
 use crate::mirror::{Failure, Page};
 use crate::node::kubo::TimeLimits;
 use crate::node::{Node, NodeOptions, open};
@@ -42,11 +42,11 @@ pub fn publishing(args: &PublishArgs, report: &Report) -> Result<PublisherOption
 pub fn publishing_page(
     global: &GlobalArgs,
     args: &PublishArgs,
-    page: Option<&PageArgs>,
+    choice: Option<bool>,
     report: &Report,
 ) -> Result<PublisherOptions, Failure> {
     let page = Page {
-        choice: page.and_then(PageArgs::choice),
+        choice,
         jobs: global.jobs,
     };
     Ok(PublisherOptions {

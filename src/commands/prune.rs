@@ -6,7 +6,7 @@ use super::services;
 use crate::cli::{GlobalArgs, PruneArgs, RetentionArgs};
 use crate::mirror::{Exit, Failure, PruneRequest, PruneTerms, RetentionRule, preview_prune, prune};
 use crate::node::DryRun;
-use crate::report::{CollectedResult, PruneResult, Report, print_pruned, report_pruned};
+use crate::report::{PruneResult, Report, print_pruned, report_pruned};
 use std::time::SystemTime;
 
 /// Runs `prune`.
@@ -25,45 +25,34 @@ pub fn run(global: &GlobalArgs, args: &PruneArgs, report: &Report) -> Result<Exi
             now: SystemTime::now(),
             jobs: global.jobs,
         },
-        publishing: publishing_page(global, &args.publish, Some(&args.page), report)?,
+        publishing: publishing_page(global, &args.root.publish, args.root.page_choice(), report)?,
     };
     let node = open_node(global)?;
-    services::require(&*node, &args.publish)?;
-    if args.dry_run {
-        let previewed = preview_prune(&DryRun(&*node), &request, report);
-        let summary = previewed.map_err(Failure::of_own_tree)?;
-        print_pruned(report, &summary.outcome);
-        report.summary_json(
-            "prune",
-            &PruneResult {
-                dry_run: true,
-                summary: &summary,
-            },
-        );
-        return Ok(Exit::Done);
-    }
-    let pruned = prune(&*node, &request, report);
-    let summary = pruned.map_err(Failure::of_own_tree)?;
-    report_pruned(report, &summary.outcome);
-    report.note(|figures| figures.note_pruned(&summary.outcome));
-    report.status(&format!(
-        "/ipns/{} points to /ipfs/{}",
-        summary.change.name, summary.change.root
-    ));
-    let collected = match summary.outcome.pruned {
-        0 => None,
-        _ => collect_after(&args.collecting, &*node, report),
+    services::require(&*node, &args.root.publish)?;
+    let result = match args.dry_run {
+        true => preview_prune(&DryRun(&*node), &request, report),
+        false => prune(&*node, &request, report),
     };
-    report.summary_json(
-        "prune",
-        &CollectedResult {
-            result: &PruneResult {
-                dry_run: false,
-                summary: &summary,
-            },
-            collected,
-        },
-    );
+    let summary = result.map_err(Failure::of_own_tree)?;
+    let (outcome, change) = (&summary.outcome, &summary.change);
+    if args.dry_run {
+        print_pruned(report, outcome);
+    } else {
+        report_pruned(report, outcome);
+        report.note(|figures| figures.note_pruned(outcome));
+        report.status(&format!(
+            "/ipns/{} points to /ipfs/{}",
+            change.name, change.root
+        ));
+        if outcome.pruned > 0 {
+            collect_after(&args.collecting, &*node, report);
+        }
+    }
+    let result = PruneResult {
+        dry_run: args.dry_run,
+        summary: &summary,
+    };
+    report.summary_json("prune", &result);
     Ok(Exit::Done)
 }
 

@@ -6,7 +6,7 @@ use super::open::{open_node, publishing_page};
 use super::services;
 use crate::cli::{GlobalArgs, RemoveArgs};
 use crate::mirror::{Exit, Failure, ReferencedItems, RemovalRequest, remove};
-use crate::report::{CollectedResult, Report, items};
+use crate::report::{Report, items};
 use std::time::SystemTime;
 
 /// Runs `remove`.
@@ -18,16 +18,16 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
             true => ReferencedItems::Removed,
             false => ReferencedItems::Kept,
         },
-        publishing: publishing_page(global, &args.publish, Some(&args.page), report)?,
+        publishing: publishing_page(global, &args.root.publish, args.root.page_choice(), report)?,
         now: SystemTime::now(),
         jobs: global.jobs,
     };
     let node = open_node(global)?;
-    services::require(&*node, &args.publish)?;
+    services::require(&*node, &args.root.publish)?;
     let removed = remove(&*node, &request, report);
     let summary = removed.map_err(Failure::of_own_tree)?;
     report.note(|figures| figures.removed = Some(summary.removed.len()));
-    if args.publish.metrics.is_some() {
+    if args.root.publish.metrics.is_some() {
         note_tree(&*node, summary.change.root, global.jobs, report);
     }
     for skipped in &summary.skipped {
@@ -41,13 +41,8 @@ pub fn run(global: &GlobalArgs, args: &RemoveArgs, report: &Report) -> Result<Ex
         summary.change.name,
         summary.change.root
     ));
-    report.summary_json(
-        "remove",
-        &CollectedResult {
-            result: &summary,
-            collected: collect_after(&args.collecting, &*node, report),
-        },
-    );
+    collect_after(&args.collecting, &*node, report);
+    report.summary_json("remove", &summary);
     Ok(match summary.skipped.is_empty() {
         true => Exit::Done,
         false => Exit::Partly,

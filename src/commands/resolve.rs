@@ -92,21 +92,14 @@ impl Resolved<'_> {
             print_contents(report, contents);
         }
         print_trust(report, &trust);
-        let (contents, mut failure) = match contents {
-            Ok(contents) => (Some(contents), None),
-            Err(failure) => (None, Some(failure)),
-        };
         let ledger = name.map(|name| ledger_summary(node, name)).transpose();
-        let ledger = ledger.unwrap_or_else(|error| {
-            failure.get_or_insert(error);
-            None
-        });
-        let ledger = ledger.flatten();
-        if let Some(ledger) = &ledger {
+        let ledger = ledger.map(Option::flatten);
+        if let Ok(Some(ledger)) = &ledger {
             print_ledger(report, ledger);
         }
         drop(counting);
-        if let Some(failure) = &failure {
+        let failure = contents.as_ref().err().or(ledger.as_ref().err());
+        if let Some(failure) = failure {
             report.error(&failure.to_string(), failure.advice().as_deref());
         }
         let result = ResolveResult {
@@ -114,14 +107,14 @@ impl Resolved<'_> {
             description: Some(&description),
             last_run: last_run.as_ref(),
             services: Some(&services),
-            contents: contents.as_ref(),
-            ledger: ledger.as_ref(),
+            contents: contents.as_ref().ok(),
+            ledger: ledger.as_ref().ok().and_then(Option::as_ref),
             followed: Some(followed.as_ref()),
-            failure: failure.as_ref().map(FailureResult::new),
+            failure: failure.map(FailureResult::new),
             ..self.result()
         };
         report.summary_json("resolve", &result);
-        Ok(failure.map_or(Exit::Done, |failure| failure.exit()))
+        Ok(failure.map_or(Exit::Done, Failure::exit))
     }
 
     /// Prints the store path of each narinfo.

@@ -19,7 +19,7 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
     };
     let global = &cli.global;
     let report = Arc::new(Report::new(global.verbose, global.quiet, global.json));
-    let notes = after_run::notes(cli, &report).map(Arc::new);
+    let notes = RunNotes::of(cli, &report).map(Arc::new);
     wait_for_signals(&report, notes.as_ref());
     let ended = match &cli.command {
         Command::Sync(args) => sync::run(global, args, &report),
@@ -49,7 +49,7 @@ pub fn run(command_line: &Result<Cli, clap::Error>) -> Exit {
     };
     let job = job(cli);
     let exit = ended.unwrap_or_else(|failure| {
-        report.failure_of_job(job.as_deref(), &failure);
+        report.failure(job.as_deref(), &failure);
         failure.exit()
     });
     let exit = report.end(exit);

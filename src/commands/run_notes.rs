@@ -2,63 +2,46 @@
 //! folder.
 
 use super::open::open_node;
-use crate::cli::{GlobalArgs, PublishArgs};
+use crate::cli::{Cli, Command, GlobalArgs, PublishArgs};
 use crate::mirror::{Exit, LastRun};
 use crate::publication::PublicationView;
-use crate::report::{MeasuredRun, Report};
+use crate::report::Report;
 use crate::util::home::{BaseDirectory, folder};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Once};
 
 /// The notes of a run, which are written once: at its end, or when a signal ends it.
 pub struct RunNotes {
     report: Arc<Report>,
-    /// `None` once they are written.
-    due: Mutex<Option<Due>>,
-}
-
-struct Due {
     command: &'static str,
     key: String,
     metrics: Option<PathBuf>,
-    effect: Effect,
-}
-
-/// The effect that a run may have. One that only reads does not count as an update of
-/// the mirror.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// It reads.
-    Reading,
-    /// It may publish.
-    Publication,
+    /// A run that only reads does not count as an update of the mirror.
+    may_publish: bool,
+    written: Once,
 }
 
 impl RunNotes {
-    /// Those of a run of this verb.
-    pub fn new(
-        report: Arc<Report>,
-        command: &'static str,
-        global: &GlobalArgs,
-        args: &PublishArgs,
-        effect: Effect,
-    ) -> Self {
-        let due = Due {
+    /// Those that a run of this command line is to leave, if any.
+    pub fn of(cli: &Cli, report: &Arc<Report>) -> Option<Self> {
+        let (command, args) = publishing(&cli.command)?;
+        let only_reads = matches!(&cli.command, Command::Verify(args) if !args.repair);
+        Some(Self {
+            report: Arc::clone(report),
             command,
-            key: global.key.clone(),
+            key: cli.global.key.clone(),
             metrics: args.metrics.clone(),
-            effect,
-        };
-        let due = Mutex::new(Some(due));
-        Self { report, due }
+            may_publish: !only_reads,
+            written: Once::new(),
+        })
     }
 
     /// Finds the key of a run that ended before it had one, as with a list that
     /// cannot be read. Where there is none, there is nothing to note.
     pub fn find_key(&self, global: &GlobalArgs) {
         let log = self.report.publications();
-        let is_due = |due: &Due| due.effect == Effect::Publication;
-        if !self.lock().as_ref().is_some_and(is_due) || !log.writers().is_empty() {
+        let is_due = self.may_publish && !self.written.is_completed();
+        if !is_due || !log.writers().is_empty() {
             return;
         }
         // The run has reported what can be wrong with the node.
@@ -72,48 +55,45 @@ impl RunNotes {
 
     /// Writes them, unless they are written. A failure is a warning.
     pub fn write(&self, exit: Exit) {
-        let mut due = self.lock();
-        if let Some(due) = due.take() {
-            due.write(exit, &self.report);
-        }
+        self.written.call_once(|| {
+            if self.may_publish {
+                self.write_last_run(exit);
+            }
+            if let Some(path) = &self.metrics {
+                self.report
+                    .write_metrics(path, self.command, &self.key, exit);
+            }
+        });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Due>> {
-        self.due.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Due {
-    fn write(&self, exit: Exit, report: &Report) {
-        if self.effect == Effect::Publication {
-            self.write_last_run(exit, report);
-        }
-        let run = MeasuredRun {
-            command: self.command,
-            key: &self.key,
-            exit,
-        };
-        if let Some(path) = &self.metrics
-            && let Err(error) = report.write_metrics(path, &run)
-        {
-            report.warn(
-                &format!("cannot write {}: {error}", path.display()),
-                Some("give --metrics a file in a folder that this user may write to"),
-            );
-        }
-    }
-
-    fn write_last_run(&self, exit: Exit, report: &Report) {
+    fn write_last_run(&self, exit: Exit) {
         let Ok(state) = folder(BaseDirectory::State) else {
             return;
         };
-        for id in report.publications().writers() {
+        for id in self.report.publications().writers() {
             if let Err(error) = LastRun::note(&state, &id, self.command, exit) {
-                report.warn(
+                self.report.warn(
                     &format!("cannot record the last run in {}: {error}", state.display()),
                     Some("make the folder writable, or set XDG_STATE_HOME"),
                 );
             }
         }
+    }
+}
+
+/// The verb and its options of publishing, for a run that may change something.
+pub fn publishing(command: &Command) -> Option<(&'static str, &PublishArgs)> {
+    match command {
+        Command::Sync(args) if args.mirror.dry_run => None,
+        Command::Add(args) if args.mirror.dry_run => None,
+        Command::Sync(args) => Some(("sync", &args.root.publish)),
+        Command::Add(args) => Some(("add", &args.root.publish)),
+        Command::Init(args) => Some(("init", &args.root.publish)),
+        Command::Move(args) => Some(("move", &args.publish)),
+        Command::Prune(args) if args.dry_run => None,
+        Command::Prune(args) => Some(("prune", &args.root.publish)),
+        Command::Remove(args) => Some(("remove", &args.root.publish)),
+        Command::Verify(args) => Some(("verify", &args.publish)),
+        _ => None,
     }
 }

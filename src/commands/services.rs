@@ -9,6 +9,7 @@ use crate::report::Report;
 use crate::util::diagnosis::Diagnosis;
 use crate::util::home::{BaseDirectory, folder};
 use crate::util::timestamp::Timestamp;
+use std::collections::HashSet;
 use std::time::SystemTime;
 
 /// Checks before anything else that the services are set up on the node.
@@ -24,9 +25,8 @@ pub fn look(cli: &Cli, args: &PublishArgs, exit: Exit, report: &Report) {
     if services.is_empty() || !is_over {
         return;
     }
-    let log = report.publications();
     // A mirror that is moved has one name on both nodes.
-    let Some(writer) = log.writers().pop() else {
+    let Some(writer) = report.publications().writers().pop() else {
         return;
     };
     if let Err(failure) = ask(cli, services, &writer.key_id, report) {
@@ -73,11 +73,7 @@ fn publishing_node(global: &GlobalArgs, command: &Command) -> Result<Box<dyn Nod
 
 /// The services of the options, each once.
 fn services(args: &PublishArgs) -> Vec<String> {
-    let mut services: Vec<String> = Vec::new();
-    for service in List::all(&args.pin_at) {
-        if !services.contains(service) {
-            services.push(service.clone());
-        }
-    }
-    services
+    let mut known = HashSet::new();
+    let services = List::all(&args.pin_at).filter(|service| known.insert(*service));
+    services.cloned().collect()
 }

@@ -6,39 +6,33 @@ use super::prune::rule;
 use super::upstreams::upstreams;
 use crate::cli::{GlobalArgs, SyncArgs};
 use crate::mirror::{Exit, Failure, ItemSelection, Pauses};
-use crate::report::{Loudness, Report};
+use crate::report::Report;
 
 /// Runs `sync`.
 pub fn run(global: &GlobalArgs, args: &SyncArgs, report: &Report) -> Result<Exit, Failure> {
+    let (selection, misread) = match &args.from {
+        Some(path) => {
+            let list = lists::read(path, report)?;
+            (ItemSelection::List(list.items), list.misread)
+        }
+        None => {
+            let latest = ItemSelection::LatestBuilds {
+                count: args.latest,
+                jobset: args.jobset.clone(),
+            };
+            (latest, Vec::new())
+        }
+    };
     let verb = MirrorVerb {
         name: "sync",
-        loudness: Loudness::News,
         pauses: Pauses::Obeyed,
         global,
         args: &args.mirror,
-        publish: &args.publish,
-        page: &args.page,
+        root: &args.root,
         retention: Some(rule(&args.retention)),
         collecting: Some(&args.collecting),
-        misread: Vec::new(),
+        misread,
     };
-    let mut misread = Vec::new();
-    let selection = match &args.from {
-        Some(path) => {
-            let list = lists::read(path, report)?;
-            misread = list.misread;
-            ItemSelection::List(list.items)
-        }
-        None => ItemSelection::LatestBuilds {
-            count: args.latest,
-            jobset: args.jobset.clone(),
-        },
-    };
-    let verb = MirrorVerb { misread, ..verb };
-    verb.run(
-        upstreams(global, report)?,
-        selection,
-        args.system.as_deref(),
-        report,
-    )
+    let upstreams = upstreams(global, report)?;
+    verb.run(upstreams, selection, args.system.as_deref(), report)
 }

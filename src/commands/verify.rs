@@ -140,19 +140,19 @@ fn is_kept(summary: &RepairSummary, narinfo: &str) -> bool {
 }
 
 fn condition(checked: &VerifyReport) -> String {
-    let mut parts = Vec::new();
-    match checked.broken.len() {
-        0 if checked.is_whole() => parts.push("all whole".to_owned()),
-        0 => {}
-        broken => parts.push(format!("{broken} broken")),
-    }
-    match checked.damaged.len() {
-        0 => {}
-        damaged => parts.push(format!("{damaged} unreadable parts")),
-    }
-    match checked.unlisted.len() {
-        0 => {}
-        unlisted => parts.push(format!("{} that no narinfo lists", files(unlisted))),
-    }
+    let broken = checked.broken.len();
+    let damaged = checked.damaged.len();
+    let unlisted = checked.unlisted.len();
+    let parts = [
+        (checked.is_whole(), "all whole".to_owned()),
+        (broken > 0, format!("{broken} broken")),
+        (damaged > 0, format!("{damaged} unreadable parts")),
+        (
+            unlisted > 0,
+            format!("{} that no narinfo lists", files(unlisted)),
+        ),
+    ];
+    let parts = parts.into_iter().filter(|(applies, _)| *applies);
+    let parts: Vec<String> = parts.map(|(_, text)| text).collect();
     parts.join(", ")
 }

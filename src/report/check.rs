@@ -1,20 +1,14 @@
-//! The lines of `check`, and its figures for Prometheus.
+//! The size that `check` prints, and its figures for Prometheus.
 
 use super::figures_file::write_figures;
+use super::gauges::{Gauge, label, text};
 use super::terminal::Report;
 use super::text::bytes;
-use crate::mirror::{CheckSummary, Exit, Finding, FindingKind};
+use crate::mirror::{CheckSummary, Exit, FindingKind};
 use crate::util::timestamp::Timestamp;
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::io;
 use std::path::Path;
 use std::time::SystemTime;
-
-/// Prints a finding.
-pub fn print_finding(report: &Report, finding: &Finding) {
-    report.print(&finding.to_string());
-}
 
 /// Prints the size of the mirror, where it is known.
 pub fn print_size(report: &Report, summary: &CheckSummary) {
@@ -29,139 +23,67 @@ pub fn print_size(report: &Report, summary: &CheckSummary) {
     report.print(&line);
 }
 
-/// The figures of a check.
-pub struct CheckFigures<'f> {
-    /// Its outcome, unless it failed.
-    pub summary: Option<&'f CheckSummary>,
-    /// The mirror, as it was named.
-    pub target: &'f str,
-    /// Its exit code.
-    pub exit: Exit,
-}
-
 impl Report {
-    /// Writes the figures of a check to a file.
-    pub fn write_check_metrics(&self, path: &Path, figures: &CheckFigures) -> io::Result<()> {
-        write_figures(path, &text(figures, Timestamp::from(SystemTime::now())))
+    /// Writes the figures of a check of `target`, the mirror as it was named, to a file.
+    /// `summary` is its outcome, unless it failed. A failure to write is a warning.
+    pub fn write_check_metrics(
+        &self,
+        path: &Path,
+        target: &str,
+        summary: Option<&CheckSummary>,
+        exit: Exit,
+    ) {
+        let gauges = gauges(summary, exit, Timestamp::from(SystemTime::now()));
+        let text = text(&gauges, &label("mirror", target));
+        self.metrics_written(path, write_figures(path, &text));
     }
 }
 
-/// The file with the figures of a check that ended at `now`.
-fn text(figures: &CheckFigures, now: Timestamp) -> String {
-    let mut file = File {
-        text: String::new(),
-        mirror: figures.target,
-    };
-    file.gauge(
-        "last_run_timestamp_seconds",
-        "The end of the last check.",
-        [(vec![], now.0 as f64)],
-    );
-    file.gauge(
-        "exit_code",
-        "The exit code of the last check: 0 if all is good, 3 if not.",
-        [(vec![], f64::from(figures.exit as u8))],
-    );
-    let Some(summary) = figures.summary else {
-        return file.text;
+/// The figures of a check that ended at `now`.
+fn gauges(summary: Option<&CheckSummary>, exit: Exit, now: Timestamp) -> Vec<Gauge> {
+    let mut gauges = vec![
+        Gauge::new("guix_ipfs_check_last_run_timestamp_seconds", now.0 as f64),
+        Gauge::new("guix_ipfs_check_exit_code", f64::from(exit as u8)),
+    ];
+    let Some(summary) = summary else {
+        return gauges;
     };
     let mut counts: BTreeMap<(&str, &str), f64> = BTreeMap::new();
     for finding in &summary.findings {
         let verdict = finding.verdict.word();
         *counts.entry((&finding.at, verdict)).or_default() += 1.0;
     }
-    file.gauge(
-        "findings",
-        "Findings of each verdict: all except good and note need attention.",
-        counts
-            .iter()
-            .map(|((at, verdict), count)| (vec![("at", *at), ("verdict", *verdict)], *count)),
-    );
-    let timed = summary.findings.iter().filter_map(|finding| {
-        let seconds = finding.milliseconds? as f64 / 1000.0;
-        Some(((finding.at.as_str(), finding.kind), seconds))
-    });
+    gauges.extend(counts.iter().map(|((at, verdict), count)| {
+        let gauge = Gauge::new("guix_ipfs_check_findings", *count);
+        gauge.labelled("at", at).labelled("verdict", verdict)
+    }));
     let mut slowest: BTreeMap<(&str, FindingKind), f64> = BTreeMap::new();
-    for (key, seconds) in timed {
-        let most = slowest.entry(key).or_default();
-        *most = most.max(seconds);
+    for finding in &summary.findings {
+        if let Some(milliseconds) = finding.milliseconds {
+            let most = slowest.entry((&finding.at, finding.kind)).or_default();
+            *most = most.max(milliseconds as f64 / 1000.0);
+        }
     }
-    file.gauge(
-        "first_byte_seconds",
-        "The longest time until an answer began.",
-        slowest
-            .iter()
-            .map(|((at, kind), seconds)| (vec![("at", *at), ("kind", kind.word())], *seconds)),
-    );
-    let single = |value: Option<f64>| value.map(|value| (vec![], value));
-    file.gauge(
-        "record_end_timestamp_seconds",
-        "The end of the validity of the name's record.",
-        single(summary.record.as_ref().map(|record| record.end.0 as f64)),
-    );
-    file.gauge(
-        "narinfos",
-        "Narinfos of the root, estimated where there are many.",
-        single(summary.narinfos.map(|count| count.entries as f64)),
-    );
-    file.gauge(
-        "tree_bytes",
-        "The cumulative size of the root.",
-        single(summary.bytes.map(|bytes| bytes as f64)),
-    );
+    gauges.extend(slowest.iter().map(|((at, kind), seconds)| {
+        let gauge = Gauge::new("guix_ipfs_check_first_byte_seconds", *seconds);
+        gauge.labelled("at", at).labelled("kind", kind.word())
+    }));
+    let number = |number: Option<u64>| number.map(|number| number as f64);
     let count = |count: Option<usize>| count.map(|count| count as f64);
-    file.gauge(
-        "peers",
-        "Peers of the node.",
-        single(count(summary.swarm.peers)),
-    );
-    let providers = [
-        ("root", count(summary.swarm.root_providers)),
-        ("narinfo", count(summary.swarm.narinfo_providers)),
-    ];
-    file.gauge(
-        "providers",
-        "Others that announce a block, of at most twenty.",
-        providers
-            .into_iter()
-            .filter_map(|(of, count)| Some((vec![("of", of)], count?))),
-    );
-    file.text
-}
-
-/// A file of figures about one mirror.
-struct File<'f> {
-    text: String,
-    mirror: &'f str,
-}
-
-impl File<'_> {
-    /// Adds a figure with its values, each with labels. One without values is left out.
-    fn gauge<'l>(
-        &mut self,
-        name: &str,
-        help: &str,
-        values: impl IntoIterator<Item = (Vec<(&'l str, &'l str)>, f64)>,
-    ) {
-        let name = format!("guix_ipfs_check_{name}");
-        let mut values = values.into_iter().peekable();
-        if values.peek().is_some() {
-            let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} gauge");
-        }
-        for (labels, value) in values {
-            let labels = [("mirror", self.mirror)].into_iter().chain(labels);
-            let labels: Vec<String> = labels
-                .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
-                .collect();
-            let _ = writeln!(self.text, "{name}{{{}}} {value}", labels.join(","));
-        }
-    }
-}
-
-/// A label's value as the format writes it.
-fn escaped(value: &str) -> String {
-    value
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
+    let record_end = summary.record.as_ref().map(|record| record.end.0);
+    let narinfos = summary.narinfos.map(|count| count.entries);
+    let providers =
+        |of, others| Gauge::new("guix_ipfs_check_providers", count(others)).labelled("of", of);
+    gauges.extend([
+        Gauge::new(
+            "guix_ipfs_check_record_end_timestamp_seconds",
+            number(record_end),
+        ),
+        Gauge::new("guix_ipfs_check_narinfos", number(narinfos)),
+        Gauge::new("guix_ipfs_check_tree_bytes", number(summary.bytes)),
+        Gauge::new("guix_ipfs_check_peers", count(summary.swarm.peers)),
+        providers("root", summary.swarm.root_providers),
+        providers("narinfo", summary.swarm.narinfo_providers),
+    ]);
+    gauges
 }

@@ -1,15 +1,12 @@
 //! The lines of a collection.
 
 use super::terminal::Report;
-use super::text::bytes;
+use super::text::{bytes, counted};
 use crate::mirror::CollectionSummary;
 
 /// Prints what a collection has freed.
 pub fn report_collection(report: &Report, collected: &CollectionSummary) {
-    let blocks = match collected.blocks {
-        1 => "1 block".to_owned(),
-        count => format!("{count} blocks"),
-    };
+    let blocks = counted(collected.blocks, "block");
     let freed = collected.freed().map(|freed| format!(", {}", bytes(freed)));
     let left = collected
         .bytes_after

@@ -1,7 +1,7 @@
 //! The lines of `resolve --long`.
 
 use super::terminal::Report;
-use super::text::{bytes, items};
+use super::text::{bytes, counted, items};
 use crate::ipfs::cid::Cid;
 use crate::mirror::{
     DeltaSharing, Encoding, HeldRoot, LastRun, LedgerSummary, MirrorContents, MirrorDescription,
@@ -14,37 +14,31 @@ use std::time::Duration;
 /// Prints the way to use a mirror, its names, its record and the node.
 /// `without_gateway` is the way to use one whose node has no gateway.
 pub fn print_description(report: &Report, description: &MirrorDescription, without_gateway: &str) {
-    print_row(
-        report,
-        "use",
-        &match &description.substitute_urls {
-            Some(urls) => format!("--substitute-urls=\"{urls}\""),
-            None => without_gateway.to_owned(),
-        },
-    );
+    let usage = match &description.substitute_urls {
+        Some(urls) => format!("--substitute-urls=\"{urls}\""),
+        None => without_gateway.to_owned(),
+    };
+    print_row(report, "use", &usage);
     for (label, name) in ["name", ""].into_iter().zip(&description.names) {
         print_row(report, label, &format!("/ipns/{name}"));
     }
     if !description.names.is_empty() {
-        print_row(
-            report,
-            "record",
-            &match &description.record {
-                Some(record) => {
-                    let until = minutes(&record.validity);
-                    format!("sequence {}, valid until {until}", record.sequence)
-                }
-                None => "the node does not report it".to_owned(),
-            },
-        );
+        let record = match &description.record {
+            Some(record) => {
+                let until = minutes(&record.validity);
+                format!("sequence {}, valid until {until}", record.sequence)
+            }
+            None => "the node does not report it".to_owned(),
+        };
+        print_row(report, "record", &record);
     }
     let node = &description.node;
-    let usage = match (node.repo_bytes, node.storage_max) {
+    let room = match (node.repo_bytes, node.storage_max) {
         (None, _) => String::new(),
         (Some(used), None) => format!(", {}", bytes(used)),
         (Some(used), Some(limit)) => format!(", {} of {}", bytes(used), bytes(limit)),
     };
-    print_row(report, "node", &format!("{}{usage}", node.agent));
+    print_row(report, "node", &format!("{}{room}", node.agent));
 }
 
 /// Prints the end of the last run of a mirror that this node publishes.
@@ -57,7 +51,6 @@ pub fn print_last_run(report: &Report, run: Option<&LastRun>) {
 }
 
 fn last_run(run: &LastRun) -> String {
-    let minutes = |time: Timestamp| minutes(&time.to_string());
     let how = match run.exit {
         0 => "done".to_owned(),
         3 => "done, except for some items".to_owned(),
@@ -80,7 +73,7 @@ pub fn print_held(report: &Report, held: &HeldRoot, root: &Cid, now: Timestamp) 
         false => format!("/ipfs/{} is held, not this root", held.root),
     };
     let figures = &held.figures;
-    let since = minutes(&figures.since.to_string());
+    let since = minutes(figures.since);
     let age = figures.since.age(now).unwrap_or_default().as_secs() / 60;
     let age = humantime::format_duration(Duration::from_secs(age * 60));
     let all = items(usize::try_from(figures.items).unwrap_or(usize::MAX));
@@ -132,10 +125,9 @@ pub fn print_contents(report: &Report, contents: &MirrorContents) {
 
 fn sharing(delta: &DeltaSharing) -> String {
     let nars = delta.nars;
-    let of = match (delta.exact, nars) {
-        (true, 1) => "1 nar".to_owned(),
-        (true, _) => format!("{nars} nars"),
-        (false, _) => format!("{nars} of the nars"),
+    let of = match delta.exact {
+        true => counted(nars, "nar"),
+        false => format!("{nars} of the nars"),
     };
     let (listed, stored) = (delta.listed_bytes, delta.stored_bytes);
     let percent = 100.0 * stored as f64 / listed.max(1) as f64;
@@ -190,7 +182,7 @@ pub fn print_ledger(report: &Report, ledger: &LedgerSummary) {
     owed.sort_by_key(|item| item.since);
     let (given_up, tried): (Vec<&OwedItem>, _) = owed.into_iter().partition(|item| item.given_up);
     let times = |item: &OwedItem| {
-        let [since, next] = [item.since, item.next].map(|time| minutes(&time.to_string()));
+        let [since, next] = [item.since, item.next].map(minutes);
         match item.given_up {
             true => format!("since {since}"),
             false => format!("since {since}, next try {next}"),
@@ -204,7 +196,7 @@ pub fn print_ledger(report: &Report, ledger: &LedgerSummary) {
             };
             format!("{}: {reason} ({})", item.item, times(item))
         };
-        print_items(report, label, listed.iter().map(line), listed.len());
+        print_items(report, label, listed.iter().map(line));
     }
     if ledger.encoding != Encoding::Upstream {
         print_row(report, "encoding", ledger.encoding.name());
@@ -212,9 +204,8 @@ pub fn print_ledger(report: &Report, ledger: &LedgerSummary) {
     if let Some(rule) = rule(&ledger.retention) {
         print_row(report, "keeps", &rule);
     }
-    let removed = ledger.removed.iter();
-    let line = |item: &RemovedItem| format!("{} ({})", item.item, minutes(&item.at.to_string()));
-    print_items(report, "removed", removed.map(line), ledger.removed.len());
+    let line = |item: &RemovedItem| format!("{} ({})", item.item, minutes(item.at));
+    print_items(report, "removed", ledger.removed.iter().map(line));
 }
 
 /// The rule of retention, and the time of the last prune.
@@ -232,28 +223,30 @@ fn rule(retention: &Retention) -> Option<String> {
         parts.extend(retention.pruned.map(|_| "everything".to_owned()));
     }
     if let Some(pruned) = retention.pruned {
-        parts.push(format!("pruned last {}", minutes(&pruned.to_string())));
+        parts.push(format!("pruned last {}", minutes(pruned)));
     }
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-fn print_items(report: &Report, label: &str, lines: impl Iterator<Item = String>, count: usize) {
+fn print_items(report: &Report, label: &str, lines: impl ExactSizeIterator<Item = String>) {
+    let count = lines.len();
     if count > 0 {
-        report.print(&format!("{label:<9} {}", items(count)));
+        print_row(report, label, &items(count));
     }
     for line in lines.take(MOST_LISTED) {
-        report.print(&format!("          {line}"));
+        print_row(report, "", &line);
     }
     if count > MOST_LISTED {
         let more = count - MOST_LISTED;
-        report.print(&format!("          and {more} more, which --json lists"));
+        print_row(report, "", &format!("and {more} more, which --json lists"));
     }
 }
 
 /// An RFC 3339 time to the minute.
-fn minutes(time: &str) -> String {
+fn minutes(time: impl ToString) -> String {
+    let time = time.to_string();
     match (time.get(..10), time.get(11..16), time.ends_with('Z')) {
         (Some(day), Some(minute), true) => format!("{day} {minute} UTC"),
-        _ => time.to_owned(),
+        _ => time,
     }
 }

@@ -1,6 +1,6 @@
 //! The figures that are gathered during a run.
 
-use crate::mirror::{KeptRoot, PruneOutcome};
+use crate::mirror::{CollectionSummary, KeptRoot, PruneOutcome};
 use crate::util::timestamp::Timestamp;
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub struct RunFigures {
     pub narinfos: Option<u64>,
     /// The end of the record's validity.
     pub record_end: Option<Timestamp>,
+    /// The result of `--gc`.
+    pub collected: Option<CollectionSummary>,
     /// The pinning services that were asked.
     pub services: Vec<KeptRoot>,
     /// The time until the items to mirror were known.

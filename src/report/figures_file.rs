@@ -1,11 +1,24 @@
 //! The file that `--metrics` names.
 
+use super::terminal::Report;
 use crate::util::durable::{Durability, Readers, write};
 use rustix::fs::OFlags;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+impl Report {
+    /// Prints the reason why the file was not written, if there is one.
+    pub(super) fn metrics_written(&self, path: &Path, written: io::Result<()>) {
+        if let Err(error) = written {
+            self.warn(
+                &format!("cannot write {}: {error}", path.display()),
+                Some("give --metrics a file in a folder that this user may write to"),
+            );
+        }
+    }
+}
 
 /// The figures of an earlier run. A file that was damaged holds what can be read of it.
 pub(super) fn read_figures(path: &Path) -> io::Result<String> {

@@ -43,21 +43,17 @@ impl Serialize for FollowedName {
             #[serde(skip_serializing_if = "Option::is_none")]
             stopped: Option<bool>,
         }
-        match &self.result {
-            Ok(Some(summary)) => summary.serialize(serializer),
-            Ok(None) => Fields {
-                name: &self.name,
-                failure: None,
-                stopped: Some(true),
-            }
-            .serialize(serializer),
-            Err(failure) => Fields {
-                name: &self.name,
-                failure: Some(FailureResult::new(failure)),
-                stopped: None,
-            }
-            .serialize(serializer),
-        }
+        let (failure, stopped) = match &self.result {
+            Ok(Some(summary)) => return summary.serialize(serializer),
+            Ok(None) => (None, Some(true)),
+            Err(failure) => (Some(FailureResult::new(failure)), None),
+        };
+        let fields = Fields {
+            name: &self.name,
+            failure,
+            stopped,
+        };
+        fields.serialize(serializer)
     }
 }
 
@@ -70,22 +66,21 @@ pub fn report_followed(report: &Report, followed: &FollowedName) {
     }
     match &followed.result {
         Err(failure) => {
+            let advice = failure.advice();
             // Unlike the text, the advice names no bytes and no blocks.
-            let kind = failure.advice().unwrap_or_default();
-            if !report.holds_back(&job, failure, &kind) {
-                report.item_failure(failure);
+            let is_held_back =
+                report.holds_back(&job, failure, advice.as_deref().unwrap_or_default());
+            if !is_held_back && (!failure.is_silent() || report.is_watched()) {
+                report.error(&failure.to_string(), advice.as_deref());
             }
         }
         Ok(None) => report.status(&format!("/ipns/{name}: unpinned")),
-        Ok(Some(summary)) if summary.is_new() => {
-            report.status(&format!(
-                "/ipns/{name}: /ipfs/{}, {}",
-                summary.root,
-                sum(summary)
-            ));
-        }
         Ok(Some(summary)) => {
-            report.status(&format!("/ipns/{name}: /ipfs/{} already", summary.root));
+            let what = match summary.is_new() {
+                true => format!(", {}", sum(summary)),
+                false => " already".to_owned(),
+            };
+            report.status(&format!("/ipns/{name}: /ipfs/{}{what}", summary.root));
         }
     }
 }
@@ -106,13 +101,4 @@ fn sum(summary: &FollowSummary) -> String {
         items(all),
         bytes(summary.figures.bytes)
     )
-}
-
-impl Report {
-    /// Prints the reason why one of several things failed.
-    fn item_failure(&self, failure: &Failure) {
-        if !failure.is_silent() || self.is_watched() {
-            self.error(&failure.to_string(), failure.advice().as_deref());
-        }
-    }
 }

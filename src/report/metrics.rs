@@ -1,17 +1,12 @@
-//! The figures of a run as a file for Prometheus, in its text format.
-//! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
-//!
-//! The node exporter's textfile collector reads a folder of such files, whole ones only,
-//! and takes no timestamps in them. So a time is a value here.
+//! The figures of a run as a file for Prometheus.
 
 use super::figures::RunFigures;
 use super::figures_file::{read_figures, write_figures};
+use super::gauges::{Gauge, label, text};
 use super::terminal::Report;
 use crate::mirror::Exit;
 use crate::util::timestamp::Timestamp;
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -24,179 +19,70 @@ const TREE_BYTES: &str = "guix_ipfs_tree_bytes";
 const NARINFOS: &str = "guix_ipfs_narinfos";
 const RECORD_END: &str = "guix_ipfs_record_end_timestamp_seconds";
 
-/// The run that the figures are about.
-pub struct MeasuredRun<'r> {
-    /// The verb.
-    pub command: &'static str,
-    /// The node's name of the key.
-    pub key: &'r str,
-    /// Its exit code.
-    pub exit: Exit,
-}
-
 impl Report {
-    /// Writes the figures of the run to a file.
-    pub fn write_metrics(&self, path: &Path, run: &MeasuredRun) -> io::Result<()> {
-        let before = read_figures(path)?;
+    /// Writes the figures of a run of this verb, under this key of the node, to a file. A
+    /// failure is a warning.
+    pub fn write_metrics(&self, path: &Path, command: &str, key: &str, exit: Exit) {
         let now = Timestamp::from(SystemTime::now());
-        let gauges = gauges(&self.figures(), run, now, self.elapsed());
-        write_figures(path, &text(&gauges, run.key, &before))
-    }
-}
-
-/// A figure of the file.
-struct Gauge {
-    name: &'static str,
-    help: &'static str,
-    /// `None` for one that the run lacks.
-    value: Option<f64>,
-    /// A label beside the key.
-    label: Option<(&'static str, String)>,
-}
-
-impl Gauge {
-    fn new(name: &'static str, help: &'static str, value: impl Into<Option<f64>>) -> Self {
-        Self {
-            name,
-            help,
-            value: value.into(),
-            label: None,
-        }
-    }
-
-    fn labelled(self, label: &'static str, value: &str) -> Self {
-        Self {
-            label: Some((label, escaped(value))),
-            ..self
-        }
+        let gauges = gauges(&self.figures(), command, exit, now, self.elapsed());
+        let written =
+            read_figures(path).and_then(|before| write_figures(path, &file(gauges, key, &before)));
+        self.metrics_written(path, written);
     }
 }
 
 /// The figures of a run that ended at `now` after `elapsed`.
 fn gauges(
     figures: &RunFigures,
-    run: &MeasuredRun,
+    command: &str,
+    exit: Exit,
     now: Timestamp,
     elapsed: Duration,
 ) -> Vec<Gauge> {
     let now = now.0 as f64;
     let count = |items: Option<usize>| items.map(|items| items as f64);
+    let number = |number: Option<u64>| number.map(|number| number as f64);
     let planning = figures.planning.unwrap_or(elapsed);
     let rest = elapsed.saturating_sub(planning);
     let phase = |name, time: Duration| {
-        let help = "The time that a part of the last run took.";
-        let gauge = Gauge::new("guix_ipfs_phase_duration_seconds", help, time.as_secs_f64());
+        let gauge = Gauge::new("guix_ipfs_phase_duration_seconds", time.as_secs_f64());
         gauge.labelled("phase", name)
     };
     let services = figures.services.iter().map(|kept| {
-        let help = "The last run found the published root pinned at the service (1) or not (0).";
         let value = f64::from(u8::from(kept.is_pinned));
-        Gauge::new("guix_ipfs_service_pinned", help, value).labelled("service", &kept.service)
+        Gauge::new("guix_ipfs_service_pinned", value).labelled("service", &kept.service)
     });
     let mut gauges = vec![
-        Gauge::new("guix_ipfs_build_info", "The version of the program.", 1.0)
-            .labelled("version", env!("CARGO_PKG_VERSION")),
-        Gauge::new(
-            "guix_ipfs_last_run_timestamp_seconds",
-            "The end of the last run.",
-            now,
-        )
-        .labelled("command", run.command),
-        Gauge::new(
-            LAST_SUCCESS,
-            "The end of the last run that did not fail (exit code 0 or 3).",
-            run.exit.is_success().then_some(now),
-        ),
-        Gauge::new(
-            "guix_ipfs_exit_code",
-            "The exit code of the last run: 3 is done, except for some items.",
-            f64::from(run.exit as u8),
-        ),
+        Gauge::new("guix_ipfs_build_info", 1.0).labelled("version", env!("CARGO_PKG_VERSION")),
+        Gauge::new("guix_ipfs_last_run_timestamp_seconds", now).labelled("command", command),
+        Gauge::new(LAST_SUCCESS, exit.is_success().then_some(now)),
+        Gauge::new("guix_ipfs_exit_code", f64::from(exit as u8)),
         phase("plan", planning),
         phase("mirror", rest),
-        Gauge::new(
-            "guix_ipfs_added_items",
-            "Items that the last run published.",
-            figures.mirrored as f64,
-        ),
-        Gauge::new(
-            "guix_ipfs_added_bytes",
-            "Bytes of the files of these.",
-            figures.bytes.map(|bytes| bytes as f64),
-        ),
-        Gauge::new(
-            "guix_ipfs_removed_items",
-            "Items that the last run removed.",
-            count(figures.removed),
-        ),
-        Gauge::new(
-            "guix_ipfs_pruned_items",
-            "Items that the last run pruned by its retention rule.",
-            count(figures.pruned),
-        ),
-        Gauge::new(
-            "guix_ipfs_pruned_bytes",
-            "Bytes by which the tree became smaller with these.",
-            figures.pruned_bytes.map(|bytes| bytes as f64),
-        ),
-        Gauge::new(
-            "guix_ipfs_missing_items",
-            "Items that the last run wanted and no upstream has.",
-            count(figures.missing),
-        ),
-        Gauge::new(
-            "guix_ipfs_refused_items",
-            "Items that differ from their narinfos.",
-            count(figures.refused),
-        ),
-        Gauge::new(
-            OWED,
-            "Items that are wanted and not published yet.",
-            count(figures.owed),
-        ),
-        Gauge::new(
-            TREE_BYTES,
-            "The cumulative size of the published root.",
-            figures.tree_bytes.map(|bytes| bytes as f64),
-        ),
-        Gauge::new(
-            NARINFOS,
-            "Narinfos of the published root, estimated where there are many.",
-            figures.narinfos.map(|count| count as f64),
-        ),
-        Gauge::new(
-            RECORD_END,
-            "The end of the validity of the name's record.",
-            figures.record_end.map(|end| end.0 as f64),
-        ),
+        Gauge::new("guix_ipfs_added_items", figures.mirrored as f64),
+        Gauge::new("guix_ipfs_added_bytes", number(figures.bytes)),
+        Gauge::new("guix_ipfs_removed_items", count(figures.removed)),
+        Gauge::new("guix_ipfs_pruned_items", count(figures.pruned)),
+        Gauge::new("guix_ipfs_pruned_bytes", number(figures.pruned_bytes)),
+        Gauge::new("guix_ipfs_missing_items", count(figures.missing)),
+        Gauge::new("guix_ipfs_refused_items", count(figures.refused)),
+        Gauge::new(OWED, count(figures.owed)),
+        Gauge::new(TREE_BYTES, number(figures.tree_bytes)),
+        Gauge::new(NARINFOS, number(figures.narinfos)),
+        Gauge::new(RECORD_END, number(figures.record_end.map(|end| end.0))),
     ];
     gauges.extend(services);
     gauges
 }
 
 /// The file with these figures. `before` is that of the run before.
-fn text(gauges: &[Gauge], key: &str, before: &str) -> String {
-    let key = format!("key=\"{}\"", escaped(key));
+fn file(mut gauges: Vec<Gauge>, key: &str, before: &str) -> String {
+    let key = label("key", key);
     let kept = kept(before, &key);
-    let mut file = String::new();
-    let mut described = "";
-    for gauge in gauges {
-        let name = gauge.name;
-        let Some(value) = gauge.value.or(kept.get(name).copied()) else {
-            continue;
-        };
-        if described != name {
-            let _ = writeln!(file, "# HELP {name} {}\n# TYPE {name} gauge", gauge.help);
-            described = name;
-        }
-        let label = gauge
-            .label
-            .as_ref()
-            .map(|(label, value)| format!(",{label}=\"{value}\""));
-        let label = label.unwrap_or_default();
-        let _ = writeln!(file, "{name}{{{key}{label}}} {value}");
+    for gauge in &mut gauges {
+        gauge.value = gauge.value.or(kept.get(gauge.name).copied());
     }
-    file
+    text(&gauges, &key)
 }
 
 /// The figures of an earlier file that a run may keep.
@@ -214,27 +100,14 @@ fn kept(file: &str, labels: &str) -> BTreeMap<&'static str, f64> {
     kept
 }
 
-/// A label's value as the format writes it.
-fn escaped(value: &str) -> String {
-    value
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn file(exit: Exit, now: u64, figures: &RunFigures, before: &str) -> String {
-        let run = MeasuredRun {
-            command: "sync",
-            key: "a \"key\"",
-            exit,
-        };
+    fn written(exit: Exit, now: u64, figures: &RunFigures, before: &str) -> String {
         let elapsed = Duration::from_millis(1500);
-        let gauges = gauges(figures, &run, Timestamp(now), elapsed);
-        text(&gauges, run.key, before)
+        let gauges = gauges(figures, "sync", exit, Timestamp(now), elapsed);
+        file(gauges, "a \"key\"", before)
     }
 
     #[test]
@@ -245,8 +118,8 @@ mod tests {
             planning: Some(Duration::from_millis(500)),
             ..RunFigures::default()
         };
-        let first = file(Exit::Partly, 1000, &figures, "");
-        let failed = file(Exit::Failed, 2000, &RunFigures::default(), &first);
+        let first = written(Exit::Partly, 1000, &figures, "");
+        let failed = written(Exit::Failed, 2000, &RunFigures::default(), &first);
         let key = "{key=\"a \\\"key\\\"\"}";
         for line in [
             format!("{LAST_SUCCESS}{key} 1000"),
@@ -258,7 +131,7 @@ mod tests {
         }
         assert!(failed.contains("guix_ipfs_exit_code{key=\"a \\\"key\\\"\"} 1\n"));
         assert!(!failed.contains(RECORD_END), "{failed}");
-        let again = file(Exit::Done, 3000, &figures, &failed);
+        let again = written(Exit::Done, 3000, &figures, &failed);
         assert!(
             again.contains(&format!("{LAST_SUCCESS}{key} 3000")),
             "{again}"
@@ -267,7 +140,7 @@ mod tests {
 
     #[test]
     fn every_figure_is_described_once_before_its_values() {
-        let text = file(Exit::Done, 1000, &RunFigures::default(), "");
+        let text = written(Exit::Done, 1000, &RunFigures::default(), "");
         let mut described = "";
         for line in text.lines() {
             if let Some(help) = line.strip_prefix("# HELP ") {

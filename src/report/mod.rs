@@ -9,6 +9,7 @@ mod description;
 mod figures;
 mod figures_file;
 mod followed;
+mod gauges;
 mod metrics;
 mod observer;
 mod progress;
@@ -19,18 +20,15 @@ mod summary;
 mod terminal;
 mod text;
 
-pub use check::{CheckFigures, print_finding, print_size};
+pub use check::print_size;
 pub use collection::report_collection;
 pub use description::{
     print_contents, print_description, print_held, print_last_run, print_ledger, print_services,
     print_trust,
 };
 pub use followed::{FollowResult, FollowedName, report_followed};
-pub use metrics::MeasuredRun;
 pub use pruned::{print_pruned, report_pruned};
-pub use skipped::{Loudness, report_given_up, report_skipped};
-pub use summary::{
-    CollectedResult, DryRunResult, FailureResult, PruneResult, ResolveResult, VerifyResult,
-};
+pub use skipped::{report_given_up, report_skipped};
+pub use summary::{DryRunResult, FailureResult, PruneResult, ResolveResult, VerifyResult};
 pub use terminal::Report;
 pub use text::{bytes, files, items};

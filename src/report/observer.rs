@@ -1,6 +1,6 @@
 //! The events of the engine as lines.
 
-use super::progress::{Counting, Progress, Waiting};
+use super::progress::{Progress, Waiting};
 use super::terminal::Report;
 use super::text::{bytes, items};
 use crate::mirror::{Event, Observer, Plan, RunProgress};
@@ -128,8 +128,8 @@ impl Observer for Report {
 
 impl Report {
     /// Shows that blocks are read, and their number, until the result is dropped.
-    pub fn counting(&self, text: &'static str) -> Counting {
-        Counting::new(&self.lines, text)
+    pub fn counting(&self, text: &'static str) -> Waiting {
+        Waiting::new(&self.lines, text)
     }
 
     fn planned(&self, plan: &Plan) {

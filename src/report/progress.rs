@@ -36,18 +36,12 @@ struct Download {
     is_finished: bool,
 }
 
-/// A line that shows that something is waited for. It goes when this is dropped.
+/// A line that shows that something is waited for, and counts blocks where some are read.
+/// It goes when this is dropped.
 #[derive(Debug)]
 pub struct Waiting {
     line: ProgressBar,
-}
-
-/// A line that counts blocks. It goes when this is dropped.
-#[derive(Debug)]
-pub struct Counting {
-    waiting: Waiting,
     text: &'static str,
-    blocks: AtomicUsize,
 }
 
 impl Progress {
@@ -130,32 +124,22 @@ impl Drop for Download {
 }
 
 impl Waiting {
-    pub(super) fn new(lines: &MultiProgress, text: &str) -> Self {
+    pub(super) fn new(lines: &MultiProgress, text: &'static str) -> Self {
         let line = lines.add(ProgressBar::new_spinner());
         style(&line, WAITING);
-        line.set_message(text.to_owned());
+        line.set_message(text);
         // A hidden line needs no thread that draws it.
         if !lines.is_hidden() {
             line.enable_steady_tick(TICK);
         }
-        Self { line }
-    }
-}
-
-impl Counting {
-    pub(super) fn new(lines: &MultiProgress, text: &'static str) -> Self {
-        Self {
-            waiting: Waiting::new(lines, text),
-            text,
-            blocks: AtomicUsize::new(0),
-        }
+        Self { line, text }
     }
 
     /// Counts a block.
     pub fn block(&self) {
-        let blocks = self.blocks.fetch_add(1, Ordering::Relaxed) + 1;
-        let text = format!("{}: {blocks} blocks", self.text);
-        self.waiting.line.set_message(text);
+        self.line.inc(1);
+        let text = format!("{}: {} blocks", self.text, self.line.position());
+        self.line.set_message(text);
     }
 }
 

@@ -2,54 +2,45 @@
 
 use super::terminal::Report;
 use super::text::items;
-use crate::mirror::{Exit, OwedItem, Plan, SkipKind, SkipReason, Skipped};
+use crate::mirror::{Exit, OwedItem, Pauses, Plan, SkipKind, SkipReason, Skipped};
 use crate::util::diagnosis::Diagnosis;
 
 /// Items that no upstream has, or that wait for others, with a line each. More are
 /// counted.
 const MOST_LINES: usize = 20;
 
-/// The items that are errors when they are left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loudness {
-    /// Each, because each was named.
-    EachItem,
-    /// Those with a reason that was not reported today, unless an option asks for it:
-    /// the others are owed, and the ledger holds their reasons.
-    News,
-}
-
-/// Prints a line for each item that was left out; one that was reported before
-/// (`is_new` is false) is for `-v`. Returns [`Exit::Partly`] if there was an error.
+/// Prints a line for each item that was left out. Each that a person named
+/// ([`Pauses::Ignored`]) is an error. Of others, those are that were not reported today
+/// (`is_new`), unless an option asks for it: they are owed, and the ledger holds their
+/// reasons. The rest is for `-v`. Returns [`Exit::Partly`] if there was an error.
 pub fn report_skipped(
     report: &Report,
     plan: &Plan,
-    loudness: Loudness,
+    pauses: Pauses,
     is_new: impl Fn(&Skipped) -> bool,
 ) -> Exit {
-    let is_error = |skipped: &Skipped| match loudness {
-        Loudness::EachItem => true,
-        Loudness::News => is_new(skipped) && !matches!(skipped.reason, SkipReason::Excluded(_)),
+    let is_error = |skipped: &Skipped| match pauses {
+        Pauses::Ignored => true,
+        Pauses::Obeyed => is_new(skipped) && !matches!(skipped.reason, SkipReason::Excluded(_)),
     };
     let mut exit = Exit::Done;
-    for kind in [
-        SkipKind::Refused,
-        SkipKind::Broken,
-        SkipKind::Missing,
-        SkipKind::Waiting,
+    // Those with a text are counted where there are many.
+    for (kind, many) in [
+        (SkipKind::Refused, None),
+        (SkipKind::Broken, None),
+        (SkipKind::Missing, Some("that no upstream has (yet)")),
+        (
+            SkipKind::Waiting,
+            Some("that refer to items that cannot be mirrored (yet)"),
+        ),
     ] {
         let (errors, others): (Vec<&Skipped>, Vec<&Skipped>) =
             plan.skipped_as(kind).partition(|skipped| is_error(skipped));
         if !errors.is_empty() {
             exit = Exit::Partly;
         }
-        let is_counted = loudness == Loudness::News && errors.len() > MOST_LINES;
-        match kind {
-            SkipKind::Missing | SkipKind::Waiting if is_counted => {
-                let what = match kind {
-                    SkipKind::Missing => "that no upstream has (yet)",
-                    _ => "that refer to items that cannot be mirrored (yet)",
-                };
+        match many {
+            Some(what) if pauses == Pauses::Obeyed && errors.len() > MOST_LINES => {
                 let text = format!("{} {what}", items(errors.len()));
                 report.error(&text, Some("`guix-ipfs resolve --long` lists them"));
             }
@@ -70,9 +61,8 @@ fn line(skipped: &Skipped) -> String {
     format!("{}: {}", skipped.item, skipped.reason)
 }
 
-/// Prints a line for each item that is not tried again by itself any more. Returns
-/// [`Exit::Partly`] if there is one.
-pub fn report_given_up(report: &Report, given_up: &[OwedItem]) -> Exit {
+/// Prints a line for each item that is not tried again by itself any more.
+pub fn report_given_up(report: &Report, given_up: &[OwedItem]) {
     for owed in given_up {
         let text = format!(
             "{}: given up, after {} tries since {}: {}",
@@ -80,9 +70,5 @@ pub fn report_given_up(report: &Report, given_up: &[OwedItem]) -> Exit {
         );
         let advice = format!("`guix-ipfs add {}` tries it again", owed.hash);
         report.error(&text, Some(&advice));
-    }
-    match given_up.is_empty() {
-        true => Exit::Done,
-        false => Exit::Partly,
     }
 }

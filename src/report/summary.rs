@@ -2,32 +2,11 @@
 //! Fields may be added, never renamed.
 
 use crate::mirror::{
-    CollectionSummary, DamagedPart, Failure, HeldRoot, LastRun, LedgerSummary, MirrorContents,
-    MirrorDescription, Plan, PruneSummary, ServiceView, VerifyReport,
+    DamagedPart, Failure, HeldRoot, LastRun, LedgerSummary, MirrorContents, MirrorDescription,
+    Plan, PruneSummary, ServiceView, VerifyReport,
 };
 use crate::util::diagnosis::Diagnosis;
 use serde::Serialize;
-
-/// A summary of a verb.
-#[derive(Serialize)]
-pub struct Summary<'s, S> {
-    /// The verb.
-    pub command: &'s str,
-    /// Its result.
-    #[serde(flatten)]
-    pub result: &'s S,
-}
-
-/// The result of a verb that takes something out, with `--gc`.
-#[derive(Serialize)]
-pub struct CollectedResult<'s, S> {
-    /// The result of the verb.
-    #[serde(flatten)]
-    pub result: &'s S,
-    /// The result of the collection, where one was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub collected: Option<CollectionSummary>,
-}
 
 /// The result of `sync --dry-run` and `add --dry-run`.
 #[derive(Serialize)]

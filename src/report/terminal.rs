@@ -3,7 +3,7 @@
 
 use super::figures::RunFigures;
 use super::repeated;
-use super::summary::{FailureResult, Summary};
+use super::summary::FailureResult;
 use crate::mirror::{Exit, Failure};
 use crate::publication::PublicationLog;
 use crate::util::diagnosis::Diagnosis;
@@ -12,6 +12,7 @@ use crate::util::stop::Ending;
 use console::{StyledObject, style};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -92,21 +93,25 @@ impl Report {
         }
     }
 
-    /// Prints the summary of a verb, an object, where `--json` asks for it.
+    /// Prints the summary of a verb, an object, where `--json` asks for it. The verb and
+    /// the result of `--gc` are added.
     pub fn summary_json(&self, command: &str, result: &impl Serialize) {
-        self.print_json(&Summary { command, result });
+        if self.json {
+            let mut summary = json(result);
+            summary["command"] = command.into();
+            if let Some(collected) = self.figures().collected {
+                summary["collected"] = json(&collected);
+            }
+            self.print_json(summary);
+        }
     }
 
     /// Prints an object. `seconds`, the time that the run took, is added.
-    fn print_json(&self, summary: &impl Serialize) {
-        if self.json {
-            // Structs of text and numbers always serialise.
-            let mut summary = serde_json::to_value(summary).unwrap_or_default();
-            let milliseconds = self.began.elapsed().as_millis() as f64;
-            summary["seconds"] = (milliseconds / 1000.0).into();
-            let summary = printable_json(&summary.to_string());
-            self.write(&format!("{summary}\n"));
-        }
+    fn print_json(&self, mut summary: Value) {
+        let milliseconds = self.began.elapsed().as_millis() as f64;
+        summary["seconds"] = (milliseconds / 1000.0).into();
+        let summary = printable_json(&summary.to_string());
+        self.write(&format!("{summary}\n"));
     }
 
     /// Tells a user at a terminal that a signal was received, and clears the moving
@@ -119,13 +124,13 @@ impl Report {
             Ending::AfterTheRun => {
                 "interrupted; publishing what is complete (interrupt again to stop at once)"
             }
-            Ending::Now(_) => "interrupted",
+            Ending::Now(_) => {
+                let _ = self.lines.clear();
+                // Nothing is drawn again.
+                self.lines.set_draw_target(ProgressDrawTarget::hidden());
+                "interrupted"
+            }
         };
-        if ending != Ending::AfterTheRun {
-            let _ = self.lines.clear();
-            // Nothing is drawn again.
-            self.lines.set_draw_target(ProgressDrawTarget::hidden());
-        }
         self.print_error_line(text);
     }
 
@@ -157,11 +162,17 @@ impl Report {
         self.print_problem(head, what, advice);
     }
 
-    /// The same as [`Report::failure`] for a job that runs by itself: it prints once a day
-    /// that it has to try again later. `None` stands for a run by hand.
-    pub fn failure_of_job(&self, job: Option<&str>, failure: &Failure) {
-        if !job.is_some_and(|job| self.holds_back(job, failure, &failure.to_string())) {
-            self.failure(failure);
+    /// Prints the reason why the run stopped, and as the summary. A job that runs by itself
+    /// prints once a day that it has to try again later; `None` stands for a run by hand.
+    pub fn failure(&self, job: Option<&str>, failure: &Failure) {
+        if job.is_some_and(|job| self.holds_back(job, failure, &failure.to_string())) {
+            return;
+        }
+        if !failure.is_silent() || self.watched || self.verbose {
+            self.error(&failure.to_string(), failure.advice().as_deref());
+        }
+        if self.json {
+            self.print_json(json(&FailureResult::new(failure)));
         }
     }
 
@@ -178,14 +189,6 @@ impl Report {
     /// Records that a job went well, so that its next failure is printed.
     pub fn job_succeeded(&self, job: &str) {
         repeated::forget(job);
-    }
-
-    /// Prints the reason why the run stopped, and as the summary.
-    pub fn failure(&self, failure: &Failure) {
-        if !failure.is_silent() || self.watched || self.verbose {
-            self.error(&failure.to_string(), failure.advice().as_deref());
-        }
-        self.print_json(&FailureResult::new(failure));
     }
 
     fn print_problem(&self, head: StyledObject<&str>, what: &str, advice: Option<&str>) {
@@ -238,4 +241,9 @@ impl Report {
             let _ = writeln!(io::stderr(), "{line}");
         });
     }
+}
+
+/// A struct of text and numbers, which always serialises.
+fn json(result: &impl Serialize) -> Value {
+    serde_json::to_value(result).unwrap_or_default()
 }

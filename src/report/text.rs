@@ -1,19 +1,21 @@
 //! Numbers as people read them.
 
+use std::fmt::Display;
+
 /// A number of items.
 pub fn items(count: usize) -> String {
-    match count {
-        1 => "1 item".to_owned(),
-        count => format!("{count} items"),
-    }
+    counted(count, "item")
 }
 
 /// A number of files.
 pub fn files(count: usize) -> String {
-    match count {
-        1 => "1 file".to_owned(),
-        count => format!("{count} files"),
-    }
+    counted(count, "file")
+}
+
+/// A number of things.
+pub fn counted<N: Display + PartialEq + From<u8>>(count: N, thing: &str) -> String {
+    let plural = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {thing}{plural}")
 }
 
 /// A number of bytes.

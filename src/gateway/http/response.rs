@@ -1,6 +1,6 @@
 //! The answer to a request.
 
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Cursor, Read, Write};
 
 /// The size of a piece of an answer, in bytes.
 const PIECE: usize = 64 << 10;
@@ -17,8 +17,6 @@ pub struct Response {
 
 /// The body of an answer.
 pub enum Content {
-    /// All of it.
-    Bytes(Vec<u8>),
     /// So many bytes of a stream. One that ends early or fails cuts the connection.
     Sized(u64, Box<dyn Read>),
     /// A stream of unknown length, as a function that writes it. One that fails cuts
@@ -39,10 +37,11 @@ pub(super) enum Sent {
 impl Response {
     /// A response with a short body.
     pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let body = body.into();
         Self {
             status,
             headers: vec![("Content-Type", content_type.to_owned())],
-            content: Content::Bytes(body.into()),
+            content: Content::Sized(body.len() as u64, Box::new(Cursor::new(body))),
         }
     }
 
@@ -70,7 +69,6 @@ impl Response {
         match &self.content {
             // A 304 has the length of the body that it spares.
             _ if self.status == 304 => out.write_all(b"\r\n")?,
-            Content::Bytes(body) => write!(out, "Content-Length: {}\r\n\r\n", body.len())?,
             Content::Sized(length, _) => write!(out, "Content-Length: {length}\r\n\r\n")?,
             Content::Stream(_) => out.write_all(b"Transfer-Encoding: chunked\r\n\r\n")?,
         }
@@ -84,7 +82,6 @@ impl Response {
 impl Content {
     fn write(self, out: &mut impl Write) -> io::Result<()> {
         match self {
-            Self::Bytes(body) => out.write_all(&body),
             Self::Sized(length, body) => match io::copy(&mut body.take(length), out)? {
                 copied if copied < length => Err(io::ErrorKind::UnexpectedEof.into()),
                 _ => Ok(()),

@@ -31,7 +31,7 @@ pub struct Server {
 struct Shared {
     handler: Box<dyn Fn(&Request) -> Response + Send + Sync>,
     stopping: AtomicBool,
-    open: Mutex<HashMap<u64, TcpStream>>,
+    open: Mutex<HashMap<u64, Arc<TcpStream>>>,
 }
 
 impl Server {
@@ -88,19 +88,17 @@ impl Shared {
                 if self.is_stopping() {
                     break;
                 }
-                let Ok((stream, other)) =
-                    stream.and_then(|stream| Ok((stream.try_clone()?, stream)))
-                else {
+                let Ok(stream) = stream.map(Arc::new) else {
                     thread::sleep(PAUSE);
                     continue;
                 };
                 let mut open = self.open();
                 if open.len() >= MAX_CONNECTIONS {
                     let busy = Response::text(503, "too many connections");
-                    let _ = busy.write(&stream, Sent::All, false);
+                    let _ = busy.write(&*stream, Sent::All, false);
                     continue;
                 }
-                open.insert(number, other);
+                open.insert(number, Arc::clone(&stream));
                 scope.spawn(move || {
                     // A connection that breaks is its peer's concern.
                     let _ = self.serve(&stream);
@@ -149,7 +147,7 @@ impl Shared {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<u64, TcpStream>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<TcpStream>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
