@@ -1,4 +1,5 @@
-use super::verify::{File, WITHOUT_A_THREAD};
+use super::file::WITHOUT_A_THREAD;
+use super::verify::Way;
 use super::{ExpectedNar, NarError, NarReader, NarVerifier};
 use crate::guix::fixtures::{Outcome, narinfo, narinfos, read};
 use crate::guix::{Compression, Narinfo, Variant};
@@ -434,7 +435,7 @@ fn a_nar_dropped_half_way_takes_its_thread_along() -> Outcome {
     let expected = expected(Compression::None, u64::MAX);
     let mut verifier = NarVerifier::new(io::repeat(7), expected)?;
     verifier.read_exact(&mut vec![0; 3 * WITHOUT_A_THREAD])?;
-    let File::Sized(file) = &verifier.file else {
+    let Way::Sized(file) = &verifier.way else {
         return Err("it is not read beside its transfer".into());
     };
     let checker = file.checker.as_ref().ok_or("no thread")?;
