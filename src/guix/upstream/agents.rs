@@ -66,10 +66,8 @@ impl Agents {
         let is_closed = made.is_closed;
         let agent = made.agents.entry(way).or_insert_with_key(|way| {
             let config = self.config(way);
-            let resolver = match is_guarded {
-                true => GuardedResolver::public(),
-                false => GuardedResolver::noting(&self.network),
-            };
+            let named = (!is_guarded).then(|| self.network.clone());
+            let resolver = GuardedResolver::new(named);
             let agent = match is_forwarded {
                 true => Agent::with_parts(config, forward::connector(), resolver),
                 false => Agent::with_parts(config, DefaultConnector::default(), resolver),

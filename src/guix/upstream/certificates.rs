@@ -36,13 +36,11 @@ impl Authorities {
         }
         let mut all = CertificateResult::default();
         let mut sources = Vec::new();
-        let file = file.iter().map(|path| (FILE, path));
-        let folders = folders.iter().map(|path| (FOLDERS, path));
-        for (variable, path) in file.chain(folders) {
-            let found = match variable {
-                FILE => load_certs_from_paths(Some(path), None),
-                _ => load_certs_from_paths(None, Some(path)),
-            };
+        let of_file = |path| (FILE, path, load_certs_from_paths(Some(path), None));
+        let of_folder = |path| (FOLDERS, path, load_certs_from_paths(None, Some(path)));
+        let file = file.as_deref().into_iter().map(of_file);
+        let folders = folders.iter().map(PathBuf::as_path).map(of_folder);
+        for (variable, path, found) in file.chain(folders) {
             sources.push(source(variable, path, &found));
             all.certs.extend(found.certs);
         }
