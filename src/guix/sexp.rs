@@ -199,19 +199,17 @@ pub enum SexpError {
 
 /// The first atom of `rest`, and its length in bytes.
 fn atom(rest: &[u8], form: Form) -> Option<(Vec<u8>, usize)> {
-    let closed_by = |quote: u8| rest.iter().skip(1).position(|&byte| byte == quote);
     match rest.first()? {
         b'#' => {
-            let length = closed_by(b'#')?;
+            let length = rest[1..].iter().position(|&byte| byte == b'#')?;
             let digits = str::from_utf8(&rest[1..=length]).ok()?;
             let digits: String = digits.split_ascii_whitespace().collect();
             Some((hex::decode(&digits)?, length + 2))
         }
-        b'"' if form == Form::File => string(rest),
         b'"' => {
-            let length = closed_by(b'"')?;
-            let text = &rest[1..=length];
-            (!text.contains(&b'\\')).then(|| (text.to_vec(), length + 2))
+            let (text, length) = string(rest)?;
+            let is_plain = form == Form::File || !rest[..length].contains(&b'\\');
+            is_plain.then_some((text, length))
         }
         first if is_in_token(first) && !first.is_ascii_digit() => {
             let length = rest.iter().take_while(|byte| is_in_token(byte)).count();

@@ -3,7 +3,7 @@
 //! A pipe would do the same with two copies more and a call of the system for each
 //! 64 KiB, half as much time as hashing them takes.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Cursor, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Bytes in a buffer.
@@ -24,8 +24,7 @@ pub(super) struct RelayWriter {
 /// The end that gives them. It ends when the writer is dropped.
 #[derive(Debug)]
 pub(super) struct RelayReader {
-    reading: Vec<u8>,
-    read: usize,
+    reading: Cursor<Vec<u8>>,
     full: Receiver<Vec<u8>>,
     empty: SyncSender<Vec<u8>>,
 }
@@ -41,8 +40,7 @@ pub(super) fn relay() -> (RelayWriter, RelayReader) {
         empty: to_fill,
     };
     let reader = RelayReader {
-        reading: Vec::new(),
-        read: 0,
+        reading: Cursor::default(),
         full,
         empty,
     };
@@ -84,18 +82,17 @@ impl Drop for RelayWriter {
 
 impl BufRead for RelayReader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.read == self.reading.len() {
+        if self.reading.fill_buf()?.is_empty() {
             let next = self.full.recv().unwrap_or_default();
-            let read = std::mem::replace(&mut self.reading, next);
-            self.read = 0;
+            let read = std::mem::replace(&mut self.reading, Cursor::new(next));
             // The writer may be gone, and needs no buffer then.
-            let _ = self.empty.try_send(read);
+            let _ = self.empty.try_send(read.into_inner());
         }
-        Ok(&self.reading[self.read..])
+        self.reading.fill_buf()
     }
 
     fn consume(&mut self, count: usize) {
-        self.read = (self.read + count).min(self.reading.len());
+        self.reading.consume(count);
     }
 }
 

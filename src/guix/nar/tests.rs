@@ -3,7 +3,7 @@ use super::file::WITHOUT_A_THREAD;
 use super::input::Input;
 use super::verify::Way;
 use super::{ExpectedNar, NarError, NarReader, NarVerifier};
-use crate::guix::fixtures::{Outcome, narinfo, narinfos, read};
+use crate::guix::fixtures::{Broken, Outcome, narinfo, narinfos, read};
 use crate::guix::{Compression, Narinfo, Variant};
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
@@ -115,15 +115,6 @@ impl<R: Read> Read for Counted<'_, R> {
         let count = self.0.read(buf)?;
         self.1.set(self.1.get() + count);
         Ok(count)
-    }
-}
-
-/// A reader whose connection broke.
-struct Broken;
-
-impl Read for Broken {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::ConnectionReset.into())
     }
 }
 
