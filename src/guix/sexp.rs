@@ -292,17 +292,13 @@ mod tests {
         assert_eq!(r.atoms("r"), Ok([&b"x"[..], b"y"]));
         assert_eq!(r.atoms::<1>("r"), Err(SexpError::Value("r")));
         assert_eq!(sexp.fields("lock", []), Err(SexpError::Missing("lock")));
-        assert_eq!(
-            sexp.fields("key", ["q", "r", "s"]),
-            Err(SexpError::Missing("s"))
-        );
+        let stray = |label: &str| SexpError::Stray("key", label.to_owned());
+        let fields = sexp.fields("key", ["q", "r", "s"]);
+        assert_eq!(fields, Err(SexpError::Missing("s")));
         for (text, error) in [
             (&b"(key (q a) (q a))"[..], SexpError::Repeated("q")),
-            (b"(key (q a) b)", SexpError::Stray("key", "b".to_owned())),
-            (
-                b"(key (x (q a)) (q a))",
-                SexpError::Stray("key", "(x …)".to_owned()),
-            ),
+            (b"(key (q a) b)", stray("b")),
+            (b"(key (x (q a)) (q a))", stray("(x …)")),
         ] {
             assert_eq!(Sexp::parse(text)?.fields("key", ["q"]), Err(error));
         }

@@ -111,9 +111,8 @@ mod tests {
 
     #[test]
     fn what_is_written_in_any_pieces_is_read() {
-        let sent: Vec<u8> = (0..BUFFER_BYTES * 9 + 7)
-            .map(|i| ((i * 31) >> 3) as u8)
-            .collect();
+        let sent = (0..BUFFER_BYTES * 9 + 7).map(|i| ((i * 31) >> 3) as u8);
+        let sent: Vec<_> = sent.collect();
         for piece in [1000, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES * 3 + 1] {
             let (mut writer, mut reader) = relay();
             let read = thread::spawn(move || {
@@ -122,10 +121,8 @@ mod tests {
             });
             assert!(sent.chunks(piece).all(|bytes| writer.write(bytes)));
             drop(writer);
-            assert!(
-                read.join().unwrap().unwrap() == sent,
-                "in pieces of {piece}"
-            );
+            let read = read.join().unwrap().unwrap();
+            assert!(read == sent, "in pieces of {piece}");
         }
     }
 
