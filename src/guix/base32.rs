@@ -80,22 +80,19 @@ pub enum Base32Error {
     Padding,
 }
 
-/// The value of each ASCII character, or [`NO_DIGIT`]: lists hold millions of hashes.
-const VALUES: [u8; 128] = {
-    let mut values = [NO_DIGIT; 128];
+/// The value of each ASCII character that is a digit: lists hold millions of hashes.
+const VALUES: [Option<u8>; 128] = {
+    let mut values = [None; 128];
     let mut value = 0;
     while value < ALPHABET.len() {
-        values[ALPHABET[value] as usize] = value as u8;
+        values[ALPHABET[value] as usize] = Some(value as u8);
         value += 1;
     }
     values
 };
 
-const NO_DIGIT: u8 = u8::MAX;
-
 fn digit(character: char) -> Option<u8> {
-    let value = *VALUES.get(character as usize)?;
-    (value != NO_DIGIT).then_some(value)
+    *VALUES.get(character as usize)?
 }
 
 #[cfg(test)]
@@ -114,13 +111,9 @@ mod tests {
 
     #[test]
     fn a_wrong_length_a_wrong_character_and_stray_bits_are_refused() {
-        assert_eq!(
-            decode::<20>("abc"),
-            Err(Base32Error::Length {
-                expected: 32,
-                got: 3
-            })
-        );
+        let (expected, got) = (32, 3);
+        let length = Base32Error::Length { expected, got };
+        assert_eq!(decode::<20>("abc"), Err(length));
         assert_eq!(decode::<1>("0e"), Err(Base32Error::Character('e')));
         assert_eq!(decode::<1>("zz"), Err(Base32Error::Padding));
         assert_eq!(decode::<1>("7z"), Ok([0xff]));

@@ -79,13 +79,6 @@ pub enum CuirassError {
     NoBuild(usize),
 }
 
-impl CuirassError {
-    /// Returns true if the array lacks its end.
-    pub(super) fn is_cut_short(&self) -> bool {
-        *self == Self::Cut
-    }
-}
-
 /// The elements of an array, not parsed yet: only strings and brackets are looked at.
 fn elements(bytes: &[u8]) -> Result<Vec<&[u8]>, CuirassError> {
     let body = bytes.trim_ascii();
@@ -133,21 +126,23 @@ fn elements(bytes: &[u8]) -> Result<Vec<&[u8]>, CuirassError> {
 struct Object<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Object<'a> {
-    /// The object that an element of the list is.
-    fn read(element: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(element).ok()
+    /// The object that a value is.
+    fn read(value: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(value).ok()
     }
 
     fn successful_build(&self) -> Option<Build> {
         if self.text("buildstatus").as_deref() != Some(SUCCEEDED) {
             return None;
         }
-        let outputs = self.objects("buildoutputs");
-        let outputs = outputs.flat_map(|outputs| outputs.0);
-        let paths = outputs.filter_map(|(_, output)| {
-            let output: Object<'_> = serde_json::from_str(output.get()).ok()?;
-            output.text("path")?.parse().ok()
-        });
+        let outputs = self.0.iter().filter(|(name, _)| name == "buildoutputs");
+        let outputs = outputs.filter_map(|(_, outputs)| Object::read(outputs.get().as_bytes()));
+        let paths = outputs
+            .flat_map(|outputs| outputs.0)
+            .filter_map(|(_, output)| {
+                let output = Object::read(output.get().as_bytes())?;
+                output.text("path")?.parse().ok()
+            });
         Some(Build {
             id: self.text("id").and_then(|id| id.parse().ok()),
             job: self.text("job"),
@@ -155,12 +150,6 @@ impl<'a> Object<'a> {
             system: self.text("system"),
             outputs: paths.collect(),
         })
-    }
-
-    /// The values under `key` that are objects.
-    fn objects<'s>(&'s self, key: &'s str) -> impl Iterator<Item = Object<'s>> {
-        let values = self.0.iter().filter(move |(name, _)| name == key);
-        values.filter_map(|(_, value)| serde_json::from_str(value.get()).ok())
     }
 
     /// The last value under `key`, if it is a string or an integer.
@@ -229,12 +218,10 @@ mod tests {
                 "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv-rig-gone-0.9",
             ]
         );
-        assert_eq!(
-            builds[0].job.as_deref(),
-            Some("rig-tools-1.2.3.x86_64-linux")
-        );
-        assert_eq!(builds[0].nix_name.as_deref(), Some("rig-tools-1.2.3"));
-        assert_eq!(builds[0].system.as_deref(), Some("x86_64-linux"));
+        let first = &builds[0];
+        assert_eq!(first.job.as_deref(), Some("rig-tools-1.2.3.x86_64-linux"));
+        assert_eq!(first.nix_name.as_deref(), Some("rig-tools-1.2.3"));
+        assert_eq!(first.system.as_deref(), Some("x86_64-linux"));
         Ok(())
     }
 
@@ -307,12 +294,12 @@ mod tests {
             "[null]",
         ] {
             let error = parse_latest_builds(text.as_bytes(), 30).unwrap_err();
-            assert!(!error.is_cut_short(), "{text}");
+            assert_ne!(error, CuirassError::Cut, "{text}");
         }
         let bytes = include_bytes!("../../fixtures/latestbuilds.json").trim_ascii();
         for cut in 0..bytes.len() {
-            let error = parse_latest_builds(&bytes[..cut], 30).unwrap_err();
-            assert!(error.is_cut_short(), "{cut}");
+            let builds = parse_latest_builds(&bytes[..cut], 30);
+            assert_eq!(builds, Err(CuirassError::Cut), "{cut}");
         }
     }
 }

@@ -159,7 +159,7 @@ fn compressor() -> io::Result<Compressor<'static>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guix::fixtures::Outcome;
+    use crate::guix::fixtures::{Broken, Outcome};
     use std::collections::HashSet;
 
     /// Bytes that look like code: words of a few hundred kinds.
@@ -190,24 +190,16 @@ mod tests {
 
     #[test]
     fn the_frames_one_after_another_are_the_nar() -> Outcome {
-        for bytes in [
-            0,
-            1,
-            MIN_CHUNK_BYTES,
-            MAX_CHUNK_BYTES,
-            BUFFER_BYTES,
-            BUFFER_BYTES + 1,
-        ] {
+        let (least, most) = (MIN_CHUNK_BYTES, MAX_CHUNK_BYTES);
+        for bytes in [0, 1, least, most, BUFFER_BYTES, BUFFER_BYTES + 1] {
             let nar = content(7, bytes);
             let frames = frames(&nar[..])?;
             assert_eq!(frames.is_empty(), bytes == 0);
-            let chunks: Vec<_> = frames
-                .iter()
-                .map(|it| decoded(it))
-                .collect::<Result<_, _>>()?;
+            let chunks = frames.iter().map(|frame| decoded(frame));
+            let chunks: Vec<_> = chunks.collect::<Result<_, _>>()?;
             assert!(chunks.concat() == nar, "{bytes}");
             for chunk in chunks.iter().rev().skip(1) {
-                assert!((MIN_CHUNK_BYTES..=MAX_CHUNK_BYTES).contains(&chunk.len()));
+                assert!((least..=most).contains(&chunk.len()));
             }
         }
         Ok(())
@@ -260,12 +252,6 @@ mod tests {
 
     #[test]
     fn an_error_of_the_nar_ends_the_frames() {
-        struct Broken;
-        impl Read for Broken {
-            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::ConnectionReset.into())
-            }
-        }
         let nar = content(1, BUFFER_BYTES + 100);
         let mut frames = Frames::new(nar.chain(Broken));
         let failed = frames.by_ref().find_map(Result::err);
@@ -277,9 +263,8 @@ mod tests {
     #[test]
     fn a_url_is_escaped_as_guix_publish_does() -> Outcome {
         let item = StorePath::from_basename("21q7lx382p28sibkw2l721ybjxymkh1a-gtk+-3?id=1")?;
-        let url = url(&item);
         let expected = "nar/delta1/21q7lx382p28sibkw2l721ybjxymkh1a-gtk%2B-3%3Fid%3D1";
-        assert_eq!(url, expected);
+        assert_eq!(url(&item), expected);
         Ok(())
     }
 

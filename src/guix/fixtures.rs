@@ -4,7 +4,8 @@ use super::key_file::KeyFile;
 use super::narinfo::Narinfo;
 use super::trusted_keys::TrustedKeys;
 use std::error::Error;
-use std::{fs, io};
+use std::fs;
+use std::io::{self, Read};
 
 /// The result of a test.
 pub type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -30,15 +31,21 @@ pub fn narinfos(folder: &str) -> Outcome<Vec<(String, Narinfo)>> {
     let mut narinfos = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "narinfo")
-        {
+        if path.extension().is_some_and(|it| it == "narinfo") {
             let hash = path.file_stem().unwrap_or_default().to_string_lossy();
             narinfos.push((hash.into_owned(), Narinfo::parse(&fs::read(&path)?)?));
         }
     }
     Ok(narinfos)
+}
+
+/// A reader whose connection broke.
+pub struct Broken;
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::ConnectionReset.into())
+    }
 }
 
 /// Parses the file of keys at a path below the folder of fixtures.

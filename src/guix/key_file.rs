@@ -119,11 +119,11 @@ impl OtherKeys {
 
 impl fmt::Display for OtherKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, (kind, count)) in self.0.iter().enumerate() {
-            let comma = if number == 0 { "" } else { ", " };
-            write!(f, "{comma}{count} × {kind}")?;
-        }
-        Ok(())
+        let kinds = self.0.iter();
+        let kinds: Vec<_> = kinds
+            .map(|(kind, count)| format!("{count} × {kind}"))
+            .collect();
+        f.write_str(&kinds.join(", "))
     }
 }
 
@@ -211,38 +211,25 @@ mod tests {
         let good = String::from_utf8(read("farm/ci.guix.gnu.org.pub")?)?;
         let key = |key: &str| format!("(public-key {key})");
         let entry = |key: &str| format!("(entry {key} (tag (guix import)))");
-        let value = |name: &str| {
-            SexpError::Value(match name {
-                "q" => "q",
-                _ => "curve",
-            })
-        };
-        for (other, kind) in [
-            (key("(dsa (p #00#))"), "DSA".to_owned()),
-            (key("(elg (p #00#))"), "ElGamal".to_owned()),
-            (key("(ecc (curve Ed448) (q #00#))"), "Ed448".to_owned()),
+        let named = [
+            (key("(dsa (p #00#))"), "DSA"),
+            (key("(elg (p #00#))"), "ElGamal"),
+            (key("(ecc (curve Ed448) (q #00#))"), "Ed448"),
             (
                 key("(ecc (curve brainpoolP256r1) (flags param) (q #00#))"),
-                "brainpoolP256r1".to_owned(),
+                "brainpoolP256r1",
             ),
-            (key("(kem (q #00#))"), "(kem …)".to_owned()),
-            (
-                key("(ecc (curve Ed25519) (q #00#))"),
-                format!("broken key ({})", value("q")),
-            ),
-            (
-                key("(ecc (q #00#))"),
-                format!("broken key ({})", SexpError::Missing("curve")),
-            ),
-            (
-                key(""),
-                format!("broken key ({})", SexpError::Missing("ecc")),
-            ),
-            (
-                "(private-key (ecc))".to_owned(),
-                "(private-key …)".to_owned(),
-            ),
-        ] {
+            (key("(kem (q #00#))"), "(kem …)"),
+            ("(private-key (ecc))".to_owned(), "(private-key …)"),
+        ];
+        let broken = [
+            ("(ecc (curve Ed25519) (q #00#))", SexpError::Value("q")),
+            ("(ecc (q #00#))", SexpError::Missing("curve")),
+            ("", SexpError::Missing("ecc")),
+        ];
+        let named = named.map(|(text, kind)| (text, kind.to_owned()));
+        let broken = broken.map(|(text, error)| (key(text), format!("broken key ({error})")));
+        for (other, kind) in named.into_iter().chain(broken) {
             let once = format!("1 × {kind}");
             for text in [format!("{other}{good}"), format!("{good}{other}")] {
                 assert_eq!(parsed(text.as_bytes()), (1, once.clone()), "{text}");

@@ -199,19 +199,17 @@ pub enum SexpError {
 
 /// The first atom of `rest`, and its length in bytes.
 fn atom(rest: &[u8], form: Form) -> Option<(Vec<u8>, usize)> {
-    let closed_by = |quote: u8| rest.iter().skip(1).position(|&byte| byte == quote);
     match rest.first()? {
         b'#' => {
-            let length = closed_by(b'#')?;
+            let length = rest[1..].iter().position(|&byte| byte == b'#')?;
             let digits = str::from_utf8(&rest[1..=length]).ok()?;
             let digits: String = digits.split_ascii_whitespace().collect();
             Some((hex::decode(&digits)?, length + 2))
         }
-        b'"' if form == Form::File => string(rest),
         b'"' => {
-            let length = closed_by(b'"')?;
-            let text = &rest[1..=length];
-            (!text.contains(&b'\\')).then(|| (text.to_vec(), length + 2))
+            let (text, length) = string(rest)?;
+            let is_plain = form == Form::File || !rest[..length].contains(&b'\\');
+            is_plain.then_some((text, length))
         }
         first if is_in_token(first) && !first.is_ascii_digit() => {
             let length = rest.iter().take_while(|byte| is_in_token(byte)).count();
@@ -294,17 +292,13 @@ mod tests {
         assert_eq!(r.atoms("r"), Ok([&b"x"[..], b"y"]));
         assert_eq!(r.atoms::<1>("r"), Err(SexpError::Value("r")));
         assert_eq!(sexp.fields("lock", []), Err(SexpError::Missing("lock")));
-        assert_eq!(
-            sexp.fields("key", ["q", "r", "s"]),
-            Err(SexpError::Missing("s"))
-        );
+        let stray = |label: &str| SexpError::Stray("key", label.to_owned());
+        let fields = sexp.fields("key", ["q", "r", "s"]);
+        assert_eq!(fields, Err(SexpError::Missing("s")));
         for (text, error) in [
             (&b"(key (q a) (q a))"[..], SexpError::Repeated("q")),
-            (b"(key (q a) b)", SexpError::Stray("key", "b".to_owned())),
-            (
-                b"(key (x (q a)) (q a))",
-                SexpError::Stray("key", "(x …)".to_owned()),
-            ),
+            (b"(key (q a) b)", stray("b")),
+            (b"(key (x (q a)) (q a))", stray("(x …)")),
         ] {
             assert_eq!(Sexp::parse(text)?.fields("key", ["q"]), Err(error));
         }

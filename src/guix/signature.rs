@@ -75,16 +75,11 @@ static PRIME: LazyLock<BigUint> =
 
 /// A number below the order.
 fn scalar(number: &BigUint) -> Scalar {
-    Scalar::from_bytes_mod_order(little_endian(number))
-}
-
-/// The 32 bytes of a number below 2^256.
-fn little_endian(number: &BigUint) -> [u8; 32] {
     let mut bytes = [0; 32];
     for (byte, digit) in bytes.iter_mut().zip(number.to_bytes_le()) {
         *byte = digit;
     }
-    bytes
+    Scalar::from_bytes_mod_order(bytes)
 }
 
 /// Returns true if the x coordinate of a point is `r` modulo the order. The compressed

@@ -128,12 +128,6 @@ impl StorePath {
     pub fn basename(&self) -> String {
         format!("{}-{}", self.hash, self.name)
     }
-
-    /// Returns true for a build recipe (`.drv`), false for the result of one.
-    #[must_use]
-    pub fn is_derivation(&self) -> bool {
-        self.name.ends_with(".drv")
-    }
 }
 
 impl FromStr for StorePath {
@@ -196,8 +190,6 @@ mod tests {
         assert_eq!(path.name(), "gtk+-3.24.30");
         assert_eq!(path.to_string(), full);
         assert_eq!(StorePath::from_basename(&path.basename())?, path);
-        assert!(!path.is_derivation());
-        assert!(StorePath::from_basename(&format!("{HASH}-a.drv"))?.is_derivation());
         Ok(())
     }
 

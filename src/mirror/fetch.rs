@@ -197,10 +197,7 @@ impl Fetcher<'_> {
         progress: &dyn RunProgress,
     ) -> Result<Added, FetchError> {
         let upstream = &self.lookup.upstreams[item.upstream];
-        let download = match *resumes {
-            true => upstream.resumable_nar(&variant.url, self.stop)?,
-            false => upstream.nar(&variant.url)?,
-        };
+        let download = upstream.nar(&variant.url, resumes.then_some(self.stop))?;
         let coding = download.coding.clone();
         let is_resumed = Arc::clone(&download.is_resumed);
         let staged = checked(stage, &item.narinfo, variant, nar, download, progress);

@@ -44,11 +44,10 @@ impl<S: BufRead> Decompressor<S> {
             Compression::Zstd => {
                 let mut frame = FrameDecoder::new();
                 frame.set_max_window_size(MAX_WINDOW_BYTES.into());
-                let is_between = false;
                 Self::Zstd(Box::new(Zstd {
                     input,
                     frame,
-                    is_between,
+                    is_between: false,
                 }))
             }
             Compression::None => Self::None(input),
@@ -277,17 +276,11 @@ mod tests {
         for compression in ALL {
             let whole = file(&compression)?;
             for cut in 1..whole.len() {
-                assert!(
-                    all(&compression, &whole[..cut]).is_err(),
-                    "{compression} {cut}"
-                );
+                let nar = all(&compression, &whole[..cut]);
+                assert!(nar.is_err(), "{compression} {cut}");
             }
-            for tail in [
-                &b"x"[..],
-                b"\0\0\0\0",
-                b"garbage that is longer than a trailer",
-            ] {
-                let more = [&whole[..], tail].concat();
+            for tail in ["x", "\0\0\0\0", "garbage that is longer than a trailer"] {
+                let more = [&whole[..], tail.as_bytes()].concat();
                 assert!(all(&compression, &more).is_err(), "{compression}");
             }
         }

@@ -121,12 +121,14 @@ impl NarError {
         }
     }
 
-    pub(super) fn into_io(self) -> io::Error {
-        io::Error::new(io::ErrorKind::InvalidData, self)
+    /// Fails with the error of a verdict, if there is one.
+    pub(super) fn repeat(verdict: Option<&Result<(), Self>>) -> io::Result<()> {
+        match verdict {
+            Some(Err(error)) => Err(io::Error::new(io::ErrorKind::InvalidData, error.clone())),
+            _ => Ok(()),
+        }
     }
-}
 
-impl NarError {
     /// Returns true where the transfer is at fault: the file was cut, or something
     /// else was sent in its place. Otherwise it is complete, and not what was promised.
     #[must_use]

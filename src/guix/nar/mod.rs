@@ -4,6 +4,7 @@ mod checker;
 mod decompress;
 mod error;
 mod expected;
+mod file;
 mod input;
 pub(super) mod path;
 mod reader;

@@ -186,10 +186,8 @@ mod tests {
             ("nar/x-a:b", "nar/x-a:b"),
             ("nar/delta1/x-a", "nar/delta1/x-a"),
         ] {
-            assert_eq!(
-                NarPath::parse(url).map(|p| p.to_string()),
-                Ok(path.to_owned())
-            );
+            let parsed = NarPath::parse(url).map(|parsed| parsed.to_string());
+            assert_eq!(parsed, Ok(path.to_owned()));
         }
     }
 

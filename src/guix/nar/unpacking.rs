@@ -10,18 +10,21 @@ use sha2::{Digest, Sha256};
 use std::io::{self, BufRead, Read};
 
 /// Bytes that are decompressed at a time.
-const STEP_BYTES: usize = 16 << 10;
+pub(super) const STEP_BYTES: usize = 16 << 10;
 
 /// Decompresses a file and checks the nar in it. `file` is read to its end, except
 /// after an error.
 pub(super) fn check(expected: &ExpectedNar, file: impl BufRead) -> Result<(), NarError> {
-    let mut unpacking = Unpacking::new(expected, file)?;
-    while unpacking.step(expected)? {}
+    let mut unpacking = Unpacking::new(expected.clone(), file)?;
+    // On the stack: many large buffers that come and go between the small things
+    // that a run keeps would leave holes in the heap.
+    while unpacking.step(&mut [0; STEP_BYTES])? > 0 {}
     Ok(())
 }
 
 /// A file that is decompressed and compared with the nar expected.
 pub(super) struct Unpacking<S: BufRead> {
+    expected: ExpectedNar,
     decompressor: Decompressor<S>,
     hasher: Sha256,
     /// Bytes of the nar so far.
@@ -29,12 +32,12 @@ pub(super) struct Unpacking<S: BufRead> {
     /// The file begins as one of its compression.
     begins_well: bool,
     /// The file ends where the nar does, whatever the source may have beyond.
-    ends_with_nar: bool,
+    pub(super) ends_with_nar: bool,
 }
 
 impl<S: BufRead> Unpacking<S> {
     /// Begins with a file that ends where the source does.
-    pub(super) fn new(expected: &ExpectedNar, source: S) -> Result<Self, NarError> {
+    pub(super) fn new(expected: ExpectedNar, source: S) -> Result<Self, NarError> {
         let mut input = Input::new(source);
         let compression = &expected.compression;
         // An error is repeated when the input is read next.
@@ -43,18 +46,11 @@ impl<S: BufRead> Unpacking<S> {
         Ok(Self {
             decompressor: decompressor
                 .ok_or_else(|| NarError::Compression(compression.to_string()))?,
+            expected,
             hasher: Sha256::new(),
             got: 0,
             begins_well,
             ends_with_nar: false,
-        })
-    }
-
-    /// The same for a file that ends where the nar does.
-    pub(super) fn until_its_end(expected: &ExpectedNar, source: S) -> Result<Self, NarError> {
-        Ok(Self {
-            ends_with_nar: true,
-            ..Self::new(expected, source)?
         })
     }
 
@@ -63,39 +59,26 @@ impl<S: BufRead> Unpacking<S> {
         self.decompressor.input().map(|input| &mut input.source)
     }
 
-    /// Decompresses some more. Returns false where that was all, and the nar is the
-    /// one expected.
-    pub(super) fn step(&mut self, expected: &ExpectedNar) -> Result<bool, NarError> {
-        // On the stack: many large buffers that come and go between the small things
-        // that a run keeps would leave holes in the heap.
-        let count = self.step_into(expected, &mut [0; STEP_BYTES])?;
-        Ok(count > 0)
-    }
-
-    /// The same, with the bytes of the nar, into a buffer that is not empty. Returns
-    /// their number; 0 where that was all.
-    pub(super) fn step_into(
-        &mut self,
-        expected: &ExpectedNar,
-        buf: &mut [u8],
-    ) -> Result<usize, NarError> {
+    /// Decompresses some more of the nar, into a buffer that is not empty. Returns the
+    /// number of bytes; 0 where that was all, and the nar is the one expected.
+    pub(super) fn step(&mut self, buf: &mut [u8]) -> Result<usize, NarError> {
         let count = loop {
             match self.decompressor.read(buf) {
                 Ok(count) => break count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.failure(expected, &error)),
+                Err(error) => return Err(self.failure(&error)),
             }
         };
         if count == 0 {
-            return self.end(expected).map(|()| 0);
+            return self.end().map(|()| 0);
         }
         self.got = self.got.saturating_add(count as u64);
-        if self.got > expected.nar_size {
-            return Err(self.unless_no_nar(expected, NarError::TooLong(expected.nar_size)));
+        if self.got > self.expected.nar_size {
+            return Err(self.unless_no_nar(NarError::TooLong(self.expected.nar_size)));
         }
         self.hasher.update(&buf[..count]);
         if self.ends_with_nar
-            && self.is_whole(expected)
+            && self.is_whole()
             && let Some(input) = self.decompressor.input()
         {
             input.is_enough = true;
@@ -103,8 +86,8 @@ impl<S: BufRead> Unpacking<S> {
         Ok(count)
     }
 
-    fn is_whole(&self, expected: &ExpectedNar) -> bool {
-        self.got == expected.nar_size && self.hash() == expected.nar_hash
+    fn is_whole(&self) -> bool {
+        self.got == self.expected.nar_size && self.hash() == self.expected.nar_hash
     }
 
     /// Streams that have ended well.
@@ -117,37 +100,38 @@ impl<S: BufRead> Unpacking<S> {
     }
 
     /// The verdict about a file that ended well.
-    fn end(&mut self, expected: &ExpectedNar) -> Result<(), NarError> {
-        let compression = &expected.compression;
+    fn end(&mut self) -> Result<(), NarError> {
         let hash = self.hash();
-        let is_cut = *compression == Compression::None || self.streams() == 0;
-        let error = match self.got < expected.nar_size {
+        let streams = self.streams();
+        let compression = &self.expected.compression;
+        let is_cut = *compression == Compression::None || streams == 0;
+        let error = match self.got < self.expected.nar_size {
             true if is_cut => NarError::Cut(compression.clone()),
             true => NarError::TooShort {
-                expected: expected.nar_size,
+                expected: self.expected.nar_size,
                 got: self.got,
             },
-            false if hash == expected.nar_hash => return Ok(()),
+            false if hash == self.expected.nar_hash => return Ok(()),
             false => NarError::Hash {
-                expected: base32::encode(&expected.nar_hash),
+                expected: base32::encode(&self.expected.nar_hash),
                 got: base32::encode(&hash),
             },
         };
-        Err(self.unless_no_nar(expected, error))
+        Err(self.unless_no_nar(error))
     }
 
     /// The error, unless the file is something else altogether.
-    fn unless_no_nar(&self, expected: &ExpectedNar, error: NarError) -> NarError {
+    fn unless_no_nar(&self, error: NarError) -> NarError {
         match self.begins_well {
             true => error,
-            false => NarError::Foreign(expected.compression.clone()),
+            false => NarError::Foreign(self.expected.compression.clone()),
         }
     }
 
     /// The reason for an error of the decompressor.
-    fn failure(&mut self, expected: &ExpectedNar, error: &io::Error) -> NarError {
-        let compression = expected.compression.clone();
-        let is_whole = self.is_whole(expected);
+    fn failure(&mut self, error: &io::Error) -> NarError {
+        let compression = self.expected.compression.clone();
+        let is_whole = self.is_whole();
         let has_ended = self.decompressor.input().is_some_and(|it| it.has_ended);
         match error.kind() {
             io::ErrorKind::OutOfMemory => NarError::Window(compression),
@@ -157,7 +141,7 @@ impl<S: BufRead> Unpacking<S> {
             _ => NarError::Corrupt {
                 compression,
                 reason: error.to_string(),
-                is_whole: expected.file_size.is_some(),
+                is_whole: self.expected.file_size.is_some(),
             },
         }
     }

@@ -1,7 +1,7 @@
 //! The agents that ask one substitute server: one for each way to it, made when it is
 //! first needed.
 
-use super::certificates;
+use super::certificates::AUTHORITIES;
 use super::forward;
 use super::limits::ConnectionLimits;
 use super::private_network::{GuardedResolver, Network};
@@ -66,10 +66,8 @@ impl Agents {
         let is_closed = made.is_closed;
         let agent = made.agents.entry(way).or_insert_with_key(|way| {
             let config = self.config(way);
-            let resolver = match is_guarded {
-                true => GuardedResolver::public(),
-                false => GuardedResolver::noting(&self.network),
-            };
+            let named = (!is_guarded).then(|| self.network.clone());
+            let resolver = GuardedResolver::new(named);
             let agent = match is_forwarded {
                 true => Agent::with_parts(config, forward::connector(), resolver),
                 false => Agent::with_parts(config, DefaultConnector::default(), resolver),
@@ -111,7 +109,7 @@ impl Agents {
         let is_secure_proxy = way.proxy.as_ref().is_some_and(|it| it.protocol() == https);
         match way.is_secure || is_secure_proxy {
             true => {
-                let roots = certificates::authorities().roots.clone();
+                let roots = AUTHORITIES.roots.clone();
                 config.tls_config(TlsConfig::builder().root_certs(roots).build())
             }
             false => config,

@@ -6,7 +6,7 @@ use super::client::UpstreamClient;
 use super::error::HttpError;
 use std::io::Read;
 use std::time::{Duration, Instant};
-use ureq::http::{HeaderMap, HeaderName, HeaderValue};
+use ureq::http::{HeaderMap, HeaderValue};
 
 /// The answer to a request, whatever its status.
 #[derive(Debug)]
@@ -44,11 +44,7 @@ impl UpstreamClient {
         most: u64,
     ) -> Result<HttpAnswer, HttpError> {
         let begun = Instant::now();
-        let headers: Vec<_> = headers
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), value.clone()))
-            .collect();
-        let (url, response) = self.get_following(format!("{}/{path}", self.base()), &headers)?;
+        let (url, response) = self.get_following(format!("{}/{path}", self.base()), headers)?;
         let first_byte = begun.elapsed();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut body = PacedBody::of(url.clone(), response, self.body_limits()).take(most);

@@ -3,7 +3,7 @@
 
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 use ureq::tls::{Certificate, RootCerts};
 
 const FILE: &str = "SSL_CERT_FILE";
@@ -19,15 +19,12 @@ pub(super) struct Authorities {
 }
 
 /// The authorities, read when first asked for: that takes some milliseconds.
-pub(super) fn authorities() -> &'static Authorities {
-    static READ: OnceLock<Authorities> = OnceLock::new();
-    READ.get_or_init(|| {
-        let value = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let file = value(FILE).map(PathBuf::from);
-        let folders = value(FOLDERS).map(|value| std::env::split_paths(&value).collect());
-        Authorities::of(file, folders.unwrap_or_default())
-    })
-}
+pub(super) static AUTHORITIES: LazyLock<Authorities> = LazyLock::new(|| {
+    let value = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let file = value(FILE).map(PathBuf::from);
+    let folders = value(FOLDERS).map(|value| std::env::split_paths(&value).collect());
+    Authorities::of(file, folders.unwrap_or_default())
+});
 
 impl Authorities {
     fn of(file: Option<PathBuf>, folders: Vec<PathBuf>) -> Self {
@@ -36,13 +33,11 @@ impl Authorities {
         }
         let mut all = CertificateResult::default();
         let mut sources = Vec::new();
-        let file = file.iter().map(|path| (FILE, path));
-        let folders = folders.iter().map(|path| (FOLDERS, path));
-        for (variable, path) in file.chain(folders) {
-            let found = match variable {
-                FILE => load_certs_from_paths(Some(path), None),
-                _ => load_certs_from_paths(None, Some(path)),
-            };
+        let of_file = |path| (FILE, path, load_certs_from_paths(Some(path), None));
+        let of_folder = |path| (FOLDERS, path, load_certs_from_paths(None, Some(path)));
+        let file = file.as_deref().into_iter().map(of_file);
+        let folders = folders.iter().map(PathBuf::as_path).map(of_folder);
+        for (variable, path, found) in file.chain(folders) {
             sources.push(source(variable, path, &found));
             all.certs.extend(found.certs);
         }

@@ -21,7 +21,7 @@ use crate::util::stop::Stop;
 use crate::util::url::{self, Credentials};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use ureq::http::{HeaderName, Response, Uri, header};
+use ureq::http::{Response, Uri, header};
 use ureq::{Body, Timeout};
 
 /// Redirects that are followed for one nar or list of builds.
@@ -128,9 +128,9 @@ impl UpstreamClient {
             let response = self.get(&url, &[], false)?;
             match response.status().as_u16() {
                 200 => {
-                    response::refuse_coding(&url, &response)?;
                     let is_whole = response::is_end_marked(&response);
-                    let bytes = self.read_all(&url, response, MAX_NARINFO_BYTES as u64)?;
+                    let (most, limits) = (MAX_NARINFO_BYTES as u64, self.body_limits());
+                    let bytes = response::read_all(&url, response, most, limits)?;
                     match fault_of_transfer(&bytes, is_whole) {
                         None => Ok(Some(bytes)),
                         Some(reason) => Err(HttpError::NotANarinfo {
@@ -140,7 +140,7 @@ impl UpstreamClient {
                     }
                 }
                 403 | 404 | 410 => {
-                    self.drain(response);
+                    response::drain(response, self.body_limits());
                     Ok(None)
                 }
                 300..=399 => Err(HttpError::Redirected {
@@ -155,48 +155,34 @@ impl UpstreamClient {
     /// Begins to download a nar, in one try. `variant_url` is the `URL` of a narinfo as
     /// written, and must be relative ([`Variant::path`](crate::guix::Variant::path)).
     ///
+    /// Where `resuming` is given, a transfer that breaks off continues where it broke, by
+    /// [`NETWORK`] and until that stops it, if the server gives the rest of a file. The
+    /// rest is asked for at the URL of the nar and not at one that it redirects to: that
+    /// may be signed for a short time, or lead to the server that broke off.
+    ///
     /// # Errors
     /// [`HttpError::Missing`] if the server does not have it, any other status but 200,
     /// a redirect that is not followed (from https to http, or one too many), and the
     /// errors of the connection.
-    pub fn nar(&self, variant_url: &str) -> Result<Download, HttpError> {
-        let (url, response) = self.begin_nar(variant_url)?;
-        Ok(Download::of(url, response, self.body_limits()))
-    }
-
-    /// The same, except that a transfer that breaks off continues where it broke, by
-    /// [`NETWORK`], if the server gives the rest of a file. The rest is asked for at
-    /// the URL of the nar and not at one that it redirects to: that may be signed for
-    /// a short time, or lead to the server that broke off.
-    ///
-    /// # Errors
-    /// As [`UpstreamClient::nar`].
-    pub fn resumable_nar(&self, variant_url: &str, stop: &Stop) -> Result<Download, HttpError> {
-        let (url, response) = self.begin_nar(variant_url)?;
-        let (client, nar_url) = (self.clone(), self.nar_url(variant_url));
-        Ok(Download::resumable(
-            url,
-            response,
-            self.body_limits(),
-            Box::new(move |headers| client.get_following(nar_url.clone(), headers)),
-            stop.clone(),
-        ))
-    }
-
-    fn nar_url(&self, variant_url: &str) -> String {
-        format!("{}/{variant_url}", self.base)
-    }
-
-    fn begin_nar(&self, variant_url: &str) -> Result<(String, Response<Body>), HttpError> {
-        let (url, response) = self.get_following(self.nar_url(variant_url), &[])?;
+    pub fn nar(&self, variant_url: &str, resuming: Option<&Stop>) -> Result<Download, HttpError> {
+        let nar_url = format!("{}/{variant_url}", self.base);
+        let (url, response) = self.get_following(nar_url.clone(), &[])?;
         match response.status().as_u16() {
-            200 => Ok((url, response)),
+            200 => {}
             status @ (403 | 404 | 410) => {
-                self.drain(response);
-                Err(HttpError::Missing { url, status })
+                response::drain(response, self.body_limits());
+                return Err(HttpError::Missing { url, status });
             }
-            _ => Err(response::unexpected_status(url, &response)),
+            _ => return Err(response::unexpected_status(url, &response)),
         }
+        let limits = self.body_limits();
+        let Some(stop) = resuming else {
+            return Ok(Download::of(url, response, limits));
+        };
+        let client = self.clone();
+        let again = Box::new(move |headers: &[_]| client.get_following(nar_url.clone(), headers));
+        let stop = stop.clone();
+        Ok(Download::resumable(url, response, limits, again, stop))
     }
 
     /// Asks a build farm for its latest builds and returns those that succeeded, of the
@@ -222,8 +208,8 @@ impl UpstreamClient {
             let (url, response) = self.get_following(url, &[])?;
             match response.status().as_u16() {
                 200 => {
-                    response::refuse_coding(&url, &response)?;
-                    let bytes = self.read_all(&url, response, MAX_BUILD_LIST_BYTES)?;
+                    let (most, limits) = (MAX_BUILD_LIST_BYTES, self.body_limits());
+                    let bytes = response::read_all(&url, response, most, limits)?;
                     parse_latest_builds(&bytes, query.count as usize)
                         .map_err(|source| HttpError::BuildList { url, source })
                 }
@@ -243,7 +229,7 @@ impl UpstreamClient {
     fn get(
         &self,
         url: &str,
-        headers: &[(HeaderName, String)],
+        headers: &[(&'static str, String)],
         is_guarded: bool,
     ) -> Result<Response<Body>, HttpError> {
         let (url, own) = url::without_credentials(url);
@@ -253,7 +239,11 @@ impl UpstreamClient {
             reason: format!("{error}"),
         })?;
         let proxy = self.proxies.of_url(&uri);
-        let proxy = proxy.map_err(|bad| HttpError::of_variable(bad, &shown))?;
+        let proxy = proxy.map_err(|bad| HttpError::BadProxy {
+            url: shown.clone(),
+            variable: bad.variable,
+            reason: bad.reason,
+        })?;
         let is_secure = uri.scheme_str() == Some("https");
         // Only the server itself gets the password.
         let is_server = || url::is_same_origin(&self.base, &url);
@@ -264,7 +254,7 @@ impl UpstreamClient {
             let agent = self.agents.of(proxy, is_secure, is_guarded);
             let mut request = agent.get(uri.clone());
             for (name, value) in headers {
-                request = request.header(name, value);
+                request = request.header(*name, value);
             }
             if let Some(credentials) = credentials {
                 request = request.header(header::AUTHORIZATION, basic(credentials));
@@ -293,19 +283,6 @@ impl UpstreamClient {
         }
     }
 
-    fn read_all(
-        &self,
-        url: &str,
-        response: Response<Body>,
-        limit: u64,
-    ) -> Result<Vec<u8>, HttpError> {
-        response::read_all(url, response, limit, self.body_limits())
-    }
-
-    fn drain(&self, response: Response<Body>) {
-        response::drain(response, self.body_limits());
-    }
-
     pub(super) fn body_limits(&self) -> BodyLimits {
         BodyLimits {
             window: self.limits.low_speed,
@@ -317,7 +294,7 @@ impl UpstreamClient {
     pub(super) fn get_following(
         &self,
         mut url: String,
-        headers: &[(HeaderName, String)],
+        headers: &[(&'static str, String)],
     ) -> Result<(String, Response<Body>), HttpError> {
         let mut response = self.get(&url, headers, false)?;
         for followed in 0.. {
@@ -325,7 +302,7 @@ impl UpstreamClient {
                 break;
             }
             let location = response::location(&response);
-            self.drain(response);
+            response::drain(response, self.body_limits());
             let refused = |reason: String| HttpError::BadRedirect {
                 url: url::shown(&url),
                 location: url::shown(&location),

@@ -1,7 +1,6 @@
 //! The ways in which a request to a substitute server fails.
 
 use super::super::cuirass::CuirassError;
-use super::proxy::BadProxy;
 use crate::util::diagnosis::{Diagnosis, Retry};
 use std::io;
 use std::time::Duration;
@@ -245,12 +244,15 @@ impl Diagnosis for HttpError {
             | Self::Cut { .. }
             | Self::NotResumed { .. }
             | Self::Coded { .. }
-            | Self::NotANarinfo { .. } => Retry::Soon,
+            | Self::NotANarinfo { .. }
+            | Self::BuildList {
+                source: CuirassError::Cut,
+                ..
+            } => Retry::Soon,
             Self::Proxy {
                 status: None | Some(408 | 429 | 500..=599),
                 ..
             } => Retry::Soon,
-            Self::BuildList { source, .. } if source.is_cut_short() => Retry::Soon,
             Self::Status {
                 status: 408 | 429 | 500 | 502..=504 | 506..=599,
                 retry_after,
@@ -273,17 +275,6 @@ impl HttpError {
                 | Self::Proxy { .. }
                 | Self::Tls { .. }
         )
-    }
-
-    /// The error of a proxy's variable.
-    pub(super) fn of_variable(bad: BadProxy, url: &str) -> Self {
-        let BadProxy { variable, reason } = bad;
-        let url = url.to_owned();
-        Self::BadProxy {
-            url,
-            variable,
-            reason,
-        }
     }
 
     /// The error in a failed read of a [`Download`](super::Download).

@@ -1,6 +1,6 @@
 //! The errors of the HTTP library, sorted by what failed.
 
-use super::certificates;
+use super::certificates::AUTHORITIES;
 use super::error::HttpError;
 use super::private_network::PrivateAddress;
 use super::proxy::NamedProxy;
@@ -20,7 +20,7 @@ impl HttpError {
         };
         let tls = |reason| Self::Tls {
             url: url.clone(),
-            authorities: certificates::authorities().source.clone(),
+            authorities: AUTHORITIES.source.clone(),
             reason,
         };
         match error {

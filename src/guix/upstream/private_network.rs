@@ -50,20 +50,11 @@ pub(super) struct GuardedResolver<R = RememberingResolver> {
 }
 
 impl GuardedResolver {
-    /// For requests to a server that a person named, whose network is noted.
-    pub fn noting(named: &Network) -> Self {
-        Self {
-            inner: RememberingResolver::default(),
-            named: Some(named.clone()),
-        }
-    }
-
-    /// For redirects, to public servers alone.
-    pub fn public() -> Self {
-        Self {
-            inner: RememberingResolver::default(),
-            named: None,
-        }
+    /// For requests to a server that a person named, whose network is noted, or for
+    /// redirects, to public servers alone.
+    pub fn new(named: Option<Network>) -> Self {
+        let inner = RememberingResolver::default();
+        Self { inner, named }
     }
 }
 

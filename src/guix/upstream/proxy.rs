@@ -150,14 +150,9 @@ fn proxy(value: &str) -> Result<Proxy, &'static str> {
 mod tests {
     use super::*;
 
-    /// Variables, a URL, and the proxy for it.
-    type Case = (&'static str, &'static str, &'static str);
-
     fn chosen(variables: &str, url: &str) -> String {
         let proxies = Proxies::of(|name| {
-            let mut pairs = variables
-                .split(" ; ")
-                .filter_map(|pair| pair.split_once('='));
+            let mut pairs = variables.split(' ').filter_map(|it| it.split_once('='));
             pairs.find_map(|(found, value)| (found == name).then(|| value.to_owned()))
         });
         match proxies.of_url(&url.parse().unwrap()) {
@@ -169,117 +164,52 @@ mod tests {
 
     #[test]
     fn a_proxy_is_chosen_as_curl_chooses_it() {
-        let cases: [Case; 25] = [
-            (
-                "http_proxy=http://p:1",
-                "http://h/",
-                "http://p:1 of $http_proxy",
-            ),
-            ("http_proxy=http://p:1", "https://h/", "-"),
-            (
-                "https_proxy=http://p:1",
-                "https://h/",
-                "http://p:1 of $https_proxy",
-            ),
-            ("https_proxy=http://p:1", "http://h/", "-"),
-            (
-                "HTTPS_PROXY=http://p:1",
-                "https://h/",
-                "http://p:1 of $HTTPS_PROXY",
-            ),
+        for (variables, proxy) in [
+            ("http_proxy=http://p:1", "http://p:1 of $http_proxy"),
+            ("https_proxy=http://p:1", "-"),
             // For http the lower case alone counts.
-            ("HTTP_PROXY=http://p:1", "http://h/", "-"),
-            (
-                "all_proxy=http://p:1",
-                "http://h/",
-                "http://p:1 of $all_proxy",
-            ),
-            (
-                "ALL_PROXY=http://p:1",
-                "https://h/",
-                "http://p:1 of $ALL_PROXY",
-            ),
-            (
-                "all_proxy=http://a:1 ; http_proxy=http://p:1",
-                "http://h/",
-                "http://p:1 of $http_proxy",
-            ),
-            (
-                "all_proxy=http://a:1 ; HTTP_PROXY=http://p:1",
-                "http://h/",
-                "http://a:1 of $all_proxy",
-            ),
-            (
-                "ALL_PROXY=http://A:1 ; all_proxy=http://a:1",
-                "http://h/",
-                "http://a:1 of $all_proxy",
-            ),
-            (
-                "HTTPS_PROXY=http://P:1 ; https_proxy=http://p:1",
-                "https://h/",
-                "http://p:1 of $https_proxy",
-            ),
-            (
-                "https_proxy= ; HTTPS_PROXY=http://p:1",
-                "https://h/",
-                "http://p:1 of $HTTPS_PROXY",
-            ),
-            ("http_proxy= ; all_proxy=", "http://h/", "-"),
-            (
-                "http_proxy=p:3128",
-                "http://h/",
-                "http://p:3128 of $http_proxy",
-            ),
-            (
-                "http_proxy=http://p",
-                "http://h/",
-                "http://p:1080 of $http_proxy",
-            ),
-            (
-                "http_proxy=https://p/",
-                "http://h/",
-                "https://p:443 of $http_proxy",
-            ),
+            ("HTTP_PROXY=http://p:1", "-"),
+            ("all_proxy=http://p:1", "http://p:1 of $all_proxy"),
+            ("all_proxy=a:1 http_proxy=p:1", "http://p:1 of $http_proxy"),
+            ("all_proxy=a:1 HTTP_PROXY=p:1", "http://a:1 of $all_proxy"),
+            ("ALL_PROXY=A:1 all_proxy=a:1", "http://a:1 of $all_proxy"),
+            ("http_proxy= all_proxy=", "-"),
+            ("http_proxy=p:3128", "http://p:3128 of $http_proxy"),
+            ("http_proxy=http://p", "http://p:1080 of $http_proxy"),
+            ("http_proxy=https://p/", "https://p:443 of $http_proxy"),
             (
                 "http_proxy=HTTP://[::2]:8/",
-                "http://h/",
                 "http://[::2]:8 of $http_proxy",
             ),
-            (
-                "http_proxy=u:secret@p:8",
-                "http://h/",
-                "http://p:8 of $http_proxy",
-            ),
-            (
-                "all_proxy=socks5h://p",
-                "https://h/",
-                "socks5h://p:1080 of $all_proxy",
-            ),
+            ("http_proxy=u:secret@p:8", "http://p:8 of $http_proxy"),
             (
                 "http_proxy=ftp://p",
-                "http://h/",
                 "http_proxy: its scheme is not one of http, https, socks4, socks4a, socks5, socks5h",
             ),
             (
                 "http_proxy=http://p:x",
-                "http://h/",
                 "http_proxy: its port is not a number",
             ),
-            (
-                "http_proxy=http://u:p@:8",
-                "http://h/",
-                "http_proxy: it has no host",
-            ),
+            ("http_proxy=http://u:p@:8", "http_proxy: it has no host"),
             // What is not used is not looked at.
-            ("https_proxy=ftp://p", "http://h/", "-"),
+            ("https_proxy=ftp://p", "-"),
+            ("http_proxy=http://p:1 no_proxy= NO_PROXY=h", "-"),
+        ] {
+            assert_eq!(chosen(variables, "http://h/"), proxy, "{variables}");
+        }
+        for (variables, proxy) in [
+            ("http_proxy=http://p:1", "-"),
+            ("https_proxy=http://p:1", "http://p:1 of $https_proxy"),
+            ("HTTPS_PROXY=http://p:1", "http://p:1 of $HTTPS_PROXY"),
+            ("ALL_PROXY=http://p:1", "http://p:1 of $ALL_PROXY"),
             (
-                "http_proxy=http://p:1 ; no_proxy= ; NO_PROXY=h",
-                "http://h/",
-                "-",
+                "HTTPS_PROXY=P https_proxy=p:1",
+                "http://p:1 of $https_proxy",
             ),
-        ];
-        for (variables, url, proxy) in cases {
-            assert_eq!(chosen(variables, url), proxy, "{variables} {url}");
+            ("https_proxy= HTTPS_PROXY=p:1", "http://p:1 of $HTTPS_PROXY"),
+            ("all_proxy=socks5h://p", "socks5h://p:1080 of $all_proxy"),
+        ] {
+            assert_eq!(chosen(variables, "https://h/"), proxy, "{variables}");
         }
     }
 
@@ -294,10 +224,8 @@ mod tests {
     #[test]
     fn user_and_password_of_a_proxy_are_decoded_and_not_shown() {
         let proxies = Proxies::of(|_| Some("http://us%40er:se%3acret@p:1".to_owned()));
-        let named = proxies
-            .of_url(&Uri::from_static("http://h/"))
-            .unwrap()
-            .unwrap();
+        let named = proxies.of_url(&Uri::from_static("http://h/"));
+        let named = named.unwrap().unwrap();
         assert_eq!(named.proxy.username(), Some("us@er"));
         assert_eq!(named.proxy.password(), Some("se:cret"));
         let shown = format!("{proxies:?} {named:?} {named}");

@@ -4,7 +4,7 @@
 use super::response::coding;
 use std::time::Duration;
 use ureq::Body;
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use ureq::http::{HeaderMap, HeaderValue, Response, header};
 
 /// The least age of a `Last-Modified` that distinguishes two versions of a file:
 /// within a minute it could have changed twice, or the clocks differ (section
@@ -17,7 +17,7 @@ pub(super) struct RangedFile {
     /// Its size, in bytes.
     pub total: u64,
     /// The header that holds the validator, `ETag` or `Last-Modified`.
-    name: HeaderName,
+    name: &'static str,
     /// A strong validator: equal for equal bytes only.
     validator: HeaderValue,
 }
@@ -35,9 +35,9 @@ impl RangedFile {
             return None;
         }
         let total = response.body().content_length()?;
-        let (name, validator) = match headers.get(header::ETAG) {
-            Some(tag) => (header::ETAG, is_strong(tag).then_some(tag)?),
-            None => (header::LAST_MODIFIED, date_of_old(headers)?),
+        let (name, validator) = match headers.get("etag") {
+            Some(tag) => ("etag", is_strong(tag).then_some(tag)?),
+            None => ("last-modified", date_of_old(headers)?),
         };
         Some(Self {
             total,
@@ -47,13 +47,10 @@ impl RangedFile {
     }
 
     /// The headers of a request for the bytes from `from` on.
-    pub(super) fn request(&self, from: u64) -> [(HeaderName, String); 2] {
+    pub(super) fn request(&self, from: u64) -> [(&'static str, String); 2] {
         // A validator is visible ASCII, or it would not have been taken.
         let validator = self.validator.to_str().unwrap_or_default().to_owned();
-        [
-            (header::RANGE, format!("bytes={from}-")),
-            (header::IF_RANGE, validator),
-        ]
+        [("range", format!("bytes={from}-")), ("if-range", validator)]
     }
 
     /// The reason why an answer to that request does not give what was asked for.
@@ -78,7 +75,7 @@ impl RangedFile {
         if coding(answer).is_some() {
             return Some("the server sends the rest compressed once more");
         }
-        let validator = headers.get(&self.name);
+        let validator = headers.get(self.name);
         match validator.is_none_or(|validator| *validator == self.validator) {
             true => None,
             false => Some("it has changed on the server"),

@@ -60,8 +60,20 @@ impl RateLimit {
 
     /// Waits until bytes that were taken are due, after all that others took before.
     pub(super) fn pay(&self, bytes: usize) {
-        if let Some(shared) = &self.0 {
-            shared.pay(bytes);
+        let Some(shared) = &self.0 else { return };
+        let time = bytes as u128 * 1_000_000_000 / u128::from(shared.rate.get());
+        let time = Duration::from_nanos(u64::try_from(time).unwrap_or(u64::MAX));
+        let mut state = shared.state();
+        let now = Instant::now();
+        let earliest = now.checked_sub(BURST).unwrap_or(now);
+        let due = state.due.max(earliest).checked_add(time).unwrap_or(now);
+        state.due = due;
+        while !state.is_lifted
+            && let Some(wait) = due.checked_duration_since(Instant::now())
+            && !wait.is_zero()
+        {
+            let waited = shared.lifted.wait_timeout(state, wait);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -77,23 +89,6 @@ impl RateLimit {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn pay(&self, bytes: usize) {
-        let time = bytes as u128 * 1_000_000_000 / u128::from(self.rate.get());
-        let time = Duration::from_nanos(u64::try_from(time).unwrap_or(u64::MAX));
-        let mut state = self.state();
-        let now = Instant::now();
-        let earliest = now.checked_sub(BURST).unwrap_or(now);
-        let due = state.due.max(earliest).checked_add(time).unwrap_or(now);
-        state.due = due;
-        while !state.is_lifted
-            && let Some(wait) = due.checked_duration_since(Instant::now())
-            && !wait.is_zero()
-        {
-            let waited = self.lifted.wait_timeout(state, wait);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
     }
 }
 

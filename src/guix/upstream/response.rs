@@ -25,25 +25,11 @@ pub(super) fn is_end_marked(response: &Response<Body>) -> bool {
 /// The `Content-Encoding` of an answer, if it is any but `identity`.
 pub(super) fn coding(response: &Response<Body>) -> Option<String> {
     let values = response.headers().get_all(header::CONTENT_ENCODING).iter();
-    let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let names: Vec<_> = values.collect();
-    let is_coded = |name: &str| !name.is_empty() && !name.eq_ignore_ascii_case("identity");
-    let names = names.join(",");
-    let coded: Vec<_> = names
-        .split(',')
-        .map(str::trim)
-        .filter(|name| is_coded(name))
-        .collect();
+    let names = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let names = names.map(|name| String::from_utf8_lossy(name).trim().to_owned());
+    let is_coded = |name: &String| !name.is_empty() && !name.eq_ignore_ascii_case("identity");
+    let coded: Vec<_> = names.filter(is_coded).collect();
     (!coded.is_empty()).then(|| coded.join(", "))
-}
-
-/// Fails for a body that is compressed.
-pub(super) fn refuse_coding(url: &str, response: &Response<Body>) -> Result<(), HttpError> {
-    let url = url.to_owned();
-    match coding(response) {
-        Some(coding) => Err(HttpError::Coded { url, coding }),
-        None => Ok(()),
-    }
 }
 
 /// The refusal of a proxy, where it answers and not the server behind it.
@@ -68,26 +54,26 @@ pub(super) fn refusal_of(
     })
 }
 
-/// Reads a body of at most `limit` bytes.
+/// Reads a body of at most `limit` bytes, which is not compressed.
 pub(super) fn read_all(
     url: &str,
     response: Response<Body>,
     limit: u64,
     limits: BodyLimits,
 ) -> Result<Vec<u8>, HttpError> {
-    let too_large = || HttpError::TooLarge {
-        url: url.to_owned(),
-        limit,
-    };
+    let url = url.to_owned();
+    if let Some(coding) = coding(&response) {
+        return Err(HttpError::Coded { url, coding });
+    }
     let length = response.body().content_length();
     if length.is_some_and(|length| length > limit) {
-        return Err(too_large());
+        return Err(HttpError::TooLarge { url, limit });
     }
     let mut bytes = Vec::new();
-    let mut body = PacedBody::of(url.to_owned(), response, limits).take(limit + 1);
+    let mut body = PacedBody::of(url.clone(), response, limits).take(limit + 1);
     body.read_to_end(&mut bytes).map_err(HttpError::from_io)?;
     match bytes.len() as u64 > limit {
-        true => Err(too_large()),
+        true => Err(HttpError::TooLarge { url, limit }),
         false => Ok(bytes),
     }
 }

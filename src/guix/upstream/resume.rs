@@ -12,7 +12,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use ureq::Body;
-use ureq::http::{HeaderName, Response};
+use ureq::http::Response;
 
 /// Bytes after which the tries are counted from zero: a server that sends less with
 /// each connection counts as one that sends nothing.
@@ -40,7 +40,7 @@ pub struct Download {
 
 /// A request for the same file with these headers. Returns the answer and its URL.
 pub(super) type Again =
-    Box<dyn FnMut(&[(HeaderName, String)]) -> Result<(String, Response<Body>), HttpError> + Send>;
+    Box<dyn FnMut(&[(&'static str, String)]) -> Result<(String, Response<Body>), HttpError> + Send>;
 
 impl Download {
     /// The body of an answer, in one piece.

@@ -51,7 +51,7 @@ impl Server {
     }
 
     fn nar(&self, url: &str) -> Result<Download, HttpError> {
-        client(&self.base)?.nar(url)
+        client(&self.base)?.nar(url, None)
     }
 
     fn builds(&self, query: BuildQuery<'_>) -> Result<Vec<Build>, HttpError> {
@@ -146,20 +146,12 @@ fn a_narinfo_is_asked_for_three_times() -> Outcome {
 #[test]
 fn a_nar_streams_with_its_length_from_the_url_as_written() -> Outcome {
     let server = serve(vec![answer("200 OK", "", b"nar")])?;
-    let mut download = server.nar("nar/gzip/x-gtk%2B-3%3F")?;
-    let mut bytes = Vec::new();
-    download.reader.read_to_end(&mut bytes)?;
-    assert_eq!((download.length, &bytes[..]), (Some(3), &b"nar"[..]));
-    assert_eq!(
-        server.request_lines(),
-        ["GET /nar/gzip/x-gtk%2B-3%3F HTTP/1.1"]
-    );
+    let download = server.nar("nar/gzip/x-gtk%2B-3%3F")?;
+    assert_eq!(download.length, Some(3));
+    assert_eq!(io::read_to_string(download.reader)?, "nar");
+    let asked = "GET /nar/gzip/x-gtk%2B-3%3F HTTP/1.1";
+    assert_eq!(server.request_lines(), [asked]);
     Ok(())
-}
-
-/// The error in a failed read of a download.
-fn cause(error: &io::Error) -> Option<&HttpError> {
-    error.get_ref()?.downcast_ref()
 }
 
 #[test]
@@ -173,7 +165,7 @@ fn a_nar_that_is_cut_short_never_ends_cleanly() -> Outcome {
             return Err("the end was clean".into());
         };
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
-        let cause = cause(&error);
+        let cause = HttpError::of_read(&error);
         assert_eq!(cause.map(Diagnosis::retry), Some(Retry::Soon));
         assert!(error.to_string().contains("/nar/x"), "{error}");
     }
@@ -183,29 +175,25 @@ fn a_nar_that_is_cut_short_never_ends_cleanly() -> Outcome {
 #[test]
 fn redirects_of_a_nar_are_followed_and_not_for_ever() -> Outcome {
     let found = |to: &str| answer("302 Found", &format!("Location: {to}\r\n"), b"");
-    let server = serve(vec![
-        found("../other/./x y"),
-        found("?z"),
-        answer("200 OK", "", b"nar"),
-    ])?;
-    let mut text = String::new();
-    let mut download = server.nar("nar/x")?;
-    download.reader.read_to_string(&mut text)?;
-    assert_eq!(text, "nar");
-    assert_eq!(
-        server.request_lines(),
-        [
-            "GET /nar/x HTTP/1.1",
-            "GET /other/x%20y HTTP/1.1",
-            "GET /other/x%20y?z HTTP/1.1"
-        ]
-    );
+    let whole = answer("200 OK", "", b"nar");
+    let server = serve(vec![found("../other/./x y"), found("?z"), whole])?;
+    let download = server.nar("nar/x")?;
+    assert_eq!(io::read_to_string(download.reader)?, "nar");
+    let asked = ["/nar/x", "/other/x%20y", "/other/x%20y?z"];
+    let asked = asked.map(|path| format!("GET {path} HTTP/1.1"));
+    assert_eq!(server.request_lines(), asked);
 
     let circle = serve(vec![found("/nar/x"); 9])?;
     let error = circle.nar("nar/x").err();
     assert!(matches!(error, Some(HttpError::BadRedirect { .. })));
     assert_eq!(circle.request_lines().len(), 1 + MAX_REDIRECTS);
     Ok(())
+}
+
+/// The error of a nar whose request is answered like this.
+fn refusal(status: &str, headers: &str) -> Outcome<HttpError> {
+    let server = serve(vec![answer(status, headers, b"")])?;
+    Ok(server.nar("nar/x").err().ok_or(status)?)
 }
 
 #[test]
@@ -218,16 +206,8 @@ fn a_status_says_whether_to_try_again() -> Outcome {
         ("501 Not Implemented", "Retry-After: 1\r\n", Retry::Never),
         ("429 Too Many Requests", "Retry-After: 3600\r\n", hour),
         ("503 Service Unavailable", "", Retry::Soon),
-        (
-            "503 Service Unavailable",
-            "Retry-After: Thu, 01 Jan 1970 00:00:00 GMT\r\n",
-            Retry::After(Duration::ZERO),
-        ),
     ] {
-        let server = serve(vec![answer(status, headers, b"")])?;
-        let Err(error) = server.nar("nar/x") else {
-            return Err(status.into());
-        };
+        let error = refusal(status, headers)?;
         assert_eq!(error.retry(), retry, "{status}");
         let is_missing = matches!(error, HttpError::Missing { .. });
         assert_eq!(is_missing, status.starts_with("40"), "{status}");
@@ -246,17 +226,14 @@ fn a_server_that_cannot_be_reached_is_asked_once() -> Outcome {
     assert!(begun.elapsed() < Duration::from_secs(1));
     assert!(error.is_unreachable());
     assert_eq!(error.retry(), Retry::Soon);
-    assert!(
-        error
-            .advice()
-            .is_some_and(|advice| advice.contains("--upstream"))
-    );
+    assert!(error.advice().unwrap_or_default().contains("--upstream"));
     Ok(())
 }
 
 #[test]
 fn an_odd_retry_after_is_passed_over_and_a_long_one_is_for_another_run() -> Outcome {
     let soon = Retry::Soon;
+    let now = Retry::After(Duration::ZERO);
     let most = Retry::After(Duration::from_secs(u64::MAX));
     for (value, retry) in [
         ("", soon),
@@ -267,16 +244,12 @@ fn an_odd_retry_after_is_passed_over_and_a_long_one_is_for_another_run() -> Outc
         ("99999999999999999999", soon),
         ("18446744073709551615", most),
         (" 7 ", Retry::After(Duration::from_secs(7))),
-        (
-            "Thursday, 01-Jan-70 00:00:00 GMT",
-            Retry::After(Duration::ZERO),
-        ),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", now),
+        ("Thursday, 01-Jan-70 00:00:00 GMT", now),
         ("Thu, 32 Jan 2099 00:00:00 GMT", soon),
     ] {
-        let header = format!("Retry-After: {value}\r\n");
-        let server = serve(vec![answer("503 Busy", &header, b"")])?;
-        let error = server.nar("nar/x").err();
-        assert_eq!(error.map(|error| error.retry()), Some(retry), "{value}");
+        let error = refusal("503 Busy", &format!("Retry-After: {value}\r\n"))?;
+        assert_eq!(error.retry(), retry, "{value}");
     }
     let header = "Retry-After: 18446744073709551615\r\n";
     let server = serve(vec![answer("429 Slow Down", header, b""); 2])?;
@@ -291,10 +264,8 @@ fn a_password_is_no_part_of_a_servers_name() -> Outcome {
     let named = client("https://user:secret@h.example/guix/")?;
     assert_eq!(named.base(), "https://h.example/guix");
     let shown = format!("{named:?}");
-    assert!(
-        !shown.contains("user") && !shown.contains("secret"),
-        "{shown}"
-    );
+    let is_shown = shown.contains("user") || shown.contains("secret");
+    assert!(!is_shown, "{shown}");
     let error = client("https://user:secret@").err();
     let shown = format!("{error:?}");
     assert!(!shown.contains("secret"), "{shown}");
@@ -318,7 +289,7 @@ fn stalling(scheme: &str, answer: &'static [u8]) -> io::Result<String> {
 fn a_silent_server_is_dropped_after_the_read_limit() -> Outcome {
     let base = stalling("http", b"")?;
     let begun = Instant::now();
-    let error = client(&base)?.nar("nar/x").err();
+    let error = client(&base)?.nar("nar/x", None).err();
     assert!(matches!(error, Some(HttpError::Silent { .. })), "{error:?}");
     assert!(begun.elapsed() < 10 * TIMEOUT);
     Ok(())
@@ -335,12 +306,10 @@ fn a_server_without_tls_is_told_from_one_that_is_not_there() -> Outcome {
 #[test]
 fn a_nar_that_stalls_fails_as_silent() -> Outcome {
     let base = stalling("http", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nnar")?;
-    let mut download = client(&base)?.nar("nar/x")?;
+    let mut download = client(&base)?.nar("nar/x", None)?;
     let error = download.reader.read_to_end(&mut Vec::new()).err();
-    assert!(matches!(
-        error.as_ref().and_then(cause),
-        Some(HttpError::Silent { .. })
-    ));
+    let cause = error.as_ref().and_then(HttpError::of_read);
+    assert!(matches!(cause, Some(HttpError::Silent { .. })));
     Ok(())
 }
 
@@ -354,16 +323,15 @@ fn the_latest_builds_are_asked_for_until_they_come() -> Outcome {
         answer("200 OK", "", b"[]"),
     ])?;
     let builds = server.builds(BuildQuery {
-        count: 30,
         system: Some("x86_64-linux"),
-        ..BuildQuery::default()
+        ..ANY
     })?;
     assert_eq!(builds.len(), 7);
     let none = server.builds(BuildQuery {
         count: 1,
         job: Some("gtk+.x86_64-linux"),
         jobset: Some("guix"),
-        system: None,
+        ..ANY
     })?;
     assert!(none.is_empty());
     let all = "GET /api/latestbuilds?nr=30&system=x86_64-linux HTTP/1.1";
@@ -381,11 +349,7 @@ fn a_server_without_a_list_of_builds_is_asked_once() -> Outcome {
     let Err(error @ HttpError::NoBuildList { .. }) = server.builds(ANY) else {
         return Err("a 404 is not a list".into());
     };
-    assert!(
-        error
-            .advice()
-            .is_some_and(|advice| advice.contains("--from FILE"))
-    );
+    assert!(error.advice().unwrap_or_default().contains("--from FILE"));
     let error = server.builds(ANY).err();
     assert!(matches!(error, Some(HttpError::BuildList { .. })));
     Ok(())
