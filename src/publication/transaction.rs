@@ -6,7 +6,7 @@ use super::claim;
 use super::commit::{ATTEMPTS, Committed, commit, publish_base};
 use super::error::PublicationError;
 use super::graft::Engine;
-use super::journal::Journal;
+use super::journal::{Content, Journal};
 use super::ledger::LedgerFiles;
 use super::other_writer::{rebase_onto, refuse_if_behind};
 use super::page::PageUse;
@@ -139,7 +139,7 @@ fn compose<E: From<NodeError> + From<PublicationError>>(
 ) -> Result<Option<Journal>, E> {
     let restores = ledger.restores();
     let (ledger, ledger_blocks) = ledger.encode().unzip();
-    let own = base.journals.first();
+    let own = base.journal();
     // A commit unpins older journals only, so that two writers that continued from each
     // other's root do not unpin each other's journals. One newer than both replaces them.
     let is_newest = own.map(Journal::age) == base.newest().map(Journal::age);
@@ -151,7 +151,9 @@ fn compose<E: From<NodeError> + From<PublicationError>>(
         None => tree.whole()?,
     };
     let key_id = &publisher.view.key.id;
-    let (journal, blocks) = Journal::compose(key_id, &root, base.published, base.newest(), ledger);
+    let content = Content { root, ledger };
+    let (published, newest) = (base.state.published, base.newest());
+    let (journal, blocks) = Journal::compose(key_id, &content, published, newest, None);
     for (cid, block) in ledger_blocks.into_iter().flatten().chain(blocks) {
         stage.block(cid, block)?;
     }
