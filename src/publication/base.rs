@@ -102,9 +102,7 @@ pub fn choose_base(
     };
     match is_mirror {
         Ok(true) => Ok(root),
-        Ok(false) => Err(PublicationError::NotAMirror {
-            root: Box::new(root),
-        }),
+        Ok(false) => Err(PublicationError::NotAMirror(Box::new(root))),
         // As on a new machine, before anything was fetched from the network.
         Err(PublicationError::Node(source)) if source.is_missing() => Err(not_whole(root, source)),
         Err(error) => Err(error),
@@ -174,11 +172,7 @@ pub fn adopt_damaged(publisher: &Publisher) -> Result<Base, PublicationError> {
     let root = candidate(&publisher.view.key.id, &state)?;
     let tree = Tree::new(publisher.node(), root);
     match (tree.is_mirror(), tree.top(&root)) {
-        (Ok(false), _) => {
-            return Err(PublicationError::NotAMirror {
-                root: Box::new(root),
-            });
-        }
+        (Ok(false), _) => return Err(PublicationError::NotAMirror(Box::new(root))),
         // Its content is unknown.
         (_, Err(PublicationError::Node(source))) if source.is_of_block() => {
             return Err(not_whole(root, source));

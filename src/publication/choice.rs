@@ -34,7 +34,8 @@ pub fn candidate(name: &str, state: &NameState) -> Result<Cid, PublicationError>
             None => Ok(newest.root),
             Some(other) => Err(PublicationError::Undecided {
                 name,
-                roots: Box::new([newest.root, other.root]),
+                one: Box::new(newest.root),
+                other: Box::new(other.root),
             }),
         },
         (None, None, None) => match state.lost.first() {
@@ -42,7 +43,7 @@ pub fn candidate(name: &str, state: &NameState) -> Result<Cid, PublicationError>
                 name,
                 journal: Box::new(*journal),
             }),
-            None => Err(PublicationError::Unknown { name }),
+            None => Err(PublicationError::Unknown(name)),
         },
     }
 }

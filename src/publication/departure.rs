@@ -95,15 +95,11 @@ pub fn pin_arrived(
 ) -> Result<(), PublicationError> {
     let journals = left.journal().into_iter().chain(before.0.first());
     let newest = journals.max_by_key(|journal| journal.number);
-    let key_id = &publisher.view.key.id;
+    let PublicationView { node, key } = &publisher.view;
     let previous = Some(content.root.cid);
-    let (journal, blocks) = Journal::compose(key_id, content, previous, newest, None);
+    let (journal, blocks) = Journal::compose(&key.id, content, previous, newest, None);
     // With its name.
-    let pin = || {
-        publisher
-            .node()
-            .pin_update(&content.keeper().0, &journal.cid)
-    };
+    let pin = || node.pin_update(&content.keeper().0, &journal.cid);
     Ok(publisher.import_and_pin(blocks, pin)?)
 }
 

@@ -130,9 +130,7 @@ pub fn rebase_onto(
         now = newer;
     }
     if !Tree::new(publisher.node(), now).is_mirror()? {
-        return Err(PublicationError::NotAMirror {
-            root: Box::new(now),
-        });
+        return Err(PublicationError::NotAMirror(Box::new(now)));
     }
     base.root = now;
     if !base.lead_with_root(&found.known) {
