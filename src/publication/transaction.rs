@@ -67,26 +67,22 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
         let maker = publisher.page();
         let begin = |ledger: &mut _| maker.map_or(PageUse::None, |maker| maker.begin(ledger));
         let mut page = begin(&mut ledger);
-        let (grafted, staging) = with_stage(publisher, version, engine, |stage| {
+        let ((root, journal), staging) = with_stage(publisher, version, engine, |stage| {
             let root = work(&tree, stage, &mut ledger)?.filter(|root| root.cid != base.root);
             if page == PageUse::None {
                 // A repair may have found one.
                 page = begin(&mut ledger);
             }
-            match page.is_due(root.is_some()) {
-                true => Ok::<_, E>(Grafted::WithoutPage(root)),
-                false => {
-                    let journal = compose::<E>(publisher, base, &tree, stage, root, &ledger)?;
-                    Ok(Grafted::Whole(journal.map(Box::new)))
-                }
-            }
+            let journal = match page.is_due(root.is_some()) {
+                true => None,
+                false => compose::<E>(publisher, base, &tree, stage, root, &ledger)?,
+            };
+            Ok::<_, E>((root, journal))
         })?;
         pins.staging.extend(staging);
-        let journal = match (grafted, maker) {
-            (Grafted::Whole(journal), _) => journal.map(|journal| *journal),
-            (Grafted::WithoutPage(_), None) => None,
+        let journal = match maker {
             // The page describes the root, which is on the node only now.
-            (Grafted::WithoutPage(root), Some(maker)) => {
+            Some(maker) if page.is_due(root.is_some()) => {
                 let after = tree.at(root.map_or(base.root, |root| root.cid));
                 let key = &publisher.view.key;
                 let (journal, staging) = with_stage(publisher, version, Engine::Car, |stage| {
@@ -97,6 +93,7 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
                 pins.staging.extend(staging);
                 journal
             }
+            _ => journal,
         };
         if journal.is_none() && base.is_settled() {
             return Ok(Committed::Unchanged);
@@ -117,14 +114,6 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
             done => return Ok(done?),
         }
     }
-}
-
-/// A commit after the work.
-enum Grafted {
-    /// The journal is staged, where one is needed.
-    Whole(Option<Box<Journal>>),
-    /// The root, where it changes, still lacks its page.
-    WithoutPage(Option<Entry>),
 }
 
 /// The staged journal of a root, or of that of `tree` where none is given; `None` where
