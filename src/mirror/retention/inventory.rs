@@ -15,10 +15,12 @@ use std::ops::Range;
 pub struct Inventory {
     /// The items' hashes, sorted.
     hashes: Vec<[u8; 20]>,
-    /// Bytes of their narinfos.
-    narinfo_bytes: Vec<u64>,
-    references: Lists,
-    nars: Lists,
+    /// Bytes of each item's narinfo.
+    pub narinfo_bytes: Vec<u64>,
+    /// The published items that each item refers to.
+    pub references: Lists,
+    /// The nars that each item's narinfo lists and that are there.
+    pub nars: Lists,
     index: NarIndex,
     /// Those of the nars that an item lists.
     is_listed: Vec<bool>,
@@ -33,13 +35,14 @@ pub struct Inventory {
 /// A list of places for each item. A place fits into 32 bits: more items or nars would not
 /// fit into memory.
 #[derive(Debug, Default)]
-struct Lists {
+pub struct Lists {
     ranges: Vec<Range<u32>>,
     places: Vec<u32>,
 }
 
 impl Lists {
-    fn of(&self, item: usize) -> impl Iterator<Item = usize> + '_ {
+    /// The list of an item.
+    pub fn of(&self, item: usize) -> impl Iterator<Item = usize> + '_ {
         let Range { start, end } = self.ranges[item];
         let places = &self.places[start as usize..end as usize];
         places.iter().map(|place| *place as usize)
@@ -170,21 +173,6 @@ impl Inventory {
     /// The place of an item.
     pub fn place(&self, hash: &HashPart) -> Option<usize> {
         self.hashes.binary_search(&hash.bytes()).ok()
-    }
-
-    /// Bytes of an item's narinfo.
-    pub fn narinfo_bytes(&self, item: usize) -> u64 {
-        self.narinfo_bytes[item]
-    }
-
-    /// The published items that an item refers to.
-    pub fn references(&self, item: usize) -> impl Iterator<Item = usize> + '_ {
-        self.references.of(item)
-    }
-
-    /// The nars that an item's narinfo lists and that are there.
-    pub fn nars(&self, item: usize) -> impl Iterator<Item = usize> + '_ {
-        self.nars.of(item)
     }
 
     /// The number of nars.

@@ -22,6 +22,7 @@ pub struct Kept {
 struct Added {
     items: Vec<usize>,
     nars: Vec<usize>,
+    bytes: u64,
 }
 
 impl Kept {
@@ -45,14 +46,17 @@ impl Kept {
             if kept.items[item as usize] {
                 continue;
             }
-            let added = kept.add(inventory, item as usize);
-            if rule
-                .max_size
-                .is_some_and(|most| kept.size(inventory) > most)
-            {
-                kept.take_back(inventory, added);
+            let added = kept.mark(inventory, item as usize);
+            let files = kept.files + (added.items.len() + added.nars.len()) as u64;
+            let bytes = kept.bytes + added.bytes;
+            let is_too_large = |most| inventory.tree_bytes(files, bytes) > most;
+            if rule.max_size.is_some_and(is_too_large) {
+                added.items.iter().for_each(|it| kept.items[*it] = false);
+                added.nars.iter().for_each(|it| kept.nars[*it] = false);
                 break;
             }
+            kept.count += added.items.len();
+            (kept.files, kept.bytes) = (files, bytes);
         }
         kept
     }
@@ -72,8 +76,8 @@ impl Kept {
         self.nars[nar]
     }
 
-    /// Keeps an item and all that it refers to.
-    fn add(&mut self, inventory: &Inventory, item: usize) -> Added {
+    /// Marks an item and all that it refers to.
+    fn mark(&mut self, inventory: &Inventory, item: usize) -> Added {
         let mut added = Added::default();
         let mut open = vec![item];
         while let Some(item) = open.pop() {
@@ -81,31 +85,15 @@ impl Kept {
                 continue;
             }
             added.items.push(item);
-            self.bytes += inventory.narinfo_bytes(item);
-            for nar in inventory.nars(item) {
+            added.bytes += inventory.narinfo_bytes[item];
+            for nar in inventory.nars.of(item) {
                 if !std::mem::replace(&mut self.nars[nar], true) {
                     added.nars.push(nar);
-                    self.bytes += inventory.nar_bytes(nar);
+                    added.bytes += inventory.nar_bytes(nar);
                 }
             }
-            open.extend(inventory.references(item));
+            open.extend(inventory.references.of(item));
         }
-        self.count += added.items.len();
-        self.files += (added.items.len() + added.nars.len()) as u64;
         added
-    }
-
-    /// Undoes an addition.
-    fn take_back(&mut self, inventory: &Inventory, added: Added) {
-        self.count -= added.items.len();
-        self.files -= (added.items.len() + added.nars.len()) as u64;
-        for item in added.items {
-            self.items[item] = false;
-            self.bytes -= inventory.narinfo_bytes(item);
-        }
-        for nar in added.nars {
-            self.nars[nar] = false;
-            self.bytes -= inventory.nar_bytes(nar);
-        }
     }
 }
