@@ -55,9 +55,6 @@ pub fn html(contents: &Contents) -> String {
         ("style-hash", policy_hash(STYLE)),
         ("script-hash", policy_hash(SCRIPT)),
     ];
-    let values = values
-        .each_ref()
-        .map(|(name, value)| (*name, value.as_str()));
     filled(TEMPLATE, &values)
 }
 
