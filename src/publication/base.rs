@@ -120,7 +120,7 @@ fn not_whole(root: Cid, source: NodeError) -> PublicationError {
 /// key a first root is made.
 pub fn adopt_root(publisher: &mut Publisher, given: Option<Cid>) -> Result<Base, PublicationError> {
     let state = read_name_state(&publisher.view)?;
-    publisher.note_found(state.published);
+    publisher.options.log.note_found(state.published);
     // Another writer may have started with the same key, and got further.
     let is_new = publisher.key_age == KeyAge::New && state.shown_publication().is_none();
     if is_new && given.is_none() {

@@ -13,9 +13,6 @@ use serde::{Deserialize, Serialize};
 /// Blocks that are not stored yet, children first.
 pub type NewBlocks = Vec<(Cid, Vec<u8>)>;
 
-/// A pin with the journal name of a key, and its journal.
-type ReadPin = (Cid, Result<Option<Journal>, NodeError>);
-
 /// The journals of a key.
 #[derive(Debug, Default)]
 pub struct Journals {
@@ -23,8 +20,8 @@ pub struct Journals {
     pub readable: Vec<Journal>,
     /// Those that are known already and still pinned.
     pub known: Vec<Cid>,
-    /// Pins of journals whose own blocks the node has lost.
-    pub lost: Vec<Cid>,
+    /// Pins of journals whose own blocks the node has lost, each with the reason.
+    pub lost: Vec<(Cid, PublicationError)>,
 }
 
 /// The content of a mirror: all that a move to another node takes along.
@@ -87,13 +84,7 @@ struct State {
 pub fn unreadable_journals(
     view: &PublicationView,
 ) -> Result<Vec<(Cid, PublicationError)>, PublicationError> {
-    let mut unreadable = Vec::new();
-    for (pin, read) in Journal::read_pins(view, Journal::pins(view)?)? {
-        if let Some(error) = read.err() {
-            unreadable.push((pin, error.into()));
-        }
-    }
-    Ok(unreadable)
+    Ok(Journal::all(view, &[])?.lost)
 }
 
 /// Returns true where the node keeps a journal of what was published.
@@ -140,10 +131,11 @@ impl Journal {
             known: pins.extract_if(.., |pin| known.contains(pin)).collect(),
             ..Journals::default()
         };
-        for (pin, read) in Self::read_pins(view, pins)? {
-            match read {
+        for pin in pins {
+            match Self::read(view, pin) {
                 Ok(journal) => journals.readable.extend(journal),
-                Err(_) => journals.lost.push(pin),
+                Err(error) if error.is_of_block() => journals.lost.push((pin, error.into())),
+                Err(error) => return Err(error.into()),
             }
         }
         let newest_first = |journal: &Self| std::cmp::Reverse(journal.age());
@@ -155,15 +147,6 @@ impl Journal {
     /// journals of the same number in the same order.
     pub fn age(&self) -> (u64, Cid) {
         (self.number, self.cid)
-    }
-
-    /// These pins, each with the journal, or with the fault of a block of it.
-    fn read_pins(view: &PublicationView, pins: Vec<Cid>) -> Result<Vec<ReadPin>, NodeError> {
-        let read = pins.into_iter().map(|pin| match Self::read(view, pin) {
-            Err(error) if !error.is_of_block() => Err(error),
-            read => Ok((pin, read)),
-        });
-        read.collect()
     }
 
     /// `None` for a pin that has the name but is not a journal of this key.

@@ -92,6 +92,6 @@ pub fn read_name_state(view: &PublicationView) -> Result<NameState, PublicationE
         published,
         foreign,
         journals: readable,
-        lost,
+        lost: lost.into_iter().map(|(pin, _)| pin).collect(),
     })
 }

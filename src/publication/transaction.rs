@@ -64,7 +64,7 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
         attempts += 1;
         let tree = tree.at(base.root);
         let mut ledger = base.ledger.clone();
-        let maker = publisher.page();
+        let maker = publisher.options.page.as_deref();
         let begin = |ledger: &mut _| maker.map_or(PageUse::None, |maker| maker.begin(ledger));
         let mut page = begin(&mut ledger);
         let ((root, journal), staging) = with_stage(publisher, version, engine, |stage| {
