@@ -116,24 +116,18 @@ mod tests {
 
     #[test]
     fn a_journal_that_was_not_published_never_wins_over_the_published_one() {
-        // Both continued from 1, and 2 was published.
-        assert_eq!(
-            chosen(Some(2), &[(2, 3, Some(1)), (2, 2, Some(1))]),
-            Ok(root(2))
-        );
-        // One that failed to publish again and again.
-        assert_eq!(
-            chosen(Some(2), &[(7, 3, Some(1)), (2, 2, Some(1))]),
-            Ok(root(2))
-        );
-        // Beside a run that was killed later.
-        let killed = [(7, 3, Some(1)), (3, 4, Some(2)), (2, 2, Some(1))];
-        assert_eq!(chosen(Some(2), &killed), Ok(root(4)));
-        // The published one's own pin is gone.
-        assert_eq!(
-            chosen(Some(2), &[(7, 3, Some(1)), (3, 4, Some(2))]),
-            Ok(root(4))
-        );
+        for (journals, expected) in [
+            // Both continued from 1, and 2 was published.
+            (&[(2, 3, Some(1)), (2, 2, Some(1))][..], 2),
+            // One that failed to publish again and again.
+            (&[(7, 3, Some(1)), (2, 2, Some(1))], 2),
+            // Beside a run that was killed later.
+            (&[(7, 3, Some(1)), (3, 4, Some(2)), (2, 2, Some(1))], 4),
+            // The published one's own pin is gone.
+            (&[(7, 3, Some(1)), (3, 4, Some(2))], 4),
+        ] {
+            assert_eq!(chosen(Some(2), journals), Ok(root(expected)));
+        }
         let undecided = chosen(None, &[(2, 3, Some(1)), (2, 2, Some(1))]).unwrap_err();
         for held in [2, 3] {
             assert!(undecided.contains(&root(held).to_string()), "{undecided}");

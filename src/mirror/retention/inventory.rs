@@ -148,19 +148,12 @@ impl Inventory {
         for place in &self.nars.places {
             is_listed[*place as usize] = true;
         }
-        let (mut nars, mut unlisted) = (0, 0);
-        for (place, is_listed) in is_listed.iter().enumerate() {
-            let bytes = self.nar_bytes(place);
-            match is_listed {
-                true => nars += bytes,
-                false => {
-                    unlisted += bytes;
-                    self.other_nars += 1;
-                }
-            }
-        }
+        let unlisted = (0..is_listed.len()).filter(|place| !is_listed[*place]);
+        self.other_nars = unlisted.clone().count() as u64;
+        self.other_bytes = others + unlisted.map(|place| self.nar_bytes(place)).sum::<u64>();
+        let listed = (0..is_listed.len()).filter(|place| is_listed[*place]);
+        let nars: u64 = listed.map(|place| self.nar_bytes(place)).sum();
         self.is_listed = is_listed;
-        self.other_bytes = others + unlisted;
         let files = self.narinfo_bytes.iter().sum::<u64>() + nars + self.other_bytes;
         self.directory_bytes = whole.size.saturating_sub(files);
     }
