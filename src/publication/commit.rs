@@ -209,11 +209,10 @@ mod tests {
         };
         let mut publisher = Publisher::open(node, "key", &options).unwrap();
         let name_state = crate::publication::read_name_state(&publisher.view).unwrap();
-        let base = match name_state.published {
+        let mut base = match name_state.published {
             None => create_first_root(&mut publisher, name_state, CidVersion::V0).unwrap(),
             Some(_) => crate::publication::base::adopt_root(&mut publisher, None).unwrap(),
         };
-        let mut base = base;
         ensure_published(&publisher, &mut base).unwrap();
         (publisher, base)
     }

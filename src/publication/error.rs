@@ -71,8 +71,8 @@ pub enum PublicationError {
     },
     /// The name does not resolve, and two journals of the same number differ.
     #[error(
-        "/ipns/{name} does not resolve, and two writers left /ipfs/{one} and /ipfs/{other} on this node: \
-         it is unknown which of them was published"
+        "/ipns/{name} does not resolve, and two writers left /ipfs/{one} and /ipfs/{other} on this \
+         node: it is unknown which of them was published"
     )]
     Undecided {
         /// The name, `k51…`.

@@ -105,11 +105,11 @@ impl<'c> Choice<'c> {
         let inventory = &self.inventory;
         if directory.is_empty() {
             let item = item_of(name).and_then(|hash| inventory.place(&hash));
-            return item.is_some_and(|item| !kept.has_item(item));
+            return item.is_some_and(|item| !kept.items[item]);
         }
         let path = [directory, &[name.to_owned()]].concat();
         let nar = inventory.listed_nar(&path);
-        nar.is_some_and(|nar| !kept.has_nar(nar))
+        nar.is_some_and(|nar| !kept.nars[nar])
     }
 
     /// The result, with the size of the tree that is left where that was made.
@@ -121,7 +121,7 @@ impl<'c> Choice<'c> {
             false => tree_bytes.unwrap_or_else(|| kept.size(inventory)),
         };
         let is_wanted = |item: usize| self.ages.last_day(item).is_some_and(|day| day.age == 0);
-        let gone = (0..inventory.len()).filter(|item| !kept.has_item(*item));
+        let gone = (0..inventory.len()).filter(|item| !kept.items[*item]);
         Ok(PruneOutcome {
             pruned: inventory.len() - kept.count,
             pruned_bytes: before.saturating_sub(kept_bytes),
@@ -141,12 +141,12 @@ impl<'c> Choice<'c> {
         let (tree, jobs, inventory) = (self.tree, self.terms.jobs, &self.inventory);
         let place = |name: &str| {
             let place = inventory.place(&item_of(name)?)?;
-            (!kept.has_item(place)).then_some(place)
+            (!kept.items[place]).then_some(place)
         };
         let mut pruned = Vec::new();
         let item = |narinfo: PublishedNarinfo| {
             let place = place(&narinfo.name)?;
-            let nars = inventory.nars.of(place).filter(|nar| !kept.has_nar(*nar));
+            let nars = inventory.nars.of(place).filter(|nar| !kept.nars[*nar]);
             let nars: u64 = nars.map(|nar| inventory.nar_bytes(nar)).sum();
             let item = PrunedItem {
                 item: match narinfo.narinfo {
@@ -177,7 +177,7 @@ impl<'c> Choice<'c> {
     pub fn forget_builds(&self, files: &mut LedgerFiles, kept: &Kept) -> Result<(), Failure> {
         forget_builds(self.tree.node(), files, |hash| {
             let item = self.inventory.place(hash);
-            item.is_some_and(|item| !kept.has_item(item) && self.ages.of(item) > MAY_BE_LISTED)
+            item.is_some_and(|item| !kept.items[item] && self.ages.of(item) > MAY_BE_LISTED)
         })
     }
 }

@@ -7,8 +7,10 @@ use crate::mirror::ledger::RetentionRule;
 /// The items that are kept, and their nars.
 #[derive(Debug)]
 pub struct Kept {
-    items: Vec<bool>,
-    nars: Vec<bool>,
+    /// True at the place of an item that is kept.
+    pub items: Vec<bool>,
+    /// True at the place of a nar that a kept item lists.
+    pub nars: Vec<bool>,
     /// The number of items.
     pub count: usize,
     /// The number of files, narinfos and nars.
@@ -64,16 +66,6 @@ impl Kept {
     /// Bytes of the tree that is left, as estimated.
     pub fn size(&self, inventory: &Inventory) -> u64 {
         inventory.tree_bytes(self.files, self.bytes)
-    }
-
-    /// Returns true for an item that is kept.
-    pub fn has_item(&self, item: usize) -> bool {
-        self.items[item]
-    }
-
-    /// Returns true for a nar that a kept item lists.
-    pub fn has_nar(&self, nar: usize) -> bool {
-        self.nars[nar]
     }
 
     /// Marks an item and all that it refers to.
