@@ -146,7 +146,7 @@ impl RunRecord<'_> {
                 false => Attempt::left(),
             };
             let known = self.ledger.owed.get(hash);
-            let is_same = known.is_some_and(|known| known.kind == attempt.kind);
+            let is_same = known.is_some_and(|known| known.attempt.kind == attempt.kind);
             if !is_same || end.is_endless {
                 let owed = self.owe(*hash, item, attempt, &mut report);
                 changes.owed.insert(*hash, Some(owed));

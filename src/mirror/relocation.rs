@@ -17,8 +17,8 @@ use crate::ipfs::cid::Cid;
 use crate::node::{Node, PrivateKey};
 use crate::publication::{
     ArrivedJournals, Base, Content, Copied, Copier, CopyError, Moved, NameState, PublicationError,
-    PublicationView, Publisher, WriterLockError, adopt_to_leave, choose_base, content_at,
-    content_of, mark_moved, pin_arrived, publish_above, read_name_state, was_overtaken,
+    PublicationView, Publisher, WriterLockError, adopt_to_leave, choose_base, mark_moved,
+    pin_arrived, publish_above, read_name_state, was_overtaken,
 };
 use std::time::{Duration, Instant};
 
@@ -110,7 +110,7 @@ impl Relocation<'_> {
             }
             .into());
         }
-        let content = content_at(&self.here, state, root)?;
+        let content = state.content(self.here.node, root)?;
         if arrived.is_none() {
             self.look_for_room(&content);
         }
@@ -125,7 +125,7 @@ impl Relocation<'_> {
 
         let source = self.lock_source()?;
         let base = self.leave(&source, &mut copier, arrived.is_some())?;
-        let content = content_of(self.here.node, &base)?;
+        let content = base.state.content(self.here.node, base.root)?;
         if arrived.is_none() {
             request.there(pin_arrived(&target, &content, &base, &self.before))?;
         }
@@ -193,7 +193,7 @@ impl Relocation<'_> {
             if has_arrived {
                 return Ok(base);
             }
-            let content = content_of(self.here.node, &base)?;
+            let content = base.state.content(self.here.node, base.root)?;
             self.request.on_both(copier.copy(&content))?;
             mark_moved(source, &mut base, self.mark(false))?;
             if !was_overtaken(source, &base)? {

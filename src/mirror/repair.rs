@@ -90,7 +90,7 @@ pub fn repair(
     let stop = stop_on_signals(&request.upstreams)?;
     let mut publisher = Publisher::open(node, &request.key, &request.publishing)?;
     let mut base = adopt_damaged(&publisher)?;
-    let before = base.published;
+    let before = base.state.published;
     let found = match found.root == base.root {
         true => found,
         // Another writer was here between the check and the lock.
@@ -114,7 +114,7 @@ pub fn repair(
     let removed = remove_unlisted(&publisher, &mut base, &mut report)?;
     ensure_published(&publisher, &mut base)?;
     settle_journal(&mut publisher, &mut base, &mut report)?;
-    if base.published != before {
+    if base.state.published != before {
         announce(&publisher, &base.root, observer);
     }
     Ok(RepairSummary {
@@ -305,7 +305,7 @@ fn settle_journal(
     base: &mut Base,
     report: &mut VerifyReport,
 ) -> Result<(), Failure> {
-    let is_held = base.journals.first().map(|journal| journal.root) == Some(base.root);
+    let is_held = base.state.journals.first().map(|journal| journal.root) == Some(base.root);
     let settled = match is_held {
         true => Ok(()),
         false => adopt_root(publisher, None).and_then(|adopted| {

@@ -100,7 +100,7 @@ pub fn mirror(
         // The run after one that is killed from here on continues from this point.
         ensure_published(&publisher, &mut base)?;
     }
-    let before = base.published;
+    let before = base.state.published;
     let tree = Tree::new(node, base.root);
     let ledger = Ledger::read(node, &mut base.ledger)?;
     if request.base.is_some_and(|root| before != Some(root)) {

@@ -2,7 +2,7 @@
 
 use super::choice::candidate;
 use super::error::PublicationError;
-use super::journal::{Journal, NewBlocks};
+use super::journal::{Content, Journal, NewBlocks};
 use super::ledger::LedgerFiles;
 use super::name_state::{NameState, read_name_state};
 use super::publisher::{KeyAge, Publisher};
@@ -21,16 +21,11 @@ pub const CACHE_INFO: &[u8] = b"StoreDir: /gnu/store\nWantMassQuery: 0\nPriority
 pub struct Base {
     /// The root.
     pub root: Cid,
-    /// The root that the name points to, if it resolves. Where it is another, the
-    /// base is published even if nothing is new.
-    pub published: Option<Cid>,
-    /// The path that the name points to in place of a root, which `--base` replaces.
-    pub foreign: Option<String>,
-    /// The journals of the key: first that of the root, which stays pinned, then those
-    /// that are unpinned once the name points to the root.
-    pub journals: Vec<Journal>,
-    /// The pins of journals whose own blocks are lost, to be unpinned likewise.
-    pub lost: Vec<Cid>,
+    /// The state of the name. Where it points to another root, the base is published even
+    /// if nothing is new; a foreign path is one that `--base` replaces. The journals are
+    /// first that of the root, which stays pinned, then those that are unpinned once the
+    /// name points to the root. The pins of lost ones are unpinned likewise.
+    pub state: NameState,
     /// The ledger of the first journal.
     pub ledger: LedgerFiles,
 }
@@ -39,30 +34,32 @@ impl Base {
     fn from_state(root: Cid, state: NameState) -> Self {
         Self {
             root,
-            published: state.published,
-            foreign: state.foreign,
-            journals: state.journals,
-            lost: state.lost,
+            state,
             ledger: LedgerFiles::default(),
         }
     }
 
     /// Reads the ledger of the first journal.
     pub(super) fn load_ledger(&mut self, node: &dyn Node) -> Result<(), PublicationError> {
-        let first = self.journals.first();
-        let top = first.and_then(|journal| journal.ledger.as_ref());
-        self.ledger = LedgerFiles::load(node, top)?;
+        self.ledger = self.state.ledger(node, &self.root)?;
         Ok(())
+    }
+
+    /// The first of the journals.
+    pub(super) fn journal(&self) -> Option<&Journal> {
+        self.state.journals.first()
     }
 
     /// Returns true where the name points to the root, and one journal holds it.
     pub(super) fn is_settled(&self) -> bool {
-        self.published == Some(self.root) && self.journals.len() < 2 && self.lost.is_empty()
+        let state = &self.state;
+        state.published == Some(self.root) && state.journals.len() < 2 && state.lost.is_empty()
     }
 
     /// The newest of the journals, which need not be the first.
     pub(super) fn newest(&self) -> Option<&Journal> {
-        self.journals.iter().max_by_key(|journal| journal.age())
+        let journals = self.state.journals.iter();
+        journals.max_by_key(|journal| journal.age())
     }
 
     /// Puts the newest journal that holds the root first. Among those of the same
@@ -70,7 +67,7 @@ impl Base {
     /// own changes to the ledger, but not those of another writer. Returns false where
     /// none holds the root.
     pub(super) fn lead_with_root(&mut self, known: &[Cid]) -> bool {
-        let journals = self.journals.iter().enumerate();
+        let journals = self.state.journals.iter().enumerate();
         let holding = journals.filter(|(_, journal)| journal.root == self.root);
         let newest = holding.max_by_key(|(_, journal)| {
             let (number, cid) = journal.age();
@@ -79,7 +76,7 @@ impl Base {
         let Some((at, _)) = newest else {
             return false;
         };
-        self.journals[..=at].rotate_right(1);
+        self.state.journals[..=at].rotate_right(1);
         true
     }
 }
@@ -99,16 +96,13 @@ pub fn choose_base(
     };
     let tree = Tree::new(view.node, root);
     // A journal holds only roots that were found to be mirrors.
-    let is_held = state.journals.iter().any(|journal| journal.root == root);
-    let is_mirror = match is_held {
-        true => tree.top(&root).map(|_| true),
-        false => tree.is_mirror(),
+    let is_mirror = match state.journal_of(&root) {
+        Some(_) => tree.top(&root).map(|_| true),
+        None => tree.is_mirror(),
     };
     match is_mirror {
         Ok(true) => Ok(root),
-        Ok(false) => Err(PublicationError::NotAMirror {
-            root: Box::new(root),
-        }),
+        Ok(false) => Err(PublicationError::NotAMirror(Box::new(root))),
         // As on a new machine, before anything was fetched from the network.
         Err(PublicationError::Node(source)) if source.is_missing() => Err(not_whole(root, source)),
         Err(error) => Err(error),
@@ -126,7 +120,7 @@ fn not_whole(root: Cid, source: NodeError) -> PublicationError {
 /// key a first root is made.
 pub fn adopt_root(publisher: &mut Publisher, given: Option<Cid>) -> Result<Base, PublicationError> {
     let state = read_name_state(&publisher.view)?;
-    publisher.note_found(state.published);
+    publisher.options.log.note_found(state.published);
     // Another writer may have started with the same key, and got further.
     let is_new = publisher.key_age == KeyAge::New && state.shown_publication().is_none();
     if is_new && given.is_none() {
@@ -178,11 +172,7 @@ pub fn adopt_damaged(publisher: &Publisher) -> Result<Base, PublicationError> {
     let root = candidate(&publisher.view.key.id, &state)?;
     let tree = Tree::new(publisher.node(), root);
     match (tree.is_mirror(), tree.top(&root)) {
-        (Ok(false), _) => {
-            return Err(PublicationError::NotAMirror {
-                root: Box::new(root),
-            });
-        }
+        (Ok(false), _) => return Err(PublicationError::NotAMirror(Box::new(root))),
         // Its content is unknown.
         (_, Err(PublicationError::Node(source))) if source.is_of_block() => {
             return Err(not_whole(root, source));
@@ -206,7 +196,7 @@ pub fn create_first_root(
     version: CidVersion,
 ) -> Result<Base, PublicationError> {
     let newest = state.journals.first().cloned();
-    begin(publisher, state, version, newest.as_ref())
+    begin(publisher, state, version, newest)
 }
 
 /// The same under a name that had others before, of which nothing need be left on the
@@ -224,15 +214,14 @@ fn begin(
     publisher: &mut Publisher,
     state: NameState,
     version: CidVersion,
-    older: Option<&Journal>,
+    older: Option<Journal>,
 ) -> Result<Base, PublicationError> {
     state.refuse_moved(&publisher.view.key.id)?;
     let (root, blocks) = first_root(version);
     let mut base = Base::from_state(root.cid, state);
     // A killed run may have got this far.
-    if older.map(|journal| journal.root) != Some(root.cid) {
-        let journal = write_journal(publisher, &root, blocks, &base, older)?;
-        base.journals.insert(0, journal);
+    if older.as_ref().map(|journal| journal.root) != Some(root.cid) {
+        write_journal(publisher, root, blocks, &mut base, older)?;
     }
     base.load_ledger(publisher.node())?;
     publisher.name_new_key()?;
@@ -266,30 +255,32 @@ fn refuse_mixed(publisher: &Publisher, root: Cid) -> Result<(), PublicationError
 /// it is whole on the node.
 pub(super) fn pin_adopted(publisher: &Publisher, base: &mut Base) -> Result<(), PublicationError> {
     let root = Tree::new(publisher.node(), base.root).whole()?;
-    let newest = base.journals.first();
-    let written = write_journal(publisher, &root, NewBlocks::new(), base, newest);
-    let journal = written.map_err(|error| match error.is_missing() {
+    let newest = base.journal().cloned();
+    let written = write_journal(publisher, root, NewBlocks::new(), base, newest);
+    written.map_err(|error| match error.is_missing() {
         true => not_whole(base.root, error),
         false => error.into(),
-    })?;
-    base.journals.insert(0, journal);
-    Ok(())
+    })
 }
 
 /// Composes, stores and pins the journal of a root, of which the node lacks no more
 /// than `blocks`. `older` is a journal to pin it beside, where that is whole.
 fn write_journal(
     publisher: &Publisher,
-    root: &Entry,
+    root: Entry,
     mut blocks: NewBlocks,
-    base: &Base,
-    older: Option<&Journal>,
-) -> Result<Journal, NodeError> {
-    let key_id = &publisher.view.key.id;
+    base: &mut Base,
+    older: Option<Journal>,
+) -> Result<(), NodeError> {
     // The ledger is carried over from the journal that the new one is pinned beside.
-    let ledger = older.and_then(|journal| journal.ledger);
-    let (journal, own) = Journal::compose(key_id, root, base.published, base.newest(), ledger);
+    let ledger = older.as_ref().and_then(|journal| journal.ledger);
+    let content = Content { root, ledger };
+    let key_id = &publisher.view.key.id;
+    let (published, newest) = (base.state.published, base.newest());
+    let (journal, own) = Journal::compose(key_id, &content, published, newest, None);
     blocks.extend(own);
-    publisher.import_and_pin(blocks, || journal.pin(publisher.node(), key_id, older))?;
-    Ok(journal)
+    let pin = || journal.pin(&publisher.view, older.as_ref());
+    publisher.import_and_pin(blocks, pin)?;
+    base.state.journals.insert(0, journal);
+    Ok(())
 }

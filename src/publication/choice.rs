@@ -34,7 +34,8 @@ pub fn candidate(name: &str, state: &NameState) -> Result<Cid, PublicationError>
             None => Ok(newest.root),
             Some(other) => Err(PublicationError::Undecided {
                 name,
-                roots: Box::new([newest.root, other.root]),
+                one: Box::new(newest.root),
+                other: Box::new(other.root),
             }),
         },
         (None, None, None) => match state.lost.first() {
@@ -42,7 +43,7 @@ pub fn candidate(name: &str, state: &NameState) -> Result<Cid, PublicationError>
                 name,
                 journal: Box::new(*journal),
             }),
-            None => Err(PublicationError::Unknown { name }),
+            None => Err(PublicationError::Unknown(name)),
         },
     }
 }
@@ -115,24 +116,18 @@ mod tests {
 
     #[test]
     fn a_journal_that_was_not_published_never_wins_over_the_published_one() {
-        // Both continued from 1, and 2 was published.
-        assert_eq!(
-            chosen(Some(2), &[(2, 3, Some(1)), (2, 2, Some(1))]),
-            Ok(root(2))
-        );
-        // One that failed to publish again and again.
-        assert_eq!(
-            chosen(Some(2), &[(7, 3, Some(1)), (2, 2, Some(1))]),
-            Ok(root(2))
-        );
-        // Beside a run that was killed later.
-        let killed = [(7, 3, Some(1)), (3, 4, Some(2)), (2, 2, Some(1))];
-        assert_eq!(chosen(Some(2), &killed), Ok(root(4)));
-        // The published one's own pin is gone.
-        assert_eq!(
-            chosen(Some(2), &[(7, 3, Some(1)), (3, 4, Some(2))]),
-            Ok(root(4))
-        );
+        for (journals, expected) in [
+            // Both continued from 1, and 2 was published.
+            (&[(2, 3, Some(1)), (2, 2, Some(1))][..], 2),
+            // One that failed to publish again and again.
+            (&[(7, 3, Some(1)), (2, 2, Some(1))], 2),
+            // Beside a run that was killed later.
+            (&[(7, 3, Some(1)), (3, 4, Some(2)), (2, 2, Some(1))], 4),
+            // The published one's own pin is gone.
+            (&[(7, 3, Some(1)), (3, 4, Some(2))], 4),
+        ] {
+            assert_eq!(chosen(Some(2), journals), Ok(root(expected)));
+        }
         let undecided = chosen(None, &[(2, 3, Some(1)), (2, 2, Some(1))]).unwrap_err();
         for held in [2, 3] {
             assert!(undecided.contains(&root(held).to_string()), "{undecided}");

@@ -51,7 +51,7 @@ pub fn take(publisher: &Publisher) -> Result<Cid, PublicationError> {
         first_seen.retain(|claim, _| others.contains(claim));
         for claim in others {
             let since = *first_seen.entry(claim).or_insert_with(Instant::now);
-            if since.elapsed() > publisher.patience() {
+            if since.elapsed() > publisher.options.patience {
                 publisher.node().unpin(&claim)?;
             }
         }

@@ -6,7 +6,8 @@ use super::error::PublicationError;
 use super::journal::Journal;
 use super::ledger::LedgerFiles;
 use super::other_writer::{
-    moved_to, rebase_onto, refuse_if_behind, refuse_if_moved, refuse_if_unpinned, resolve,
+    moved_to, rebase_onto, refuse_if_behind, refuse_if_moved, refuse_if_not_followed,
+    refuse_if_unpinned, resolve,
 };
 use super::past_damage::pin_past_damage;
 use super::publisher::Publisher;
@@ -37,9 +38,7 @@ pub fn commit(
     journal: Journal,
     ledger: LedgerFiles,
 ) -> Result<Committed, PublicationError> {
-    let key_id = &publisher.view.key.id;
-    let pinned = journal.pin(publisher.node(), key_id, base.journals.first());
-    let pinned = match (pinned, base.journals.first()) {
+    let pinned = match (journal.pin(&publisher.view, base.journal()), base.journal()) {
         (Err(error), Some(older)) if may_be_of_the_old(&error) => {
             // Its own reason is more useful than that of a second try.
             pin_past_damage(publisher, older, &journal).map_err(|_| error)
@@ -57,7 +56,7 @@ pub fn commit(
         });
     }
     base.root = journal.root;
-    base.journals.insert(0, journal);
+    base.state.journals.insert(0, journal);
     base.ledger = ledger.stored();
     let committed = publish_where_due(publisher, base)?;
     if committed == Committed::Unchanged {
@@ -129,7 +128,7 @@ fn publish_where_due(
     publisher: &Publisher,
     base: &mut Base,
 ) -> Result<Committed, PublicationError> {
-    match base.published == Some(base.root) {
+    match base.state.published == Some(base.root) {
         true => Ok(Committed::Unchanged),
         false => publish(publisher, base),
     }
@@ -139,15 +138,15 @@ fn publish_where_due(
 fn unpin_older(publisher: &Publisher, base: &mut Base) -> Result<(), NodeError> {
     let node = publisher.node();
     // A newer one may be that of a writer that is at work: the next commit is newer still.
-    let own = base.journals.first().map(Journal::age);
+    let own = base.journal().map(Journal::age);
     let is_older = |journal: &mut Journal| Some(journal.age()) < own;
-    let older: Vec<Journal> = base.journals.extract_if(.., is_older).collect();
+    let older: Vec<Journal> = base.state.journals.extract_if(.., is_older).collect();
     for journal in older.iter().rev() {
         node.unpin(&journal.cid)?;
     }
     // Until a journal holds the root, the pin of a lost one keeps the collector away.
-    let is_held = base.journals.first().map(|journal| journal.root) == Some(base.root);
-    while let (true, Some(lost)) = (is_held, base.lost.pop()) {
+    let is_held = base.journal().map(|journal| journal.root) == Some(base.root);
+    while let (true, Some(lost)) = (is_held, base.state.lost.pop()) {
         node.unpin(&lost)?;
     }
     Ok(())
@@ -171,22 +170,9 @@ fn publish(publisher: &Publisher, base: &mut Base) -> Result<Committed, Publicat
             now = resolve(publisher, base)?;
         }
     }
-    let (name, root) = (key.id.clone(), Box::new(root));
-    match now {
-        Some(now) if now == *root => {
-            publisher.note_published(base.published, now);
-            base.published = Some(now);
-        }
-        Some(now) => {
-            return Err(PublicationError::NotFollowed {
-                name,
-                now: Box::new(now),
-                root,
-                sequence_is_known: node.description().capabilities.sequence,
-            });
-        }
-        None => return Err(PublicationError::NoRecord { name, root }),
-    }
+    refuse_if_not_followed(publisher, now, root)?;
+    publisher.note_published(base.state.published, root);
+    base.state.published = now;
     refuse_if_behind(publisher, base)?;
     Ok(Committed::Published)
 }
@@ -223,11 +209,10 @@ mod tests {
         };
         let mut publisher = Publisher::open(node, "key", &options).unwrap();
         let name_state = crate::publication::read_name_state(&publisher.view).unwrap();
-        let base = match name_state.published {
+        let mut base = match name_state.published {
             None => create_first_root(&mut publisher, name_state, CidVersion::V0).unwrap(),
             Some(_) => crate::publication::base::adopt_root(&mut publisher, None).unwrap(),
         };
-        let mut base = base;
         ensure_published(&publisher, &mut base).unwrap();
         (publisher, base)
     }
@@ -275,7 +260,7 @@ mod tests {
         );
         let key_id = &publisher.view.key.id;
         let pins = node.pins_named(&Journal::pin_name(key_id)).unwrap();
-        assert_eq!(pins, [base.journals[0].cid]);
+        assert_eq!(pins, [base.state.journals[0].cid]);
         node.collect_garbage().unwrap();
         assert_eq!(
             names_of(&node, base.root),
@@ -354,7 +339,10 @@ mod tests {
         assert_eq!(published.len(), 37);
         let key_id = &publisher.view.key.id;
         let pins = node.pins_beginning("").unwrap();
-        assert_eq!(pins, [(Journal::pin_name(key_id), base.journals[0].cid)]);
+        assert_eq!(
+            pins,
+            [(Journal::pin_name(key_id), base.state.journals[0].cid)]
+        );
     }
 
     #[test]

@@ -4,9 +4,8 @@
 //! are pinned there. A block that is there stands for all below it; the pin of its part
 //! proves that, and if the node's collector was quicker, the whole part is sent again.
 
-use super::content::Content;
 use super::error::PublicationError;
-use super::journal::Journal;
+use super::journal::{Content, Journal};
 use super::part::Part;
 use super::publisher::Publisher;
 use super::sending::{Copied, CopyError, Known, Sending, batches, links_of, of_source, of_target};
@@ -182,10 +181,9 @@ impl<'c, 'n> Copier<'c, 'n> {
 
 /// The directories that keep the content of a move that was killed near its end.
 fn keepers(target: &Publisher) -> Result<Vec<Cid>, NodeError> {
-    let node = target.node();
-    let pins = node.pins_named(&Journal::pin_name(&target.view.key.id))?;
+    let pins = Journal::pins(&target.view)?;
     let mut keepers = Vec::new();
-    for (pin, block) in pins.iter().zip(each(node, &pins)) {
+    for (pin, block) in pins.iter().zip(each(target.node(), &pins)) {
         let directory = block.map(|block| PlainDirectory::decode(&block));
         let is_keeper = |directory: &PlainDirectory| !directory.entries.contains_key("state");
         match directory {

@@ -1,10 +1,10 @@
 //! The node that a mirror leaves, and the one that it comes to: marks and journals.
 
 use super::base::Base;
-use super::content::{Content, content_of};
 use super::error::PublicationError;
-use super::journal::{Journal, mark_among};
+use super::journal::{Content, Journal, mark_among};
 use super::moved::Moved;
+use super::other_writer::{known, refuse_if_not_followed};
 use super::publisher::Publisher;
 use super::view::PublicationView;
 use crate::ipfs::cid::Cid;
@@ -17,28 +17,27 @@ pub fn mark_moved(
     base: &mut Base,
     moved: Moved,
 ) -> Result<(), PublicationError> {
-    let newest = base.journals.first();
+    let newest = base.journal();
     if newest.is_some_and(|journal| journal.moved.as_ref() == Some(&moved)) {
         return unpin_older(publisher, base);
     }
-    let node = publisher.node();
-    let key_id = &publisher.view.key.id;
-    let Content { root, ledger } = content_of(node, base)?;
-    let published = base.published;
+    let view = &publisher.view;
+    let content = base.state.content(view.node, base.root)?;
+    let (published, latest) = (base.state.published, base.newest());
     let (journal, blocks) =
-        Journal::compose_marked(key_id, &root, published, base.newest(), ledger, Some(moved));
-    publisher.import_and_pin(blocks, || journal.pin(node, key_id, newest))?;
-    base.journals.insert(0, journal);
+        Journal::compose(&view.key.id, &content, published, latest, Some(moved));
+    publisher.import_and_pin(blocks, || journal.pin(view, newest))?;
+    base.state.journals.insert(0, journal);
     unpin_older(publisher, base)
 }
 
 /// Unpins the journals that only hold the same root as the newest.
 fn unpin_older(publisher: &Publisher, base: &mut Base) -> Result<(), PublicationError> {
     let root = base.root;
-    let older = base.journals.split_off(1);
+    let older = base.state.journals.split_off(1);
     let (same, others): (Vec<Journal>, Vec<Journal>) =
         older.into_iter().partition(|journal| journal.root == root);
-    base.journals.extend(others);
+    base.state.journals.extend(others);
     for journal in same {
         publisher.node().unpin(&journal.cid)?;
     }
@@ -48,8 +47,7 @@ fn unpin_older(publisher: &Publisher, base: &mut Base) -> Result<(), Publication
 /// Returns true where another writer of this node pinned a journal since `base` was
 /// chosen.
 pub fn was_overtaken(publisher: &Publisher, base: &Base) -> Result<bool, PublicationError> {
-    let known: Vec<Cid> = base.journals.iter().map(|journal| journal.cid).collect();
-    let others = Journal::all(&publisher.view, &known)?.readable;
+    let others = Journal::all(&publisher.view, &known(base))?.readable;
     Ok(!others.is_empty())
 }
 
@@ -95,13 +93,11 @@ pub fn pin_arrived(
     left: &Base,
     before: &ArrivedJournals,
 ) -> Result<(), PublicationError> {
-    let journals = left.journals.first().into_iter().chain(before.0.first());
+    let journals = left.journal().into_iter().chain(before.0.first());
     let newest = journals.max_by_key(|journal| journal.number);
-    let node = publisher.node();
-    let key_id = &publisher.view.key.id;
+    let PublicationView { node, key } = &publisher.view;
     let previous = Some(content.root.cid);
-    let (journal, blocks) =
-        Journal::compose(key_id, &content.root, previous, newest, content.ledger);
+    let (journal, blocks) = Journal::compose(&key.id, content, previous, newest, None);
     // With its name.
     let pin = || node.pin_update(&content.keeper().0, &journal.cid);
     Ok(publisher.import_and_pin(blocks, pin)?)
@@ -126,21 +122,7 @@ pub fn publish_above(
         }
         published => published?,
     }
-    let name = key.id.clone();
-    match publisher.view.resolve()? {
-        Some(now) if now == root => {
-            publisher.note_published(Some(root), root);
-            Ok(())
-        }
-        Some(now) => Err(PublicationError::NotFollowed {
-            name,
-            now: Box::new(now),
-            root: Box::new(root),
-            sequence_is_known: node.description().capabilities.sequence,
-        }),
-        None => Err(PublicationError::NoRecord {
-            name,
-            root: Box::new(root),
-        }),
-    }
+    refuse_if_not_followed(publisher, publisher.view.resolve()?, root)?;
+    publisher.note_published(Some(root), root);
+    Ok(())
 }

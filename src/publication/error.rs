@@ -42,12 +42,9 @@ pub enum PublicationError {
     },
     /// Neither the name nor a journal shows what was published.
     #[error(
-        "nothing is known of /ipns/{name}: it does not resolve, and this node has no journal of it"
+        "nothing is known of /ipns/{0}: it does not resolve, and this node has no journal of it"
     )]
-    Unknown {
-        /// The name, `k51…`.
-        name: String,
-    },
+    Unknown(String),
     /// The name points to a root that is not in the journal.
     #[error(
         "/ipns/{name} points to /ipfs/{resolved}, but this node last published /ipfs/{journal}: \
@@ -74,14 +71,16 @@ pub enum PublicationError {
     },
     /// The name does not resolve, and two journals of the same number differ.
     #[error(
-        "/ipns/{name} does not resolve, and two writers left /ipfs/{} and /ipfs/{} on this node: \
-         it is unknown which of them was published", .roots[0], .roots[1]
+        "/ipns/{name} does not resolve, and two writers left /ipfs/{one} and /ipfs/{other} on this \
+         node: it is unknown which of them was published"
     )]
     Undecided {
         /// The name, `k51…`.
         name: String,
-        /// The roots that the two journals hold.
-        roots: Box<[Cid; 2]>,
+        /// The root that the newest journal holds.
+        one: Box<Cid>,
+        /// The root that the other one holds.
+        other: Box<Cid>,
     },
     /// The name does not resolve, and the node has lost the journal.
     #[error(
@@ -96,13 +95,10 @@ pub enum PublicationError {
     },
     /// The name points to something else than a mirror.
     #[error(
-        "/ipfs/{root} is not a directory of substitutes (no nix-cache-info, no narinfo in it); it \
-         is left unchanged"
+        "/ipfs/{0} is not a directory of substitutes (no nix-cache-info, no narinfo in it); it is \
+         left unchanged"
     )]
-    NotAMirror {
-        /// The root.
-        root: Box<Cid>,
-    },
+    NotAMirror(Box<Cid>),
     /// The root to adopt is not whole on this node.
     #[error("/ipfs/{root} is not whole on this node ({source})")]
     NotWhole {
@@ -200,60 +196,49 @@ impl PublicationError {
 
 impl Diagnosis for PublicationError {
     fn advice(&self) -> Option<String> {
-        let text = match self {
+        let text: &str = match self {
             Self::Node(error) => return error.advice(),
             Self::Lock(error) => return error.advice(),
             Self::Tree(_) | Self::File(..) | Self::Ledger(..) => return None,
             Self::Sharded(_) => "omit --graft, or use `--graft car`",
             Self::Disagreement { .. } => "use `--graft car`",
-            Self::Unknown { .. } => {
+            Self::Unknown(_) => {
                 "if it was never published, run `guix-ipfs init`; if it was, name the root it \
                  pointed to with `--base CID`"
             }
             Self::Diverged {
-                resolved, journal, ..
-            } => {
-                return Some(format!(
-                    "choose which to continue from with `--base {resolved}` or `--base {journal}`"
-                ));
+                resolved: one,
+                journal: other,
+                ..
             }
-            Self::KeyInUse { key, .. } => {
-                return Some(format!(
-                    "give that key another name with `ipfs key rename {key} NAME`, or use another \
-                     key with `--key NAME`"
-                ));
+            | Self::Undecided { one, other, .. } => {
+                &format!("choose which to continue from with `--base {one}` or `--base {other}`")
             }
-            Self::Undecided { roots, .. } => {
-                let [one, other] = **roots;
-                return Some(format!(
-                    "choose which to continue from with `--base {one}` or `--base {other}`"
-                ));
-            }
+            Self::KeyInUse { key, .. } => &format!(
+                "give that key another name with `ipfs key rename {key} NAME`, or use another key \
+                 with `--key NAME`"
+            ),
             Self::JournalLost { .. } => {
                 "name the root that it pointed to with `--base CID`; if its files are lost, start \
                  over under the same name with `guix-ipfs init --anew`"
             }
-            Self::NotAMirror { .. } => "use another key with `--key NAME`",
+            Self::NotAMirror(_) => "use another key with `--key NAME`",
             Self::ForeignPath { .. } => {
                 "name another key with `--key NAME`, or another name to resolve; to publish a \
                  mirror in its place, name its root with `--base CID`"
             }
-            Self::NotWhole { root, .. } => {
-                return Some(format!(
-                    "fetch it first with `ipfs pin add /ipfs/{root}`; if nobody has it anymore, \
-                     start over under the same name with `guix-ipfs init --anew`"
-                ));
-            }
-            Self::Mixed { root, .. } => {
-                return Some(format!(
-                    "add it again with `ipfs add -r` and name that root with --base, or continue \
-                     with it as it is with `--base {root}`"
-                ));
-            }
+            Self::NotWhole { root, .. } => &format!(
+                "fetch it first with `ipfs pin add /ipfs/{root}`; if nobody has it anymore, start \
+                 over under the same name with `guix-ipfs init --anew`"
+            ),
+            Self::Mixed { root, .. } => &format!(
+                "add it again with `ipfs add -r` and name that root with --base, or continue with \
+                 it as it is with `--base {root}`"
+            ),
             Self::Offline(_) => {
                 "connect it, or use `--allow-offline` to publish for this machine only"
             }
-            Self::MovedAway { moved, root, .. } => return Some(advice_on_moved(moved, root)),
+            Self::MovedAway { moved, root, .. } => &advice_on_moved(moved, root),
             Self::Moved { .. } => "run again to continue, and use a key with one writer only",
             Self::NotFollowed {
                 sequence_is_known: false,

@@ -13,9 +13,6 @@ use serde::{Deserialize, Serialize};
 /// Blocks that are not stored yet, children first.
 pub type NewBlocks = Vec<(Cid, Vec<u8>)>;
 
-/// A pin with the journal name of a key, and its journal.
-type ReadPin = (Cid, Result<Option<Journal>, NodeError>);
-
 /// The journals of a key.
 #[derive(Debug, Default)]
 pub struct Journals {
@@ -23,8 +20,36 @@ pub struct Journals {
     pub readable: Vec<Journal>,
     /// Those that are known already and still pinned.
     pub known: Vec<Cid>,
-    /// Pins of journals whose own blocks the node has lost.
-    pub lost: Vec<Cid>,
+    /// Pins of journals whose own blocks the node has lost, each with the reason.
+    pub lost: Vec<(Cid, PublicationError)>,
+}
+
+/// The content of a mirror: all that a move to another node takes along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// The root, as a directory above it links to it.
+    pub root: Entry,
+    /// The directory of the ledger.
+    pub ledger: Option<Entry>,
+}
+
+impl Content {
+    /// A directory with both, whose pin keeps all. The pin has the name of a journal's,
+    /// which the journal takes over from it; without a `state` it is not a journal.
+    pub(super) fn keeper(&self) -> (Cid, Vec<u8>) {
+        self.directory(None)
+    }
+
+    fn directory(&self, state: Option<Entry>) -> (Cid, Vec<u8>) {
+        let root = Some(self.root);
+        let parts = [("root", root), ("state", state), ("ledger", self.ledger)].into_iter();
+        let parts = parts.filter_map(|(name, entry)| Some((name.to_owned(), entry?)));
+        let directory = PlainDirectory {
+            entries: parts.collect(),
+        };
+        let (block, entry) = directory.encode(CidVersion::V1);
+        (entry.cid, block)
+    }
 }
 
 /// A root that was to be published, and the one before it.
@@ -59,20 +84,12 @@ struct State {
 pub fn unreadable_journals(
     view: &PublicationView,
 ) -> Result<Vec<(Cid, PublicationError)>, PublicationError> {
-    let mut unreadable = Vec::new();
-    let pins = view.node.pins_named(&Journal::pin_name(&view.key.id))?;
-    for (pin, read) in Journal::read_pins(view, pins)? {
-        if let Some(error) = read.err() {
-            unreadable.push((pin, error.into()));
-        }
-    }
-    Ok(unreadable)
+    Ok(Journal::all(view, &[])?.lost)
 }
 
 /// Returns true where the node keeps a journal of what was published.
 pub fn has_journal(view: &PublicationView) -> Result<bool, PublicationError> {
-    let pins = view.node.pins_named(&Journal::pin_name(&view.key.id))?;
-    Ok(!pins.is_empty())
+    Ok(!Journal::pins(view)?.is_empty())
 }
 
 /// The names of the keys that have a journal on the node: the mirrors it publishes.
@@ -101,18 +118,24 @@ impl Journal {
         format!("guix-ipfs/{key_id}")
     }
 
+    /// The pins with the name of a key's journals.
+    pub fn pins(view: &PublicationView) -> Result<Vec<Cid>, NodeError> {
+        view.node.pins_named(&Self::pin_name(&view.key.id))
+    }
+
     /// The journals of a key; those that are `known` are not read again. More than one are
     /// left when a run was killed, or while two writers are at work.
     pub fn all(view: &PublicationView, known: &[Cid]) -> Result<Journals, PublicationError> {
-        let mut pins = view.node.pins_named(&Self::pin_name(&view.key.id))?;
+        let mut pins = Self::pins(view)?;
         let mut journals = Journals {
             known: pins.extract_if(.., |pin| known.contains(pin)).collect(),
             ..Journals::default()
         };
-        for (pin, read) in Self::read_pins(view, pins)? {
-            match read {
+        for pin in pins {
+            match Self::read(view, pin) {
                 Ok(journal) => journals.readable.extend(journal),
-                Err(_) => journals.lost.push(pin),
+                Err(error) if error.is_of_block() => journals.lost.push((pin, error.into())),
+                Err(error) => return Err(error.into()),
             }
         }
         let newest_first = |journal: &Self| std::cmp::Reverse(journal.age());
@@ -124,15 +147,6 @@ impl Journal {
     /// journals of the same number in the same order.
     pub fn age(&self) -> (u64, Cid) {
         (self.number, self.cid)
-    }
-
-    /// These pins, each with the journal, or with the fault of a block of it.
-    fn read_pins(view: &PublicationView, pins: Vec<Cid>) -> Result<Vec<ReadPin>, NodeError> {
-        let read = pins.into_iter().map(|pin| match Self::read(view, pin) {
-            Err(error) if !error.is_of_block() => Err(error),
-            read => Ok((pin, read)),
-        });
-        read.collect()
     }
 
     /// `None` for a pin that has the name but is not a journal of this key.
@@ -158,24 +172,13 @@ impl Journal {
         }))
     }
 
-    /// The journal of a root, and its blocks without those of the ledger.
+    /// The journal of a root, and its blocks without those of the ledger. `moved` is the
+    /// mark of a mirror that leaves the node.
     pub fn compose(
         key_id: &str,
-        root: &Entry,
+        content: &Content,
         previous: Option<Cid>,
         older: Option<&Self>,
-        ledger: Option<Entry>,
-    ) -> (Self, NewBlocks) {
-        Self::compose_marked(key_id, root, previous, older, ledger, None)
-    }
-
-    /// The same with the mark of a mirror that leaves the node.
-    pub fn compose_marked(
-        key_id: &str,
-        root: &Entry,
-        previous: Option<Cid>,
-        older: Option<&Self>,
-        ledger: Option<Entry>,
         moved: Option<Moved>,
     ) -> (Self, NewBlocks) {
         let number = older.map_or(1, |journal| journal.number.saturating_add(1));
@@ -191,20 +194,13 @@ impl Journal {
             cid: cid_of(CidVersion::V1, RAW, &state),
             size: state.len() as u64,
         };
-        let parts = [("root", *root), ("state", state_entry)].into_iter();
-        let parts = parts.chain(ledger.map(|ledger| ("ledger", ledger)));
-        let directory = PlainDirectory {
-            entries: parts
-                .map(|(name, entry)| (name.to_owned(), entry))
-                .collect(),
-        };
-        let (block, Entry { cid, .. }) = directory.encode(CidVersion::V1);
+        let (cid, block) = content.directory(Some(state_entry));
         let journal = Self {
             cid,
-            root: root.cid,
+            root: content.root.cid,
             number,
             previous,
-            ledger,
+            ledger: content.ledger,
             moved,
         };
         (journal, vec![(state_entry.cid, state), (cid, block)])
@@ -213,28 +209,24 @@ impl Journal {
     /// Pins a journal whose blocks are stored, and with it its root. Fails when
     /// anything below the root is missing, so it is also the proof that the root is
     /// whole.
-    pub fn pin(
-        &self,
-        node: &dyn Node,
-        key_id: &str,
-        older: Option<&Self>,
-    ) -> Result<(), NodeError> {
+    pub fn pin(&self, view: &PublicationView, older: Option<&Self>) -> Result<(), NodeError> {
         let pinned = match older {
-            Some(older) => node.pin_update(&older.cid, &self.cid),
-            None => return self.pin_alone(node, key_id),
+            Some(older) => view.node.pin_update(&older.cid, &self.cid),
+            None => return self.pin_alone(view),
         };
         match pinned {
             // Another writer came to the same root at the same time.
             Err(error) if error.is(Refusal::AlreadyPinned) => Ok(()),
             // Another writer unpinned the older one, or blocks below it are lost or
             // damaged. Below the new one all may be there.
-            Err(error) if error.is_refusal() => self.pin_alone(node, key_id),
+            Err(error) if error.is_refusal() => self.pin_alone(view),
             other => other,
         }
     }
 
     /// The same without an older journal: all below the new one is looked at.
-    fn pin_alone(&self, node: &dyn Node, key_id: &str) -> Result<(), NodeError> {
+    fn pin_alone(&self, view: &PublicationView) -> Result<(), NodeError> {
+        let PublicationView { node, key } = view;
         // Ended by its time limit, a pin of a pinned CID would lose it.
         if node.is_pinned(&self.cid)? {
             return Ok(());
@@ -243,6 +235,6 @@ impl Journal {
             true => KnownBlocks::All,
             false => KnownBlocks::Unsure,
         };
-        node.pin(&self.cid, &Self::pin_name(key_id), known)
+        node.pin(&self.cid, &Self::pin_name(&key.id), known)
     }
 }

@@ -102,9 +102,8 @@ impl LedgerFiles {
         mut visit: impl FnMut(&str, &[u8]),
     ) -> Result<(), PublicationError> {
         let mut visited = HashSet::new();
-        let names: Vec<&str> = self.names_in(folder).collect();
-        for name in names.into_iter().rev() {
-            let Some(file) = self.files.get(&format!("{folder}/{name}")) else {
+        for (path, file) in self.files.iter().rev() {
+            let Some(name) = name_in(folder, path) else {
                 continue;
             };
             if visited.insert(file.entry.cid) {
@@ -171,7 +170,7 @@ impl LedgerFiles {
     /// The names of the files in a folder, in their order.
     pub fn names_in<'l>(&'l self, folder: &'l str) -> impl Iterator<Item = &'l str> {
         let paths = self.files.keys();
-        paths.filter_map(move |path| path.strip_prefix(folder)?.strip_prefix('/'))
+        paths.filter_map(move |path| name_in(folder, path))
     }
 
     /// Returns true for a ledger without files, as beside a journal of an older
@@ -233,6 +232,11 @@ impl LedgerFiles {
         blocks.push((entry.cid, block));
         Some((entry, blocks))
     }
+}
+
+/// The name of a file in a folder, by its path.
+fn name_in<'p>(folder: &str, path: &'p str) -> Option<&'p str> {
+    path.strip_prefix(folder)?.strip_prefix('/')
 }
 
 fn read_file(node: &dyn Node, entry: &Entry) -> Result<Vec<u8>, PublicationError> {

@@ -1,9 +1,10 @@
 //! The state of a name before a run: where it points, and its journals.
 
 use super::error::PublicationError;
-use super::journal::{Journal, Journals, mark_among};
+use super::journal::{Content, Journal, Journals, mark_among};
 use super::ledger::LedgerFiles;
 use super::moved::Moved;
+use super::tree::Tree;
 use super::view::PublicationView;
 use crate::ipfs::cid::Cid;
 use crate::node::Node;
@@ -37,11 +38,23 @@ impl NameState {
     /// # Errors
     /// It is not whole on the node.
     pub fn ledger(&self, node: &dyn Node, root: &Cid) -> Result<LedgerFiles, PublicationError> {
-        let mut journals = self.journals.iter();
-        let holding = journals.find(|journal| journal.root == *root);
-        let journal = holding.or(self.journals.first());
+        let journal = self.journal_of(root).or(self.journals.first());
         let top = journal.and_then(|journal| journal.ledger.as_ref());
         LedgerFiles::load(node, top)
+    }
+
+    /// A root with the ledger beside it.
+    pub fn content(&self, node: &dyn Node, root: Cid) -> Result<Content, PublicationError> {
+        let journal = self.journal_of(&root);
+        Ok(Content {
+            root: Tree::new(node, root).whole()?,
+            ledger: journal.and_then(|journal| journal.ledger),
+        })
+    }
+
+    /// The first of the journals that hold a root.
+    pub(super) fn journal_of(&self, root: &Cid) -> Option<&Journal> {
+        self.journals.iter().find(|journal| journal.root == *root)
     }
 
     /// The path that shows that something was published: the one that the name points
@@ -79,6 +92,6 @@ pub fn read_name_state(view: &PublicationView) -> Result<NameState, PublicationE
         published,
         foreign,
         journals: readable,
-        lost,
+        lost: lost.into_iter().map(|(pin, _)| pin).collect(),
     })
 }

@@ -12,10 +12,34 @@ use crate::ipfs::cid::Cid;
 /// not count.
 pub fn resolve(publisher: &Publisher, base: &Base) -> Result<Option<Cid>, PublicationError> {
     match publisher.view.resolve() {
-        Err(PublicationError::ForeignPath { path, .. }) if base.foreign.as_ref() == Some(&path) => {
+        Err(PublicationError::ForeignPath { path, .. })
+            if base.state.foreign.as_ref() == Some(&path) =>
+        {
             Ok(None)
         }
         resolved => resolved,
+    }
+}
+
+/// Fails where the name points to another root than the published one, `now`.
+pub fn refuse_if_not_followed(
+    publisher: &Publisher,
+    now: Option<Cid>,
+    root: Cid,
+) -> Result<(), PublicationError> {
+    let name = publisher.view.key.id.clone();
+    match now {
+        Some(now) if now == root => Ok(()),
+        Some(now) => Err(PublicationError::NotFollowed {
+            name,
+            now: Box::new(now),
+            root: Box::new(root),
+            sequence_is_known: publisher.node().description().capabilities.sequence,
+        }),
+        None => Err(PublicationError::NoRecord {
+            name,
+            root: Box::new(root),
+        }),
     }
 }
 
@@ -28,8 +52,8 @@ pub fn refuse_if_moved(
 ) -> Result<Option<Cid>, PublicationError> {
     let now = resolve(publisher, base)?;
     match now {
-        Some(moved) if now != base.published && moved != root => {
-            base.published = now;
+        Some(moved) if now != base.state.published && moved != root => {
+            base.state.published = now;
             Err(moved_to(publisher, moved, root))
         }
         _ => Ok(now),
@@ -42,7 +66,7 @@ pub fn refuse_if_moved(
 /// each has pinned before it looked at the name, and looks at the pins again after it
 /// published.
 pub fn refuse_if_behind(publisher: &Publisher, base: &Base) -> Result<(), PublicationError> {
-    let number = base.journals.first().map_or(0, |own| own.number);
+    let number = base.journal().map_or(0, |own| own.number);
     let unknown = refuse_if_unpinned(publisher, base)?;
     match unknown.first() {
         // One with a lower number continued from an older root, and detects that itself.
@@ -58,7 +82,7 @@ pub fn refuse_if_unpinned(
     base: &Base,
 ) -> Result<Vec<Journal>, PublicationError> {
     let found = Journal::all(&publisher.view, &known(base))?;
-    match base.journals.first() {
+    match base.journal() {
         Some(own) if !found.known.contains(&own.cid) => {
             let newest = found.readable.first();
             let now = newest.map_or(base.root, |journal| journal.root);
@@ -78,8 +102,9 @@ pub fn moved_to(publisher: &Publisher, now: Cid, root: Cid) -> PublicationError 
 }
 
 /// The journals that this run has read or made.
-fn known(base: &Base) -> Vec<Cid> {
-    base.journals.iter().map(|journal| journal.cid).collect()
+pub fn known(base: &Base) -> Vec<Cid> {
+    let journals = base.state.journals.iter();
+    journals.map(|journal| journal.cid).collect()
 }
 
 /// Continues from the root `now` of another writer. The journals are read again.
@@ -93,20 +118,19 @@ pub fn rebase_onto(
     let found = Journal::all(&publisher.view, &known(base))?;
     refuse_moved(&publisher.view.key.id, &found.readable)?;
     // Another writer may have unpinned some.
-    base.journals.retain(|own| found.known.contains(&own.cid));
-    base.journals.splice(0..0, found.readable);
-    let is_held = |root: &Cid| base.journals.iter().any(|journal| journal.root == *root);
+    let journals = &mut base.state.journals;
+    journals.retain(|own| found.known.contains(&own.cid));
+    journals.splice(0..0, found.readable);
+    let is_held = |root: &Cid| base.state.journal_of(root).is_some();
     // A third may have been quicker than the other.
     if !is_held(&now)
         && let Some(newer) = resolve(publisher, base)?.filter(is_held)
     {
-        base.published = Some(newer);
+        base.state.published = Some(newer);
         now = newer;
     }
     if !Tree::new(publisher.node(), now).is_mirror()? {
-        return Err(PublicationError::NotAMirror {
-            root: Box::new(now),
-        });
+        return Err(PublicationError::NotAMirror(Box::new(now)));
     }
     base.root = now;
     if !base.lead_with_root(&found.known) {
@@ -114,8 +138,8 @@ pub fn rebase_onto(
         return base.load_ledger(publisher.node());
     }
     // One that is as new as this root's may be that of a writer that is at work.
-    let number = base.journals.first().map_or(0, |journal| journal.number);
-    base.journals.retain(|journal| {
+    let number = base.journal().map_or(0, |journal| journal.number);
+    base.state.journals.retain(|journal| {
         let is_known = found.known.contains(&journal.cid);
         journal.root == now || journal.number < number || is_known
     });

@@ -31,23 +31,21 @@ pub struct Publication {
 impl PublicationLog {
     /// Records a key that the run is to write under, before it has the right to.
     pub fn note_writer(&self, id: PublicationId) {
-        self.lock().note_writer(id);
+        let mut log = self.lock();
+        if !log.writers.contains(&id) {
+            log.writers.push(id);
+        }
     }
 
     /// Records a root that was published, and the one before it.
     pub(super) fn note(&self, id: PublicationId, previous: Option<Cid>, root: Cid) {
-        let mut log = self.lock();
-        match &mut log.publication {
-            Some(publication) => publication.root = root,
-            None => {
-                log.publication = Some(Publication {
-                    name: id.key_id.clone(),
-                    previous,
-                    root,
-                });
-            }
-        }
-        log.note_writer(id);
+        let first = Publication {
+            name: id.key_id.clone(),
+            previous,
+            root,
+        };
+        self.note_writer(id);
+        self.lock().publication.get_or_insert(first).root = root;
     }
 
     /// Records the root that the name was found to point to.
@@ -74,13 +72,5 @@ impl PublicationLog {
 
     fn lock(&self) -> MutexGuard<'_, Log> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Log {
-    fn note_writer(&mut self, id: PublicationId) {
-        if !self.writers.contains(&id) {
-            self.writers.push(id);
-        }
     }
 }

@@ -52,7 +52,8 @@ pub struct Publisher<'n> {
     pub view: PublicationView<'n>,
     /// The history of the key.
     pub key_age: KeyAge,
-    options: PublisherOptions,
+    /// The terms of publishing.
+    pub(super) options: PublisherOptions,
     reach: Reach,
     lock: WriterLock,
 }
@@ -137,16 +138,6 @@ impl<'n> Publisher<'n> {
         self.view.node
     }
 
-    /// The time after which the claim of another writer counts as left by a killed one.
-    pub(super) fn patience(&self) -> Duration {
-        self.options.patience
-    }
-
-    /// The maker of the page for people.
-    pub(super) fn page(&self) -> Option<&dyn PageMaker> {
-        self.options.page.as_deref()
-    }
-
     /// Announces a published root to the network, unless the node has no peers.
     pub fn announce(&self, root: &Cid) -> Result<(), NodeError> {
         match self.reach {
@@ -158,11 +149,6 @@ impl<'n> Publisher<'n> {
     /// Records a root that was published, and the one before it.
     pub(super) fn note_published(&self, previous: Option<Cid>, root: Cid) {
         self.options.log.note(self.view.id(), previous, root);
-    }
-
-    /// Records the root that the name was found to point to.
-    pub(super) fn note_found(&self, root: Option<Cid>) {
-        self.options.log.note_found(root);
     }
 
     /// The terms of a record, with its sequence number where that must be set.

@@ -6,7 +6,7 @@ use super::claim;
 use super::commit::{ATTEMPTS, Committed, commit, publish_base};
 use super::error::PublicationError;
 use super::graft::Engine;
-use super::journal::Journal;
+use super::journal::{Content, Journal};
 use super::ledger::LedgerFiles;
 use super::other_writer::{rebase_onto, refuse_if_behind};
 use super::page::PageUse;
@@ -64,29 +64,25 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
         attempts += 1;
         let tree = tree.at(base.root);
         let mut ledger = base.ledger.clone();
-        let maker = publisher.page();
+        let maker = publisher.options.page.as_deref();
         let begin = |ledger: &mut _| maker.map_or(PageUse::None, |maker| maker.begin(ledger));
         let mut page = begin(&mut ledger);
-        let (grafted, staging) = with_stage(publisher, version, engine, |stage| {
+        let ((root, journal), staging) = with_stage(publisher, version, engine, |stage| {
             let root = work(&tree, stage, &mut ledger)?.filter(|root| root.cid != base.root);
             if page == PageUse::None {
                 // A repair may have found one.
                 page = begin(&mut ledger);
             }
-            match page.is_due(root.is_some()) {
-                true => Ok::<_, E>(Grafted::WithoutPage(root)),
-                false => {
-                    let journal = compose::<E>(publisher, base, &tree, stage, root, &ledger)?;
-                    Ok(Grafted::Whole(journal.map(Box::new)))
-                }
-            }
+            let journal = match page.is_due(root.is_some()) {
+                true => None,
+                false => compose::<E>(publisher, base, &tree, stage, root, &ledger)?,
+            };
+            Ok::<_, E>((root, journal))
         })?;
         pins.staging.extend(staging);
-        let journal = match (grafted, maker) {
-            (Grafted::Whole(journal), _) => journal.map(|journal| *journal),
-            (Grafted::WithoutPage(_), None) => None,
+        let journal = match maker {
             // The page describes the root, which is on the node only now.
-            (Grafted::WithoutPage(root), Some(maker)) => {
+            Some(maker) if page.is_due(root.is_some()) => {
                 let after = tree.at(root.map_or(base.root, |root| root.cid));
                 let key = &publisher.view.key;
                 let (journal, staging) = with_stage(publisher, version, Engine::Car, |stage| {
@@ -97,6 +93,7 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
                 pins.staging.extend(staging);
                 journal
             }
+            _ => journal,
         };
         if journal.is_none() && base.is_settled() {
             return Ok(Committed::Unchanged);
@@ -119,14 +116,6 @@ fn attempt<E: From<NodeError> + From<PublicationError>>(
     }
 }
 
-/// A commit after the work.
-enum Grafted {
-    /// The journal is staged, where one is needed.
-    Whole(Option<Box<Journal>>),
-    /// The root, where it changes, still lacks its page.
-    WithoutPage(Option<Entry>),
-}
-
 /// The staged journal of a root, or of that of `tree` where none is given; `None` where
 /// neither the root nor the ledger changes, and its journal is the newest.
 fn compose<E: From<NodeError> + From<PublicationError>>(
@@ -139,7 +128,7 @@ fn compose<E: From<NodeError> + From<PublicationError>>(
 ) -> Result<Option<Journal>, E> {
     let restores = ledger.restores();
     let (ledger, ledger_blocks) = ledger.encode().unzip();
-    let own = base.journals.first();
+    let own = base.journal();
     // A commit unpins older journals only, so that two writers that continued from each
     // other's root do not unpin each other's journals. One newer than both replaces them.
     let is_newest = own.map(Journal::age) == base.newest().map(Journal::age);
@@ -151,7 +140,9 @@ fn compose<E: From<NodeError> + From<PublicationError>>(
         None => tree.whole()?,
     };
     let key_id = &publisher.view.key.id;
-    let (journal, blocks) = Journal::compose(key_id, &root, base.published, base.newest(), ledger);
+    let content = Content { root, ledger };
+    let (published, newest) = (base.state.published, base.newest());
+    let (journal, blocks) = Journal::compose(key_id, &content, published, newest, None);
     for (cid, block) in ledger_blocks.into_iter().flatten().chain(blocks) {
         stage.block(cid, block)?;
     }

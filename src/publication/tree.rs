@@ -60,11 +60,11 @@ impl<'n> Tree<'n> {
 
     /// The tree below another root of the same node, which shares the blocks read.
     pub fn at(&self, root: Cid) -> Self {
+        let cache = Arc::clone(&self.cache);
         Self {
-            node: self.node,
-            search: self.search,
             root,
-            cache: Arc::clone(&self.cache),
+            cache,
+            ..*self
         }
     }
 

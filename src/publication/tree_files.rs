@@ -83,15 +83,15 @@ impl Tree<'_> {
         let is_small = |file: &&Entry| file.size <= SMALL_BYTES || is_large(file);
         let small: Vec<Cid> = files.iter().filter(is_small).map(|file| file.cid).collect();
         let mut small_blocks = each(self.node(), &small);
-        let sizes =
-            files.iter().map(
-                |file| match is_small(&file).then(|| small_blocks.next()).flatten() {
-                    Some(block) if file.cid.codec() == DAG_PB => size_in(&file.cid, &block?),
-                    Some(block) => Ok(block?.len() as u64),
-                    None => self.file_size(&file.cid),
-                },
-            );
-        sizes.collect()
+        let mut size = |file: &Entry| {
+            let block = is_small(&file).then(|| small_blocks.next()).flatten();
+            match block {
+                Some(block) if file.cid.codec() == DAG_PB => size_in(&file.cid, &block?),
+                Some(block) => Ok(block?.len() as u64),
+                None => self.file_size(&file.cid),
+            }
+        };
+        files.iter().map(&mut size).collect()
     }
 }
 

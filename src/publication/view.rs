@@ -42,10 +42,9 @@ impl<'n> PublicationView<'n> {
     /// # Errors
     /// [`PublicationError::ForeignPath`] when it points to something else.
     pub fn resolve(&self) -> Result<Option<Cid>, PublicationError> {
-        let Some(path) = self.node.resolve(&self.key.id)? else {
-            return Ok(None);
-        };
-        root_of_path(&self.key.id, path).map(Some)
+        let path = self.node.resolve(&self.key.id)?;
+        path.map(|path| root_of_path(&self.key.id, path))
+            .transpose()
     }
 }
 

@@ -190,7 +190,7 @@ pub fn print_ledger(report: &Report, ledger: &LedgerSummary) {
     };
     for (label, listed) in [("owed", tried), ("given up", given_up)] {
         let line = |item: &&OwedItem| {
-            let reason = match item.reason.as_str() {
+            let reason = match item.attempt.reason.as_str() {
                 "" => "not tried: a run ended or reached a limit first",
                 reason => reason,
             };

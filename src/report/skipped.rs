@@ -66,7 +66,7 @@ pub fn report_given_up(report: &Report, given_up: &[OwedItem]) {
     for owed in given_up {
         let text = format!(
             "{}: given up, after {} tries since {}: {}",
-            owed.item, owed.attempts, owed.since, owed.reason
+            owed.item, owed.attempts, owed.since, owed.attempt.reason
         );
         let advice = format!("`guix-ipfs add {}` tries it again", owed.hash);
         report.error(&text, Some(&advice));

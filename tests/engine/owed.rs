@@ -84,10 +84,13 @@ fn an_item_waits_no_longer_than_for_what_it_refers_to(node: &TestNode) {
         }
         scene.serve_list(&[built(2)]);
         scene.sync(0);
-        assert_eq!(scene.owed(&needed).map(|owed| owed.kind), Some(kind));
+        assert_eq!(
+            scene.owed(&needed).map(|owed| owed.attempt.kind),
+            Some(kind)
+        );
         let waiting = scene.owed(&needs).unwrap();
-        assert_eq!(waiting.kind, OwedKind::Waiting);
-        assert_eq!(waiting.needs.unwrap().as_str(), needed.hash);
+        assert_eq!(waiting.attempt.kind, OwedKind::Waiting);
+        assert_eq!(waiting.attempt.needs.unwrap().as_str(), needed.hash);
         scene.upstream.add_items([&needed]);
         let due = match kind {
             OwedKind::Broken => 5 * MINUTE,
@@ -111,7 +114,7 @@ fn a_refusal_of_a_clock_gone_wrong_is_over_at_once(node: &TestNode) {
         scene.upstream.set(&nar, other.files[&other.nar()].clone());
         scene.serve_list(&[built(1)]);
         scene.sync(ahead);
-        assert_eq!(scene.owed(&good).unwrap().kind, OwedKind::Refused);
+        assert_eq!(scene.owed(&good).unwrap().attempt.kind, OwedKind::Refused);
         scene.upstream.add_items([&good]);
         scene.sync(0);
         assert_eq!(scene.lacks([1]), NONE, "{ahead}");
@@ -223,11 +226,11 @@ fn an_endless_upstream_ends_the_plan_and_not_the_mirror(node: &TestNode) {
     // Alone it is refused, so that not each run asks for as much again.
     scene.run(&request(5 * MINUTE, both())).unwrap();
     let owed = scene.ledger().owed.remove(0);
-    assert_eq!(owed.kind, OwedKind::Refused);
+    assert_eq!(owed.attempt.kind, OwedKind::Refused);
     assert!(
-        owed.reason.contains("than one run can mirror"),
+        owed.attempt.reason.contains("than one run can mirror"),
         "{}",
-        owed.reason
+        owed.attempt.reason
     );
     let before = endless.asked();
     scene.run(&request(10 * MINUTE, both())).unwrap();
@@ -238,7 +241,7 @@ fn an_endless_upstream_ends_the_plan_and_not_the_mirror(node: &TestNode) {
     timed.limits.max_time = Some(Duration::from_millis(500));
     let run = scene.run(&timed).unwrap();
     assert!(run.result.left > 0);
-    assert_eq!(scene.ledger().owed[0].kind, OwedKind::Left);
+    assert_eq!(scene.ledger().owed[0].attempt.kind, OwedKind::Left);
     scene.upstream = Upstream::empty();
 }
 
@@ -315,7 +318,7 @@ fn an_upstream_that_goes_away_leaves_what_was_named_owed(node: &TestNode) {
     away.upstreams =
         vec![guix_ipfs::guix::UpstreamClient::new("http://127.0.0.1:1", limits).unwrap()];
     scene.run(&away).unwrap_err();
-    assert_eq!(scene.owed(&made(1)).unwrap().kind, OwedKind::Left);
+    assert_eq!(scene.owed(&made(1)).unwrap().attempt.kind, OwedKind::Left);
     scene.upstream = Upstream::empty();
     scene.serve(&[built(1), built(0)]);
     scene.serve_list(&[]);

@@ -211,7 +211,7 @@ fn nothing_else_is_owed(
         let is_settled = site.now > site.wanted.last_pair + PATIENCE;
         let is_published = is_settled && published.contains(&id);
         assert!(!is_published, "owed and published: {owed:?}");
-        let has_reason = !owed.reason.is_empty() || owed.kind == OwedKind::Left;
+        let has_reason = !owed.attempt.reason.is_empty() || owed.attempt.kind == OwedKind::Left;
         assert!(has_reason, "owed without a reason: {owed:?}");
         let since = wanted_since.get(&id);
         let since = since.unwrap_or_else(|| panic!("owed, and never wanted: {owed:?}"));

@@ -23,10 +23,13 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(14 * 24 * 3600);
 const GIVEN_UP_TRIES: u32 = 8;
 
 /// The kinds of reasons why an item is owed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum OwedKind {
     /// A limit, a signal or the end of the program came first.
+    #[default]
     Left,
     /// Its transfer broke off, or what came was no nar.
     Broken,
@@ -62,17 +65,9 @@ pub struct OwedItem {
     /// All tries.
     #[serde(default)]
     pub attempts: u32,
-    /// The kind of the last reason.
-    pub kind: OwedKind,
-    /// The last reason.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// The item that this one waits for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub needs: Option<HashPart>,
-    /// The URL of the nar that did not come. It is asked for first the next time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nar: Option<String>,
+    /// The last try.
+    #[serde(flatten)]
+    pub attempt: Attempt,
     /// The times when reasons of each kind were last reported.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reported: BTreeMap<OwedKind, Timestamp>,
@@ -82,27 +77,25 @@ pub struct OwedItem {
 }
 
 /// A try that failed, or that did not come.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// The kind of reason.
     pub kind: OwedKind,
     /// The reason.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// The item that this one waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<HashPart>,
-    /// The URL of the nar that did not come.
+    /// The URL of the nar that did not come. It is asked for first the next time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nar: Option<String>,
 }
 
 impl Attempt {
     /// A try that did not come.
     pub fn left() -> Self {
-        Self {
-            kind: OwedKind::Left,
-            reason: String::new(),
-            needs: None,
-            nar: None,
-        }
+        Self::default()
     }
 }
 
@@ -117,7 +110,7 @@ impl OwedItem {
     ) -> Self {
         let since = known.map_or(now, |known| known.since.min(now));
         let is_try = attempt.kind != OwedKind::Left;
-        let same = known.filter(|known| known.kind == attempt.kind);
+        let same = known.filter(|known| known.attempt.kind == attempt.kind);
         let tries = same.map_or(0, |known| known.tries) + u32::from(is_try);
         let attempts = known.map_or(0, |known| known.attempts);
         let attempts = attempts.saturating_add(u32::from(is_try));
@@ -133,10 +126,7 @@ impl OwedItem {
             waited,
             tries,
             attempts,
-            kind: attempt.kind,
-            reason: attempt.reason,
-            needs: attempt.needs,
-            nar: attempt.nar,
+            attempt,
             reported: known
                 .map(|known| known.reported.clone())
                 .unwrap_or_default(),
@@ -154,14 +144,14 @@ impl OwedItem {
     /// not before the item is owed for so long. Records that it was reported.
     pub fn report(&mut self, patience: Duration, now: Timestamp) -> bool {
         let age = self.since.age(now).unwrap_or_default();
-        let last = self.reported.get(&self.kind);
+        let last = self.reported.get(&self.attempt.kind);
         let passed = last.and_then(|last| last.age(now));
         // A report in the future comes of a clock that was wrong.
-        let is_recent = last.is_some() && passed.is_some_and(|passed| passed < DAY);
+        let is_recent = passed.is_some_and(|passed| passed < DAY);
         if age < patience || is_recent {
             return false;
         }
-        self.reported.insert(self.kind, now);
+        self.reported.insert(self.attempt.kind, now);
         true
     }
 }

@@ -63,13 +63,8 @@ impl Retention {
     /// Writes it, unless the ledger has it.
     pub fn write(&self, node: &dyn Node, files: &mut LedgerFiles) -> Result<(), Failure> {
         if Self::read(node, files)? != *self {
-            files.write(
-                RETENTION,
-                match *self == Self::default() {
-                    true => Vec::new(),
-                    false => lines::write([self]),
-                },
-            );
+            let line = (*self != Self::default()).then_some(self);
+            files.write(RETENTION, lines::write(line));
         }
         Ok(())
     }

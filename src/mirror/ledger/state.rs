@@ -51,7 +51,7 @@ impl Ledger {
     /// The URLs of the nars that did not come, by their items.
     pub fn failed_nars(&self) -> HashMap<HashPart, String> {
         let owed = self.owed.values();
-        owed.filter_map(|item| Some((item.hash, item.nar.clone()?)))
+        owed.filter_map(|item| Some((item.hash, item.attempt.nar.clone()?)))
             .collect()
     }
 
@@ -88,8 +88,8 @@ impl Ledger {
             if item.is_due(now) {
                 return true;
             }
-            match item.needs {
-                Some(needs) if item.kind == OwedKind::Waiting => {
+            match item.attempt.needs {
+                Some(needs) if item.attempt.kind == OwedKind::Waiting => {
                     if self.removed.contains_key(&needs) {
                         return false;
                     }

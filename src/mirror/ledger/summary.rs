@@ -31,11 +31,9 @@ pub struct LedgerSummary {
 /// # Errors
 /// The node cannot be asked, or the ledger is not whole on it.
 pub fn ledger_summary(node: &dyn Node, name: &str) -> Result<Option<LedgerSummary>, Failure> {
-    let mut keys = node.keys()?.into_iter();
-    let Some(key) = keys.find(|key| key.id == name) else {
+    let Some(view) = PublicationView::of_name(node, name)? else {
         return Ok(None);
     };
-    let view = PublicationView { node, key };
     let state = read_name_state(&view)?;
     // A name that points elsewhere has no ledger of this program's.
     let Ok(root) = choose_base(&view, &state, None) else {

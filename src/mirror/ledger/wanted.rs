@@ -93,7 +93,7 @@ fn write(wanted: &BTreeSet<HashPart>) -> Vec<u8> {
 }
 
 fn drop_oldest(files: &mut LedgerFiles) {
-    let days: Vec<String> = files.names_in(WANTED).map(str::to_owned).collect();
+    let days = days(files);
     for day in &days[..days.len().saturating_sub(MOST_DAYS)] {
         files.remove(&format!("{WANTED}/{day}"));
     }

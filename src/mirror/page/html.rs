@@ -55,9 +55,6 @@ pub fn html(contents: &Contents) -> String {
         ("style-hash", policy_hash(STYLE)),
         ("script-hash", policy_hash(SCRIPT)),
     ];
-    let values = values
-        .each_ref()
-        .map(|(name, value)| (*name, value.as_str()));
     filled(TEMPLATE, &values)
 }
 
@@ -140,17 +137,19 @@ fn additions(additions: &[Addition]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guix::HashPart;
     use crate::util::timestamp::Timestamp;
 
+    fn addition(name: &str, bytes: u64, at: u64) -> Addition {
+        Addition {
+            hash: "21q7lx382p28sibkw2l721ybjxymkh1a".parse().unwrap(),
+            name: name.to_owned(),
+            bytes,
+            at: Timestamp(at),
+        }
+    }
+
     fn page(name: &str, item: &str, key: &str) -> String {
-        let hash: HashPart = "21q7lx382p28sibkw2l721ybjxymkh1a".parse().unwrap();
-        let additions = [Addition {
-            hash,
-            name: item.to_owned(),
-            bytes: 1536,
-            at: Timestamp(1_795_757_000),
-        }];
+        let additions = [addition(item, 1536, 1_795_757_000)];
         let signer = Signer {
             key: key.to_owned(),
             farm: None,
@@ -193,14 +192,8 @@ mod tests {
 
     #[test]
     fn a_page_is_never_larger_than_the_room_left_for_it() {
-        let hash: HashPart = "21q7lx382p28sibkw2l721ybjxymkh1a".parse().unwrap();
-        let addition = |number| Addition {
-            hash,
-            name: "x".repeat(211),
-            bytes: number,
-            at: Timestamp(number),
-        };
-        let additions: Vec<Addition> = (0..50).map(addition).collect();
+        let name = "x".repeat(211);
+        let additions: Vec<Addition> = (0..50).map(|at| addition(&name, at, at)).collect();
         let html = html(&Contents {
             name: "k51",
             count: None,

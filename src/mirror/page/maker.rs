@@ -42,10 +42,8 @@ impl PageMaker for Page {
         let mut state = PageState::read(tree.node(), ledger)?;
         // A part of the tree that cannot be read is for a repair: the page goes without.
         let survey = survey_narinfos(tree, self.jobs).ok();
-        let (count, mut sample) = match survey {
-            Some(survey) => (Some(survey.count), survey.sample),
-            None => (None, Vec::new()),
-        };
+        let survey = survey.map(|survey| (Some(survey.count), survey.sample));
+        let (count, mut sample) = survey.unwrap_or_default();
         let hashes: Vec<_> = state.additions.iter().map(|it| it.hash).collect();
         if let Ok(entries) = narinfos::entries(tree, &hashes) {
             let found = state.additions.into_iter().zip(entries);

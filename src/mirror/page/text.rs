@@ -26,14 +26,14 @@ fn is_invisible(c: char) -> bool {
 }
 
 /// The template with each `{{name}}` replaced by its value. Values are not looked through.
-pub fn filled(template: &str, values: &[(&str, &str)]) -> String {
+pub fn filled(template: &str, values: &[(&str, impl AsRef<str>)]) -> String {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
         filled.push_str(before);
         let (name, after) = after.split_once("}}").unwrap_or((after, ""));
         let value = values.iter().find(|(known, _)| *known == name);
-        filled.push_str(value.map_or("", |(_, value)| value));
+        filled.push_str(value.map_or("", |(_, value)| value.as_ref()));
         rest = after;
     }
     filled.push_str(rest);

@@ -9,7 +9,6 @@ use crate::mirror::failure::Failure;
 use crate::mirror::ledger::{RetentionRule, forget_builds};
 use crate::mirror::narinfos::{self, PublishedNarinfo, item_of};
 use crate::mirror::nars;
-use crate::node::Node;
 use crate::publication::{LedgerFiles, Stage, Tree, thin};
 use std::time::SystemTime;
 
@@ -35,33 +34,44 @@ pub struct PruneTerms {
 }
 
 /// The items of a root, and the times since they were wanted.
-pub struct Choice {
+pub struct Choice<'c> {
+    tree: &'c Tree<'c>,
+    terms: &'c PruneTerms,
     inventory: Inventory,
     ages: Ages,
 }
 
-impl Choice {
+impl<'c> Choice<'c> {
     /// Reads a root and its ledger.
     ///
     /// # Errors
     /// As [`Inventory::read`] and [`Ages::read`].
-    pub fn new(tree: &Tree, files: &mut LedgerFiles, terms: &PruneTerms) -> Result<Self, Failure> {
+    pub fn new(
+        tree: &'c Tree<'c>,
+        files: &LedgerFiles,
+        terms: &'c PruneTerms,
+    ) -> Result<Self, Failure> {
         let inventory = Inventory::read(tree, terms.jobs)?;
         let clock = match terms.is_forced {
             true => Clock::Believed,
             false => Clock::Doubted,
         };
         let ages = Ages::read(tree.node(), files, &inventory, terms.now.into(), clock)?;
-        Ok(Self { inventory, ages })
+        Ok(Self {
+            tree,
+            terms,
+            inventory,
+            ages,
+        })
     }
 
     /// The items that a rule keeps.
     ///
     /// # Errors
     /// [`Failure::NothingLeft`].
-    pub fn kept(&self, rule: &RetentionRule, terms: &PruneTerms) -> Result<Kept, Failure> {
+    pub fn kept(&self, rule: &RetentionRule) -> Result<Kept, Failure> {
         let kept = Kept::choose(&self.inventory, &self.ages, rule);
-        match kept.count == 0 && self.inventory.len() > 0 && !terms.is_forced {
+        match kept.count == 0 && self.inventory.len() > 0 && !self.terms.is_forced {
             true => Err(Failure::NothingLeft(self.inventory.len())),
             false => Ok(kept),
         }
@@ -69,16 +79,12 @@ impl Choice {
 
     /// The items that are kept, and the root without the others; `None` where all are
     /// kept.
-    pub fn carry_out(
-        &self,
-        tree: &Tree,
-        stage: &Stage,
-        terms: &PruneTerms,
-    ) -> Result<(Kept, Option<Entry>), Failure> {
+    pub fn carry_out(&self, stage: &Stage) -> Result<(Kept, Option<Entry>), Failure> {
+        let Self { tree, terms, .. } = self;
         let directories = nars::directories(tree, terms.jobs)?;
         let mut rule = terms.rule;
         loop {
-            let kept = self.kept(&rule, terms)?;
+            let kept = self.kept(&rule)?;
             if kept.count == self.inventory.len() {
                 return Ok((kept, None));
             }
@@ -99,37 +105,31 @@ impl Choice {
         let inventory = &self.inventory;
         if directory.is_empty() {
             let item = item_of(name).and_then(|hash| inventory.place(&hash));
-            return item.is_some_and(|item| !kept.has_item(item));
+            return item.is_some_and(|item| !kept.items[item]);
         }
         let path = [directory, &[name.to_owned()]].concat();
         let nar = inventory.listed_nar(&path);
-        nar.is_some_and(|nar| !kept.has_nar(nar))
+        nar.is_some_and(|nar| !kept.nars[nar])
     }
 
     /// The result, with the size of the tree that is left where that was made.
-    pub fn outcome(
-        &self,
-        tree: &Tree,
-        kept: &Kept,
-        tree_bytes: Option<u64>,
-        terms: &PruneTerms,
-    ) -> Result<PruneOutcome, Failure> {
+    pub fn outcome(&self, kept: &Kept, tree_bytes: Option<u64>) -> Result<PruneOutcome, Failure> {
         let inventory = &self.inventory;
-        let before = tree.whole()?.size;
+        let before = self.tree.whole()?.size;
         let kept_bytes = match kept.count == inventory.len() {
             true => before,
             false => tree_bytes.unwrap_or_else(|| kept.size(inventory)),
         };
         let is_wanted = |item: usize| self.ages.last_day(item).is_some_and(|day| day.age == 0);
-        let gone = (0..inventory.len()).filter(|item| !kept.has_item(*item));
+        let gone = (0..inventory.len()).filter(|item| !kept.items[*item]);
         Ok(PruneOutcome {
             pruned: inventory.len() - kept.count,
             pruned_bytes: before.saturating_sub(kept_bytes),
             kept: kept.count,
             kept_bytes,
             wanted_today: gone.filter(|item| is_wanted(*item)).count(),
-            items: match terms.listing {
-                true => Some(self.pruned_items(tree, kept, terms.jobs)?),
+            items: match self.terms.listing {
+                true => Some(self.pruned_items(kept)?),
                 false => None,
             },
             clock_gap: self.ages.gap.clone(),
@@ -137,28 +137,23 @@ impl Choice {
     }
 
     /// The items that go, those first that were wanted longest ago.
-    fn pruned_items(
-        &self,
-        tree: &Tree,
-        kept: &Kept,
-        jobs: u16,
-    ) -> Result<Vec<PrunedItem>, Failure> {
-        let inventory = &self.inventory;
+    fn pruned_items(&self, kept: &Kept) -> Result<Vec<PrunedItem>, Failure> {
+        let (tree, jobs, inventory) = (self.tree, self.terms.jobs, &self.inventory);
         let place = |name: &str| {
             let place = inventory.place(&item_of(name)?)?;
-            (!kept.has_item(place)).then_some(place)
+            (!kept.items[place]).then_some(place)
         };
         let mut pruned = Vec::new();
         let item = |narinfo: PublishedNarinfo| {
             let place = place(&narinfo.name)?;
-            let nars = inventory.nars(place).filter(|nar| !kept.has_nar(*nar));
+            let nars = inventory.nars.of(place).filter(|nar| !kept.nars[*nar]);
             let nars: u64 = nars.map(|nar| inventory.nar_bytes(nar)).sum();
             let item = PrunedItem {
                 item: match narinfo.narinfo {
                     Ok(narinfo) => narinfo.store_path.to_string(),
                     Err(_) => narinfo.name,
                 },
-                bytes: inventory.narinfo_bytes(place) + nars,
+                bytes: inventory.narinfo_bytes[place] + nars,
                 last_wanted: self.ages.last_day(place).map(|day| day.name.clone()),
             };
             Some((self.ages.of(place), item))
@@ -179,15 +174,10 @@ impl Choice {
     }
 
     /// Takes builds that go for new again, unless a farm may list them still.
-    pub fn forget_builds(
-        &self,
-        node: &dyn Node,
-        files: &mut LedgerFiles,
-        kept: &Kept,
-    ) -> Result<(), Failure> {
-        forget_builds(node, files, |hash| {
+    pub fn forget_builds(&self, files: &mut LedgerFiles, kept: &Kept) -> Result<(), Failure> {
+        forget_builds(self.tree.node(), files, |hash| {
             let item = self.inventory.place(hash);
-            item.is_some_and(|item| !kept.has_item(item) && self.ages.of(item) > MAY_BE_LISTED)
+            item.is_some_and(|item| !kept.items[item] && self.ages.of(item) > MAY_BE_LISTED)
         })
     }
 }

@@ -4,12 +4,12 @@ use super::choice::PruneTerms;
 use super::prune::prune_beside;
 use super::summary::PruneOutcome;
 use crate::mirror::failure::Failure;
-use crate::mirror::ledger::{Retention, RetentionRule};
+use crate::mirror::ledger::RetentionRule;
 use crate::mirror::observer::Observer;
 use crate::mirror::record::RunRecord;
 use crate::mirror::request::MirrorRequest;
 use crate::publication::{Base, Committed, Publisher, Tree};
-use crate::util::timestamp::{DAY, Timestamp};
+use crate::util::timestamp::DAY;
 use std::time::Duration;
 
 /// The pause between two prunes of a cron job. A run a little early counts.
@@ -26,8 +26,7 @@ pub fn prune_if_due(
     observer: &dyn Observer,
 ) -> Result<Option<(Committed, PruneOutcome)>, Failure> {
     let rule = request.retention.filter(|rule| !rule.keeps_all());
-    let is_due = |rule: &RetentionRule| is_due(&record.ledger.retention, rule, record.now);
-    let Some(rule) = rule.filter(|rule| !record.is_partial && is_due(rule)) else {
+    let Some(rule) = rule.filter(|rule| !record.is_partial && is_due(record, rule)) else {
         return Ok(None);
     };
     let terms = PruneTerms {
@@ -43,7 +42,8 @@ pub fn prune_if_due(
 }
 
 /// Returns true where a cron job is to prune: once a day, and when its rule is new.
-fn is_due(known: &Retention, rule: &RetentionRule, now: Timestamp) -> bool {
-    let passed = known.pruned.and_then(|pruned| pruned.age(now));
+fn is_due(record: &RunRecord, rule: &RetentionRule) -> bool {
+    let known = &record.ledger.retention;
+    let passed = known.pruned.and_then(|pruned| pruned.age(record.now));
     known.rule != *rule || passed.is_none_or(|passed| passed >= PAUSE)
 }

@@ -15,10 +15,12 @@ use std::ops::Range;
 pub struct Inventory {
     /// The items' hashes, sorted.
     hashes: Vec<[u8; 20]>,
-    /// Bytes of their narinfos.
-    narinfo_bytes: Vec<u64>,
-    references: Lists,
-    nars: Lists,
+    /// Bytes of each item's narinfo.
+    pub narinfo_bytes: Vec<u64>,
+    /// The published items that each item refers to.
+    pub references: Lists,
+    /// The nars that each item's narinfo lists and that are there.
+    pub nars: Lists,
     index: NarIndex,
     /// Those of the nars that an item lists.
     is_listed: Vec<bool>,
@@ -33,13 +35,14 @@ pub struct Inventory {
 /// A list of places for each item. A place fits into 32 bits: more items or nars would not
 /// fit into memory.
 #[derive(Debug, Default)]
-struct Lists {
+pub struct Lists {
     ranges: Vec<Range<u32>>,
     places: Vec<u32>,
 }
 
 impl Lists {
-    fn of(&self, item: usize) -> impl Iterator<Item = usize> + '_ {
+    /// The list of an item.
+    pub fn of(&self, item: usize) -> impl Iterator<Item = usize> + '_ {
         let Range { start, end } = self.ranges[item];
         let places = &self.places[start as usize..end as usize];
         places.iter().map(|place| *place as usize)
@@ -145,19 +148,12 @@ impl Inventory {
         for place in &self.nars.places {
             is_listed[*place as usize] = true;
         }
-        let (mut nars, mut unlisted) = (0, 0);
-        for (place, is_listed) in is_listed.iter().enumerate() {
-            let bytes = self.nar_bytes(place);
-            match is_listed {
-                true => nars += bytes,
-                false => {
-                    unlisted += bytes;
-                    self.other_nars += 1;
-                }
-            }
-        }
+        let unlisted = (0..is_listed.len()).filter(|place| !is_listed[*place]);
+        self.other_nars = unlisted.clone().count() as u64;
+        self.other_bytes = others + unlisted.map(|place| self.nar_bytes(place)).sum::<u64>();
+        let listed = (0..is_listed.len()).filter(|place| is_listed[*place]);
+        let nars: u64 = listed.map(|place| self.nar_bytes(place)).sum();
         self.is_listed = is_listed;
-        self.other_bytes = others + unlisted;
         let files = self.narinfo_bytes.iter().sum::<u64>() + nars + self.other_bytes;
         self.directory_bytes = whole.size.saturating_sub(files);
     }
@@ -170,21 +166,6 @@ impl Inventory {
     /// The place of an item.
     pub fn place(&self, hash: &HashPart) -> Option<usize> {
         self.hashes.binary_search(&hash.bytes()).ok()
-    }
-
-    /// Bytes of an item's narinfo.
-    pub fn narinfo_bytes(&self, item: usize) -> u64 {
-        self.narinfo_bytes[item]
-    }
-
-    /// The published items that an item refers to.
-    pub fn references(&self, item: usize) -> impl Iterator<Item = usize> + '_ {
-        self.references.of(item)
-    }
-
-    /// The nars that an item's narinfo lists and that are there.
-    pub fn nars(&self, item: usize) -> impl Iterator<Item = usize> + '_ {
-        self.nars.of(item)
     }
 
     /// The number of nars.

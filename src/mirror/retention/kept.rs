@@ -7,8 +7,10 @@ use crate::mirror::ledger::RetentionRule;
 /// The items that are kept, and their nars.
 #[derive(Debug)]
 pub struct Kept {
-    items: Vec<bool>,
-    nars: Vec<bool>,
+    /// True at the place of an item that is kept.
+    pub items: Vec<bool>,
+    /// True at the place of a nar that a kept item lists.
+    pub nars: Vec<bool>,
     /// The number of items.
     pub count: usize,
     /// The number of files, narinfos and nars.
@@ -22,6 +24,7 @@ pub struct Kept {
 struct Added {
     items: Vec<usize>,
     nars: Vec<usize>,
+    bytes: u64,
 }
 
 impl Kept {
@@ -45,14 +48,17 @@ impl Kept {
             if kept.items[item as usize] {
                 continue;
             }
-            let added = kept.add(inventory, item as usize);
-            if rule
-                .max_size
-                .is_some_and(|most| kept.size(inventory) > most)
-            {
-                kept.take_back(inventory, added);
+            let added = kept.mark(inventory, item as usize);
+            let files = kept.files + (added.items.len() + added.nars.len()) as u64;
+            let bytes = kept.bytes + added.bytes;
+            let is_too_large = |most| inventory.tree_bytes(files, bytes) > most;
+            if rule.max_size.is_some_and(is_too_large) {
+                added.items.iter().for_each(|it| kept.items[*it] = false);
+                added.nars.iter().for_each(|it| kept.nars[*it] = false);
                 break;
             }
+            kept.count += added.items.len();
+            (kept.files, kept.bytes) = (files, bytes);
         }
         kept
     }
@@ -62,18 +68,8 @@ impl Kept {
         inventory.tree_bytes(self.files, self.bytes)
     }
 
-    /// Returns true for an item that is kept.
-    pub fn has_item(&self, item: usize) -> bool {
-        self.items[item]
-    }
-
-    /// Returns true for a nar that a kept item lists.
-    pub fn has_nar(&self, nar: usize) -> bool {
-        self.nars[nar]
-    }
-
-    /// Keeps an item and all that it refers to.
-    fn add(&mut self, inventory: &Inventory, item: usize) -> Added {
+    /// Marks an item and all that it refers to.
+    fn mark(&mut self, inventory: &Inventory, item: usize) -> Added {
         let mut added = Added::default();
         let mut open = vec![item];
         while let Some(item) = open.pop() {
@@ -81,31 +77,15 @@ impl Kept {
                 continue;
             }
             added.items.push(item);
-            self.bytes += inventory.narinfo_bytes(item);
-            for nar in inventory.nars(item) {
+            added.bytes += inventory.narinfo_bytes[item];
+            for nar in inventory.nars.of(item) {
                 if !std::mem::replace(&mut self.nars[nar], true) {
                     added.nars.push(nar);
-                    self.bytes += inventory.nar_bytes(nar);
+                    added.bytes += inventory.nar_bytes(nar);
                 }
             }
-            open.extend(inventory.references(item));
+            open.extend(inventory.references.of(item));
         }
-        self.count += added.items.len();
-        self.files += (added.items.len() + added.nars.len()) as u64;
         added
-    }
-
-    /// Undoes an addition.
-    fn take_back(&mut self, inventory: &Inventory, added: Added) {
-        self.count -= added.items.len();
-        self.files -= (added.items.len() + added.nars.len()) as u64;
-        for item in added.items {
-            self.items[item] = false;
-            self.bytes -= inventory.narinfo_bytes(item);
-        }
-        for nar in added.nars {
-            self.nars[nar] = false;
-            self.bytes -= inventory.nar_bytes(nar);
-        }
     }
 }

@@ -68,11 +68,10 @@ pub fn prune_beside(
     let work = |tree: &Tree, stage: &Stage, files: &mut LedgerFiles| {
         recover_encoding(tree, files);
         terms.rule = given.beside_page(page_growth(tree, files)?);
-        let terms = &terms;
-        let choice = Choice::new(tree, files, terms)?;
-        let (kept, root) = choice.carry_out(tree, stage, terms)?;
+        let choice = Choice::new(tree, files, &terms)?;
+        let (kept, root) = choice.carry_out(stage)?;
         let earlier = std::mem::take(&mut outcome);
-        outcome = choice.outcome(tree, &kept, root.map(|root| root.size), terms)?;
+        outcome = choice.outcome(&kept, root.map(|root| root.size))?;
         if root.is_none() && earlier.pruned > 0 {
             // Another writer continued from what an earlier try has pruned.
             outcome = PruneOutcome {
@@ -82,7 +81,7 @@ pub fn prune_beside(
             };
         }
         if root.is_some() {
-            choice.forget_builds(node, files, &kept)?;
+            choice.forget_builds(files, &kept)?;
         }
         if root.is_some() || terms.is_scheduled {
             let known = Retention::read(node, files)?;
@@ -121,13 +120,13 @@ pub fn preview_prune(
     state.refuse_moved(&view.key.id)?;
     let root = choose_base(&view, &state, None)?;
     let tree = Tree::new(node, root);
-    let mut files = state.ledger(node, &root)?;
+    let files = state.ledger(node, &root)?;
     let _shown = observer.waiting("reading the mirror");
     let rule = request.terms.rule.beside_page(page_growth(&tree, &files)?);
-    let choice = Choice::new(&tree, &mut files, &request.terms)?;
-    let kept = choice.kept(&rule, &request.terms)?;
+    let choice = Choice::new(&tree, &files, &request.terms)?;
+    let kept = choice.kept(&rule)?;
     Ok(PruneSummary {
         change: NameChange::new(&view.key, root, root, Committed::Unchanged),
-        outcome: choice.outcome(&tree, &kept, None, &request.terms)?,
+        outcome: choice.outcome(&kept, None)?,
     })
 }

@@ -65,11 +65,13 @@ fn plan(
         folders.insert(name.clone(), planned);
     }
     let mut files = BTreeMap::new();
-    for (name, entry) in &new.files {
-        match directory.entries.insert(name.clone(), *entry) {
+    // Nothing is removed in this way.
+    let added = new.entries.iter();
+    for (name, entry) in added.filter_map(|(name, entry)| Some((name, (*entry)?))) {
+        match directory.entries.insert(name.clone(), entry) {
             Some(old) if old.cid == entry.cid => {}
             // What may be replaced was decided before.
-            _ => drop(files.insert(name.clone(), *entry)),
+            _ => drop(files.insert(name.clone(), entry)),
         }
     }
     if directory.must_be_sharded() {

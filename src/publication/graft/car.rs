@@ -35,10 +35,7 @@ fn directory(
         let is_empty = entry.cid == empty(version).1.cid;
         changes.insert(name.clone(), (!is_empty).then_some(entry));
     }
-    changes.extend(folder.removed.iter().map(|name| (name.clone(), None)));
-    for (name, entry) in &folder.files {
-        changes.insert(name.clone(), Some(*entry));
-    }
+    changes.extend(folder.entries.clone());
     let mut sink = |cid, block| stage.block(cid, block);
     Ok(patch_around(
         tree,

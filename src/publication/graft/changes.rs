@@ -1,7 +1,7 @@
 //! Changes to a tree, sorted by directory.
 
-use crate::ipfs::directory::{Entry, LostShard};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::ipfs::directory::{Changes, Entry, LostShard};
+use std::collections::BTreeMap;
 
 /// A file that was staged, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,10 +15,8 @@ pub struct NewFile {
 /// The changes in one directory and in those below it.
 #[derive(Default)]
 pub struct FolderChanges {
-    /// New files.
-    pub files: BTreeMap<String, Entry>,
-    /// Names to be removed.
-    pub removed: BTreeSet<String>,
+    /// New files, and names to be removed.
+    pub entries: Changes,
     /// Directories with changes.
     pub folders: BTreeMap<String, FolderChanges>,
     /// Shards that are not read, and are gone with all below them.
@@ -31,7 +29,7 @@ impl FolderChanges {
         let mut top = Self::default();
         for file in files {
             if let Some((folder, name)) = top.folder_of(&file.path) {
-                folder.files.insert(name.clone(), file.entry);
+                folder.entries.insert(name.clone(), Some(file.entry));
             }
         }
         top
@@ -47,7 +45,7 @@ impl FolderChanges {
     /// Removes what is at `path`.
     pub fn remove(&mut self, path: &[String]) {
         if let Some((folder, name)) = self.folder_of(path) {
-            folder.removed.insert(name.clone());
+            folder.entries.insert(name.clone(), None);
         }
     }
 

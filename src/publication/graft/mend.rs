@@ -42,7 +42,8 @@ pub fn mend(
             Damage::Page => changes.remove(&[PAGE_NAME.to_owned()]),
             Damage::CacheInfo => {
                 let entry = stage.content(CACHE_INFO_NAME, CACHE_INFO)?;
-                changes.files.insert(CACHE_INFO_NAME.to_owned(), entry);
+                let name = CACHE_INFO_NAME.to_owned();
+                changes.entries.insert(name, Some(entry));
             }
             Damage::Journal(_) | Damage::Ledger(_) => {}
         }

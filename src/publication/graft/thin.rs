@@ -7,11 +7,8 @@ use crate::publication::stage::Stage;
 use crate::publication::tree::Tree;
 use std::collections::BTreeMap;
 
-/// A test of a file, by its directory and its name there.
-pub type FileTest<'g> = dyn FnMut(&[String], &str) -> bool + 'g;
-
-/// The root of `tree` without the files for which `goes_out` returns true; new directory
-/// blocks go to `stage`. Only `directories` and the root are looked through, each on
+/// The root of `tree` without the files for which `goes_out` returns true, by their
+/// directory and their name there; new directory blocks go to `stage`. Only `directories` and the root are looked through, each on
 /// `jobs` threads. A directory that nothing is left in goes too.
 ///
 /// # Errors
@@ -21,7 +18,7 @@ pub fn thin(
     stage: &Stage,
     directories: &[Vec<String>],
     jobs: u16,
-    goes_out: &mut FileTest,
+    goes_out: &mut dyn FnMut(&[String], &str) -> bool,
 ) -> Result<Entry, PublicationError> {
     let mut directories: Vec<&[String]> = directories.iter().map(Vec::as_slice).collect();
     directories.sort_by_key(|path| std::cmp::Reverse(path.len()));
@@ -52,7 +49,7 @@ fn directory(
     (path, directory): (&[String], &Cid),
     mut below: Changes,
     jobs: u16,
-    goes_out: &mut FileTest,
+    goes_out: &mut dyn FnMut(&[String], &str) -> bool,
 ) -> Result<Option<Entry>, PublicationError> {
     let top = tree.top(directory)?;
     let mut patch = GradualPatch::new(&top, CidVersion::of(&tree.root));
