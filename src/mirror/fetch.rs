@@ -5,9 +5,10 @@ use super::failed_nars::FailedNars;
 use super::fetch_error::{FetchError, staged};
 use super::in_flight;
 use super::items::ItemRef;
-use super::lookup::{NarinfoLookup, PlannedItem, with_delta_nar};
+use super::lookup::{PlannedItem, with_delta_nar};
 use super::narinfos::narinfo_name;
-use super::observer::{DownloadProgress, Event, Observer, RunProgress};
+use super::observer::{DownloadProgress, Event, RunProgress};
+use super::run_context::RunContext;
 use super::schedule::{BatchGate, Scheduled};
 use super::skipped::SkipReason;
 use crate::guix::delta::Frames;
@@ -17,7 +18,6 @@ use crate::node::NodeError;
 use crate::publication::{NewFile, Stage};
 use crate::util::diagnosis::Retry;
 use crate::util::retry::NETWORK;
-use crate::util::stop::Stop;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,14 +35,10 @@ pub enum FetchOutcome {
 
 /// The way of transferring items.
 pub struct Fetcher<'a> {
-    /// The source of items.
-    pub lookup: &'a NarinfoLookup<'a>,
+    /// The surroundings of the run.
+    pub context: &'a RunContext<'a>,
     /// Items at once.
     pub jobs: u16,
-    /// The receiver of events.
-    pub observer: &'a dyn Observer,
-    /// The signal to end.
-    pub stop: &'a Stop,
     /// The nars that did not come.
     pub failed_nars: &'a FailedNars,
 }
@@ -72,7 +68,7 @@ impl Fetcher<'_> {
                     node_failed.store(true, Ordering::Relaxed);
                     Err(error)
                 }
-                Err(_) if self.stop.is_asked() => Ok(FetchOutcome::NotBegun),
+                Err(_) if self.context.budget.is_interrupted() => Ok(FetchOutcome::NotBegun),
                 Err(FetchError::Refused(what)) => {
                     Ok(FetchOutcome::Skipped(SkipReason::refused_because(what)))
                 }
@@ -100,14 +96,14 @@ impl Fetcher<'_> {
         while let Err(
             FetchError::Refused(reason) | FetchError::Broken(reason, _) | FetchError::NoNar(reason),
         ) = &staged
-            && let Ok(other) = self.lookup.fetch(&ItemRef::from(store_path), next)
+            && let Ok(other) = self.context.lookup.fetch(&ItemRef::from(store_path), next)
         {
             next = other.upstream + 1;
             if other.narinfo.references == item.narinfo.references {
-                self.observer.notify(Event::NextUpstream {
+                self.context.observer.notify(Event::NextUpstream {
                     item: store_path,
                     reason,
-                    upstream: self.lookup.upstreams[other.upstream].base(),
+                    upstream: self.context.lookup.upstreams[other.upstream].base(),
                 });
                 staged = self.files(stage, &other, progress);
             }
@@ -157,7 +153,7 @@ impl Fetcher<'_> {
             match self.nar(stage, item, source, Nar::Delta, progress) {
                 Ok(added) => return delta_nar(stage, &item.narinfo, added),
                 Err(error @ FetchError::Node(_)) => return Err(error),
-                Err(error) if self.stop.is_asked() => return Err(error),
+                Err(error) if self.context.budget.is_interrupted() => return Err(error),
                 Err(error) => first_error = first_error.or(Some(error)),
             }
         }
@@ -175,7 +171,7 @@ impl Fetcher<'_> {
         progress: &dyn RunProgress,
     ) -> Result<Added, FetchError> {
         let mut resumes = true;
-        let staged = NETWORK.run(self.stop, || {
+        let staged = NETWORK.run(self.context.lookup.stop, || {
             self.try_nar(stage, item, variant, nar, &mut resumes, progress)
         });
         staged.map_err(|error| {
@@ -196,9 +192,9 @@ impl Fetcher<'_> {
         resumes: &mut bool,
         progress: &dyn RunProgress,
     ) -> Result<Added, FetchError> {
-        let upstream = &self.lookup.upstreams[item.upstream];
+        let upstream = &self.context.lookup.upstreams[item.upstream];
         let download = match *resumes {
-            true => upstream.resumable_nar(&variant.url, self.stop)?,
+            true => upstream.resumable_nar(&variant.url, self.context.lookup.stop)?,
             false => upstream.nar(&variant.url)?,
         };
         let coding = download.coding.clone();

@@ -4,7 +4,9 @@ use super::encoding::Encoding;
 use super::items::ItemRef;
 use super::request::ItemFilter;
 use super::skipped::SkipReason;
-use crate::guix::{Compression, HttpError, NarPath, Narinfo, UpstreamClient, Variant, delta};
+use crate::guix::{
+    Compression, HashPart, HttpError, NarPath, Narinfo, UpstreamClient, Variant, delta,
+};
 use crate::util::diagnosis::Diagnosis;
 use crate::util::stop::Stop;
 use std::slice;
@@ -24,6 +26,11 @@ pub struct PlannedItem {
 }
 
 impl PlannedItem {
+    /// Its store hash.
+    pub fn hash(&self) -> HashPart {
+        self.narinfo.store_path.hash()
+    }
+
     /// The variants that are fetched where nothing fails.
     pub fn downloads(&self) -> &[Variant] {
         match self.delta_sources.as_slice() {
@@ -50,9 +57,12 @@ pub struct NarinfoLookup<'a> {
     pub upstreams: &'a [UpstreamClient],
     /// Upstreams that could not be reached; they are not asked again.
     down: Vec<AtomicBool>,
-    filter: &'a ItemFilter,
-    encoding: Encoding,
-    stop: &'a Stop,
+    /// The variants that are taken.
+    pub filter: &'a ItemFilter,
+    /// The encoding of the nars.
+    pub encoding: Encoding,
+    /// The signal to end.
+    pub stop: &'a Stop,
 }
 
 /// The reasons why a narinfo cannot be had.

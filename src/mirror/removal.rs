@@ -170,11 +170,8 @@ impl Removal {
         }
         for (hash, item) in &wanted {
             if !published.contains(hash) {
-                removal.skipped.push(Skipped {
-                    item: item.label.clone(),
-                    hash: Some(item.hash),
-                    reason: SkipReason::NotPublished,
-                });
+                let skipped = Skipped::new((*item).clone(), SkipReason::NotPublished);
+                removal.skipped.push(skipped);
             }
         }
         if published.is_empty() {

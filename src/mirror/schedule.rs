@@ -29,14 +29,13 @@ pub struct Scheduled {
 impl Scheduled {
     /// Its store hash.
     pub fn hash(&self) -> HashPart {
-        self.item.narinfo.store_path.hash()
+        self.item.hash()
     }
 }
 
 /// The items, each after those that it refers to.
 pub fn schedule(items: Vec<PlannedItem>) -> VecDeque<Scheduled> {
-    let hashes = items.iter().map(|item| item.narinfo.store_path.hash());
-    let at: HashMap<HashPart, usize> = hashes.zip(0..).collect();
+    let at: HashMap<HashPart, usize> = items.iter().map(PlannedItem::hash).zip(0..).collect();
     let references: Vec<Vec<usize>> = items
         .iter()
         .map(|item| {

@@ -1,5 +1,6 @@
 //! Items that a run leaves out, and the reasons.
 
+use super::items::ItemRef;
 use crate::guix::{HashPart, StorePath};
 use crate::util::diagnosis::Diagnosis;
 use serde::Serialize;
@@ -15,6 +16,18 @@ pub struct Skipped {
     pub hash: Option<HashPart>,
     /// The reason.
     pub reason: SkipReason,
+}
+
+impl Skipped {
+    /// An item that is left out for this reason.
+    pub fn new(item: impl Into<ItemRef>, reason: SkipReason) -> Self {
+        let ItemRef { hash, label } = item.into();
+        Self {
+            item: label,
+            hash: Some(hash),
+            reason,
+        }
+    }
 }
 
 /// The kinds of reasons, by what the next run may do about them.
