@@ -122,7 +122,7 @@ impl<'a> RunRecord<'a> {
             let Some(hash) = skipped.hash else { continue };
             match attempt(&skipped.reason, &reasons) {
                 Some(mut attempt) => {
-                    attempt.nar = self.run.failed_nars.of(&hash);
+                    attempt.nar = self.run.context.failed_nars.of(&hash);
                     let owed = self.owe(hash, &skipped.item, attempt, &mut report);
                     changes.owed.insert(hash, Some(owed));
                 }

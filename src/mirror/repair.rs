@@ -7,7 +7,6 @@ use super::announcing::announce;
 use super::damage::{DamagedPart, damaged_records};
 use super::failed_nars::FailedNars;
 use super::failure::Failure;
-use super::fetch::Fetcher;
 use super::items::ItemRef;
 use super::ledger::{Ledger, PageState, kept_encoding, recover_lost_encoding};
 use super::lookup::NarinfoLookup;
@@ -182,6 +181,8 @@ fn fetch(
         pauses: Pauses::Ignored,
         now: request.now.into(),
         budget: &Budget::new(stop, &limits),
+        jobs: request.jobs,
+        failed_nars: &FailedNars::default(),
         observer,
     };
     let mut plan = plan(&context, found)?;
@@ -191,11 +192,6 @@ fn fetch(
     let run = MirrorRun {
         publisher,
         context: &context,
-        fetcher: Fetcher {
-            context: &context,
-            jobs: request.jobs,
-            failed_nars: &FailedNars::default(),
-        },
         record: None,
         graft: GraftChoice::Only(Engine::Car),
         taken_place: TakenPlace::IsReplaced,

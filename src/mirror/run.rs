@@ -4,7 +4,7 @@
 use super::admission::{Decision, Policy, TakenPlace, decide};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::fetch::{FetchOutcome, Fetcher};
+use super::fetch::FetchOutcome;
 use super::grafting::{engine_for, linked};
 use super::ledger::{Addition, PageState};
 use super::narinfos;
@@ -28,8 +28,6 @@ pub struct MirrorRun<'a> {
     pub publisher: &'a Publisher<'a>,
     /// The surroundings of the run.
     pub context: &'a RunContext<'a>,
-    /// The way of transferring items.
-    pub fetcher: Fetcher<'a>,
     /// The part of the run in the ledger. A repair has none.
     pub record: Option<&'a RunRecord<'a>>,
     /// The way of grafting.
@@ -222,7 +220,7 @@ impl Batches<'_> {
         let work = |tree: &Tree, stage: &Stage, ledger: &mut LedgerFiles| {
             let outcomes = match &fetched {
                 Some(outcomes) => outcomes,
-                None => fetched.insert(self.run.fetcher.fetch(batch, &gate, stage, progress)?),
+                None => fetched.insert(self.run.context.fetch(batch, &gate, stage, progress)?),
             };
             progress.publishing();
             decisions = decide(policy, tree, batch, outcomes)?;

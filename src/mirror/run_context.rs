@@ -1,5 +1,6 @@
 //! The surroundings of a run, the same from its plan to its end.
 
+use super::failed_nars::FailedNars;
 use super::ledger::Ledger;
 use super::lookup::NarinfoLookup;
 use super::observer::Observer;
@@ -24,6 +25,10 @@ pub struct RunContext<'a> {
     pub now: Timestamp,
     /// The limits of the run.
     pub budget: &'a Budget,
+    /// Downloads at once.
+    pub jobs: u16,
+    /// The nars that did not come.
+    pub failed_nars: &'a FailedNars,
     /// The receiver of events.
     pub observer: &'a dyn Observer,
 }

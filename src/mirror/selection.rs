@@ -1,7 +1,6 @@
 //! The items that a run is about: those that it was asked for, and those that the
 //! ledger owes; and their plan.
 
-use super::failed_nars::FailedNars;
 use super::failure::Failure;
 use super::farm::BuildFarms;
 use super::items::ItemRef;
@@ -17,8 +16,6 @@ pub struct RequestedRun<'a> {
     pub request: &'a MirrorRequest,
     /// The surroundings of the run.
     pub context: RunContext<'a>,
-    /// The nars that did not come.
-    pub failed_nars: &'a FailedNars,
     /// The mirror has no ledger yet.
     pub is_without_ledger: bool,
 }

@@ -7,7 +7,6 @@ use super::encoding::Encoding;
 use super::exit::Exit;
 use super::failed_nars::FailedNars;
 use super::failure::Failure;
-use super::fetch::Fetcher;
 use super::json;
 use super::ledger::{Ledger, OwedItem, choose_encoding, recover_lost_encoding};
 use super::lookup::{NarinfoLookup, PlannedItem};
@@ -119,9 +118,10 @@ pub fn mirror(
             pauses: request.pauses,
             now: request.now.into(),
             budget: &budget,
+            jobs: request.jobs,
+            failed_nars: &FailedNars::after(ledger.failed_nars()),
             observer,
         },
-        failed_nars: &FailedNars::after(ledger.failed_nars()),
         is_without_ledger: base.ledger.is_empty(),
     };
     let (mut plan, wanted) = match run.plan() {
@@ -144,11 +144,6 @@ pub fn mirror(
     let batches = MirrorRun {
         publisher: &publisher,
         context: &run.context,
-        fetcher: Fetcher {
-            context: &run.context,
-            jobs: request.jobs,
-            failed_nars: run.failed_nars,
-        },
         record: Some(&record),
         graft,
         taken_place: TakenPlace::Refuses,
@@ -276,9 +271,10 @@ pub fn preview(
             pauses: request.pauses,
             now: request.now.into(),
             budget: &Budget::new(&stop, &request.limits),
+            jobs: request.jobs,
+            failed_nars: &FailedNars::default(),
             observer,
         },
-        failed_nars: &FailedNars::default(),
         is_without_ledger: files.is_empty(),
     };
     let (plan, _) = run.plan()?;
