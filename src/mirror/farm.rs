@@ -32,41 +32,37 @@ impl BuildFarms<'_> {
                 ItemSpec::Item(item) | ItemSpec::Narinfo { item, .. } => {
                     wanted.items.push(item.clone());
                 }
-                ItemSpec::Package(package) => match self.package(package)? {
-                    Ok(items) => wanted.items.extend(items),
-                    Err(unknown) => wanted.unknown.push(unknown),
-                },
+                ItemSpec::Package(package) => self.add(package, &mut wanted)?,
                 ItemSpec::StandardInput => {}
             }
         }
         Ok(wanted)
     }
 
-    /// The outputs of a package's latest build that succeeded. Fails only where
+    /// Adds the outputs of a package's latest build that succeeded. Fails only where
     /// another try may succeed.
-    fn package(&self, package: &Package) -> Result<Result<Vec<ItemRef>, Skipped>, HttpError> {
+    fn add(&self, package: &Package, wanted: &mut WantedItems) -> Result<(), HttpError> {
         let label = package.to_string();
-        let skipped = |reason| {
-            let item = label.clone();
-            let hash = None;
-            Ok(Err(Skipped { item, hash, reason }))
-        };
-        let build = match self.first(|upstream| self.find(upstream, package)) {
-            Ok(Some(build)) => build,
-            Ok(None) => return skipped(SkipReason::UnknownPackage(self.system.to_owned())),
+        let reason = match self.first(|upstream| self.find(upstream, package)) {
+            Ok(Some(build)) => {
+                for item in build.outputs.iter().map(ItemRef::from) {
+                    self.context.observer.notify(Event::PackageFound {
+                        package: &label,
+                        output: &item.label,
+                        build: build.id,
+                        system: self.system,
+                    });
+                    wanted.items.push(item);
+                }
+                return Ok(());
+            }
+            Ok(None) => SkipReason::UnknownPackage(self.system.to_owned()),
             Err(error) if error.retry() != Retry::Never => return Err(error),
-            Err(error) => return skipped(SkipReason::NoBuildFarm(error.to_string())),
+            Err(error) => SkipReason::NoBuildFarm(error.to_string()),
         };
-        let items: Vec<ItemRef> = build.outputs.iter().map(ItemRef::from).collect();
-        for item in &items {
-            self.context.observer.notify(Event::PackageFound {
-                package: &label,
-                output: &item.label,
-                build: build.id,
-                system: self.system,
-            });
-        }
-        Ok(Ok(items))
+        let (item, hash) = (label, None);
+        wanted.unknown.push(Skipped { item, hash, reason });
+        Ok(())
     }
 
     /// Jobs are named after a package, with or without its version; where no such

@@ -45,7 +45,8 @@ impl RunContext<'_> {
         progress: &dyn RunProgress,
     ) -> Result<Vec<FetchOutcome>, NodeError> {
         let node_failed = AtomicBool::new(false);
-        let outcomes = in_flight::for_each(self.jobs, batch, |at, next| {
+        let bytes = |next: &Scheduled| next.item.expected_bytes();
+        let outcomes = in_flight::for_each(self.jobs, batch, bytes, |at, next| {
             if node_failed.load(Ordering::Relaxed) || !gate.admits(at, next) {
                 return Ok(FetchOutcome::NotBegun);
             }

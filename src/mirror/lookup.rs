@@ -45,6 +45,13 @@ impl PlannedItem {
         sizes.try_fold(0u64, |sum, size| Some(sum.saturating_add(size?)))
     }
 
+    /// The bytes of its nars: as the narinfo lists them, else not packed.
+    pub fn expected_bytes(&self) -> u64 {
+        let sizes = self.downloads().iter().map(|variant| variant.file_size);
+        let sizes = sizes.map(|size| size.unwrap_or(self.narinfo.nar_size));
+        sizes.fold(0, u64::saturating_add)
+    }
+
     /// The number of its files.
     pub fn files(&self) -> usize {
         self.downloads().len() + 1
@@ -179,16 +186,12 @@ impl<'a> NarinfoLookup<'a> {
         bytes: &[u8],
         upstream: &UpstreamClient,
     ) -> Result<Narinfo, SkipReason> {
-        let refuse = |text: String| Err(SkipReason::refused_because(text));
-        let narinfo = match Narinfo::parse(bytes) {
-            Ok(narinfo) => narinfo,
-            Err(error) => return refuse(error.to_string()),
-        };
+        let narinfo = Narinfo::parse(bytes);
+        let narinfo = narinfo.map_err(|error| SkipReason::refused_because(error.to_string()))?;
         if !narinfo.matches(&item.hash) {
-            return refuse(format!(
-                "its narinfo describes {} instead",
-                narinfo.store_path
-            ));
+            let other = &narinfo.store_path;
+            let reason = format!("its narinfo describes {other} instead");
+            return Err(SkipReason::refused_because(reason));
         }
         let signed = upstream.keys().check(&narinfo);
         signed.map_err(|error| SkipReason::refused(&error))?;
@@ -225,11 +228,9 @@ pub(super) fn check_paths(narinfo: &Narinfo) -> Result<(), String> {
         if paths[..at].contains(path) {
             return Err(format!("its narinfo needs {path} for two nars at once"));
         }
-        match path.owner() {
-            Some(owner) if owner != narinfo.store_path.hash() => {
-                return Err(format!("its narinfo lists {path}, the nar of another item"));
-            }
-            _ => {}
+        let own = narinfo.store_path.hash();
+        if path.owner().is_some_and(|owner| owner != own) {
+            return Err(format!("its narinfo lists {path}, the nar of another item"));
         }
     }
     Ok(())

@@ -283,10 +283,8 @@ fn settle_journal(
             ensure_published(publisher, base).map(drop)
         }),
     };
-    match settled {
-        Ok(()) => {}
-        Err(_) if !report.is_whole() => {}
-        Err(error) => return Err(error.into()),
+    if report.is_whole() {
+        settled?;
     }
     let damaged = damaged_records(&publisher.view, &base.root)?;
     report.damaged.extend(damaged);

@@ -142,7 +142,6 @@ impl Batches<'_> {
                 queue.push_front(scheduled);
             }
         }
-        self.result.left = queue.len();
         plan.left.extend(queue.iter().map(Scheduled::hash));
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Items that a run leaves out, and the reasons.
 
 use super::items::ItemRef;
+use super::json;
 use crate::guix::{HashPart, StorePath};
 use crate::util::diagnosis::Diagnosis;
 use serde::Serialize;
@@ -15,6 +16,7 @@ pub struct Skipped {
     #[serde(skip)]
     pub hash: Option<HashPart>,
     /// The reason.
+    #[serde(serialize_with = "json::text")]
     pub reason: SkipReason,
 }
 
