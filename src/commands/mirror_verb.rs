@@ -104,7 +104,7 @@ impl MirrorVerb<'_> {
             });
         }
         if plan.encoding != Encoding::Upstream {
-            report.status(&format!("encoding {}", plan.encoding));
+            report.status(&format!("encoding {}", plan.encoding.name()));
         }
         let exit = report_skipped(report, plan, self.pauses, is_fault);
         report.summary_json(self.name, &DryRunResult::new(plan));

@@ -202,12 +202,10 @@ impl<'t> Places<'t> {
             let text = format!("{} is already published with other content", join(path));
             Ok(Some(SkipReason::Occupied(text)))
         };
-        if let Some(other) = self.files.get(path) {
-            return if *other == file.entry.cid {
-                Ok(None)
-            } else {
-                occupied()
-            };
+        match self.files.get(path) {
+            Some(other) if *other == file.entry.cid => return Ok(None),
+            Some(_) => return occupied(),
+            None => {}
         }
         let slot = match self.slot(directory, name) {
             Err(PublicationError::Tree(TreeError::Malformed {

@@ -49,16 +49,6 @@ pub struct Count {
     pub is_exact: bool,
 }
 
-impl Default for Count {
-    fn default() -> Self {
-        let entries = 0;
-        Self {
-            entries,
-            is_exact: true,
-        }
-    }
-}
-
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let about = if self.is_exact { "" } else { "about " };
@@ -78,8 +68,6 @@ pub struct Survey {
 /// The part of a directory that was read.
 #[derive(Debug, Default)]
 struct Tally {
-    /// With an estimate for shards that were not read.
-    entries: f64,
     shards: u64,
     /// The shards that were not read.
     unread: u64,
@@ -146,17 +134,20 @@ pub fn survey_shard<B: Blocks<Error: Send> + Sync>(
     counted: impl Fn(&str) -> bool + Sync,
 ) -> Result<Survey, TreeError<B::Error>> {
     let mut all = Tally::default();
-    let below = of_shard(shard, &counted, &mut all);
-    let direct = std::mem::take(&mut all.entries);
-    let mut read = 0;
+    let (direct, below) = all.of_shard(shard, &counted);
+    let (mut entries, mut read) = (0.0, 0);
     for group in below.chunks(usize::from(jobs.clamp(1, MOST_SLOTS))) {
         if all.shards >= ON_THE_NETWORK {
             break;
         }
-        let slot = |cid| of_slot(blocks, &cid, &counted);
-        for part in parallel::map(jobs.max(1), group.to_vec(), slot) {
-            let part = part?;
-            all.entries += part.entries;
+        let of_slot = |cid| {
+            let mut part = Tally::default();
+            let entries = part.below(blocks, &cid, 1, &counted)?;
+            Ok::<_, TreeError<B::Error>>((entries, part))
+        };
+        for slot in parallel::map(jobs.max(1), group.to_vec(), of_slot) {
+            let (of_slot, part) = slot?;
+            entries += of_slot;
             all.shards += part.shards;
             all.unread += part.unread;
             all.sample.extend(part.sample);
@@ -164,7 +155,7 @@ pub fn survey_shard<B: Blocks<Error: Send> + Sync>(
         read += group.len();
     }
     all.sample.truncate(SAMPLE);
-    let estimate = all.entries * below.len() as f64 / read.max(1) as f64;
+    let estimate = entries * below.len() as f64 / read.max(1) as f64;
     Ok(Survey {
         count: Count {
             entries: (direct + estimate).round() as u64,
@@ -174,62 +165,55 @@ pub fn survey_shard<B: Blocks<Error: Send> + Sync>(
     })
 }
 
-/// Counts the entries that stand in a shard itself, and returns the shards below.
-fn of_shard(shard: &Shard, counted: &impl Fn(&str) -> bool, tally: &mut Tally) -> Vec<Cid> {
-    let mut below = Vec::new();
-    for child in shard.children.values() {
-        match child {
-            Child::Entry(name, entry) if counted(name) => {
-                tally.entries += 1.0;
-                if tally.sample.len() < SAMPLE {
-                    tally.sample.push((name.clone(), entry.cid));
+impl Tally {
+    /// Counts the entries that stand in a shard itself, and returns the shards below, too.
+    fn of_shard(&mut self, shard: &Shard, counted: &impl Fn(&str) -> bool) -> (f64, Vec<Cid>) {
+        let mut entries = 0.0;
+        let mut below = Vec::new();
+        for child in shard.children.values() {
+            match child {
+                Child::Entry(name, entry) if counted(name) => {
+                    entries += 1.0;
+                    if self.sample.len() < SAMPLE {
+                        self.sample.push((name.clone(), entry.cid));
+                    }
                 }
+                Child::Entry(..) => {}
+                Child::Shard(link) => below.push(link.cid),
             }
-            Child::Entry(..) => {}
-            Child::Shard(link) => below.push(link.cid),
         }
+        (entries, below)
     }
-    below
-}
 
-/// Counts what is below one slot of the root shard.
-fn of_slot<B: Blocks>(
-    blocks: &B,
-    cid: &Cid,
-    counted: &impl Fn(&str) -> bool,
-) -> Result<Tally, TreeError<B::Error>> {
-    let mut tally = Tally::default();
-    tally.entries = below(blocks, cid, 1, counted, &mut tally)?;
-    Ok(tally)
-}
-
-fn below<B: Blocks>(
-    blocks: &B,
-    cid: &Cid,
-    depth: usize,
-    counted: &impl Fn(&str) -> bool,
-    tally: &mut Tally,
-) -> Result<f64, TreeError<B::Error>> {
-    tally.shards += 1;
-    // A plain directory in a shard's place has no entries of this one.
-    let DirectoryNode::Sharded(shard) = DirectoryNode::read(blocks, cid)? else {
-        return Ok(0.0);
-    };
-    let shards = of_shard(&shard, counted, tally);
-    let direct = std::mem::take(&mut tally.entries);
-    let (mut entries, mut read) = (0.0, 0);
-    for cid in &shards {
-        if tally.shards >= OF_A_SLOT || depth == DEEPEST {
-            break;
+    /// Counts what is below a slot of a shard, with an estimate for shards that are not
+    /// read.
+    fn below<B: Blocks>(
+        &mut self,
+        blocks: &B,
+        cid: &Cid,
+        depth: usize,
+        counted: &impl Fn(&str) -> bool,
+    ) -> Result<f64, TreeError<B::Error>> {
+        self.shards += 1;
+        // A plain directory in a shard's place has no entries of this one.
+        let DirectoryNode::Sharded(shard) = DirectoryNode::read(blocks, cid)? else {
+            return Ok(0.0);
+        };
+        let (direct, shards) = self.of_shard(&shard, counted);
+        let (mut entries, mut read) = (0.0, 0);
+        for cid in &shards {
+            if self.shards >= OF_A_SLOT || depth == DEEPEST {
+                break;
+            }
+            entries += self.below(blocks, cid, depth + 1, counted)?;
+            read += 1;
         }
-        entries += below(blocks, cid, depth + 1, counted, tally)?;
-        read += 1;
+        let all = shards.len() as f64;
+        self.unread += (shards.len() - read) as u64;
+        Ok(direct
+            + match read {
+                0 => all * FEWEST,
+                read => entries * all / read as f64,
+            })
     }
-    let all = shards.len() as f64;
-    tally.unread += (shards.len() - read) as u64;
-    Ok(direct
-        + match read {
-            0 => all * FEWEST,
-            read => entries * all / read as f64,
-        })
 }

@@ -5,6 +5,7 @@ use crate::guix::delta::NAR_FOLDER;
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::Cid;
 use crate::ipfs::dag_pb::PbNode;
+use crate::ipfs::directory::Entry;
 use crate::ipfs::unixfs::UnixFs;
 use crate::publication::{PublicationError, Tree};
 use crate::util::parallel;
@@ -54,17 +55,10 @@ pub fn delta_sharing(tree: &Tree, jobs: u16) -> Result<Option<DeltaSharing>, Pub
     let mut leaves = Leaves::default();
     leaves.sharing.nars = nars.len() as u64;
     leaves.sharing.exact = part == 1.0;
-    let mut open: Vec<Link> = Vec::new();
-    for (_, nar) in nars {
-        let link = Link {
-            cid: nar.cid,
-            bytes: nar.size,
-        };
-        open.push(link);
-    }
+    let mut open: Vec<Entry> = nars.into_iter().map(|(_, nar)| nar).collect();
     while !open.is_empty() {
         let parts = open.chunks(AT_ONCE).collect();
-        let read = |part: &[Link]| read_nodes(tree, part);
+        let read = |part: &[Entry]| read_nodes(tree, part);
         let mut below = Vec::new();
         for part in parallel::map(tree.readers(jobs), parts, read) {
             for node in part? {
@@ -80,22 +74,15 @@ pub fn delta_sharing(tree: &Tree, jobs: u16) -> Result<Option<DeltaSharing>, Pub
     Ok(Some(leaves.sharing))
 }
 
-/// A block of a file with the cumulative size that is stated of it.
-#[derive(Clone, Copy)]
-struct Link {
-    cid: Cid,
-    bytes: u64,
-}
-
 /// A node of a file. In a balanced one all leaves are equally deep.
 enum Node {
     /// It stands above leaves, or is one.
-    OverLeaves(Vec<Link>),
+    OverLeaves(Vec<Entry>),
     /// It stands above other nodes.
-    OverNodes(Vec<Link>),
+    OverNodes(Vec<Entry>),
 }
 
-fn read_nodes(tree: &Tree, links: &[Link]) -> Result<Vec<Node>, PublicationError> {
+fn read_nodes(tree: &Tree, links: &[Entry]) -> Result<Vec<Node>, PublicationError> {
     let cids: Vec<Cid> = links.iter().map(|link| link.cid).collect();
     // Not through the cache of the tree, which holds directories.
     let blocks = tree.node().get_many(&cids)?;
@@ -103,7 +90,7 @@ fn read_nodes(tree: &Tree, links: &[Link]) -> Result<Vec<Node>, PublicationError
     Ok(nodes.map(|(link, block)| node(link, &block)).collect())
 }
 
-fn node(link: &Link, block: &[u8]) -> Node {
+fn node(link: &Entry, block: &[u8]) -> Node {
     let own = || Node::OverLeaves(vec![*link]);
     let Ok(node) = PbNode::decode(block) else {
         return own();
@@ -114,9 +101,9 @@ fn node(link: &Link, block: &[u8]) -> Node {
     };
     let content = message.blocksizes.first().copied().unwrap_or_default();
     let is_over_leaves = first.size.saturating_sub(content) <= LEAF_OVERHEAD;
-    let links = node.links.iter().map(|link| Link {
+    let links = node.links.iter().map(|link| Entry {
         cid: link.cid,
-        bytes: link.size,
+        size: link.size,
     });
     match is_over_leaves {
         true => Node::OverLeaves(links.collect()),
@@ -125,13 +112,13 @@ fn node(link: &Link, block: &[u8]) -> Node {
 }
 
 impl Leaves {
-    fn add(&mut self, leaf: &Link) {
+    fn add(&mut self, leaf: &Entry) {
         let digest = leaf.cid.hash().digest();
         let mut key = [0; 8];
         let length = digest.len().min(key.len());
         key[..length].copy_from_slice(&digest[..length]);
-        self.sharing.listed_bytes = self.sharing.listed_bytes.saturating_add(leaf.bytes);
-        let bytes = u32::try_from(leaf.bytes).unwrap_or(u32::MAX);
+        self.sharing.listed_bytes = self.sharing.listed_bytes.saturating_add(leaf.size);
+        let bytes = u32::try_from(leaf.size).unwrap_or(u32::MAX);
         self.met.insert(key, bytes);
     }
 }

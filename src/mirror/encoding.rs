@@ -2,7 +2,6 @@
 
 use crate::guix::delta;
 use serde::{Serialize, Serializer};
-use std::fmt;
 
 /// The encoding of a mirror's nars, which never changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,12 +35,6 @@ impl Encoding {
     pub fn named(name: &str) -> Option<Self> {
         let mut all = [Self::Upstream, Self::Delta].into_iter();
         all.find(|encoding| encoding.name() == name)
-    }
-}
-
-impl fmt::Display for Encoding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

@@ -4,79 +4,65 @@
 use super::failure::Failure;
 use super::items::{ItemRef, ItemSpec, Package};
 use super::listing::MOST_BUILDS;
-use super::observer::{Event, Observer};
-use super::plan::WantedItems;
+use super::observer::Event;
+use super::run_context::RunContext;
 use super::skipped::{SkipReason, Skipped};
+use super::wanted::WantedItems;
 use crate::guix::{Build, BuildQuery, HttpError, UpstreamClient};
 use crate::util::diagnosis::{Diagnosis, Retry};
-use crate::util::stop::Stop;
 
 /// Builds of one job among which one that succeeded is looked for.
 const BUILDS_OF_A_JOB: u32 = 30;
 
-/// The build farms among the upstreams.
+/// The build farms among the upstreams, asked in order.
 pub struct BuildFarms<'a> {
-    /// Asked in order.
-    pub upstreams: &'a [UpstreamClient],
+    /// The surroundings of the run.
+    pub context: &'a RunContext<'a>,
     /// Guix's name of the system, such as `x86_64-linux`.
     pub system: &'a str,
-    /// The signal to end.
-    pub stop: &'a Stop,
 }
 
 impl BuildFarms<'_> {
     /// The items that a person named; a package stands for the outputs of its latest
     /// build. `-` is read by the caller.
-    pub fn named(
-        &self,
-        specs: &[ItemSpec],
-        observer: &dyn Observer,
-    ) -> Result<WantedItems, Failure> {
+    pub fn named(&self, specs: &[ItemSpec]) -> Result<WantedItems, Failure> {
         let mut wanted = WantedItems::default();
         for spec in specs {
             match spec {
                 ItemSpec::Item(item) | ItemSpec::Narinfo { item, .. } => {
                     wanted.items.push(item.clone());
                 }
-                ItemSpec::Package(package) => match self.package(package, observer)? {
-                    Ok(items) => wanted.items.extend(items),
-                    Err(unknown) => wanted.unknown.push(unknown),
-                },
+                ItemSpec::Package(package) => self.add(package, &mut wanted)?,
                 ItemSpec::StandardInput => {}
             }
         }
         Ok(wanted)
     }
 
-    /// The outputs of a package's latest build that succeeded. Fails only where
+    /// Adds the outputs of a package's latest build that succeeded. Fails only where
     /// another try may succeed.
-    fn package(
-        &self,
-        package: &Package,
-        observer: &dyn Observer,
-    ) -> Result<Result<Vec<ItemRef>, Skipped>, HttpError> {
+    fn add(&self, package: &Package, wanted: &mut WantedItems) -> Result<(), HttpError> {
         let label = package.to_string();
-        let skipped = |reason| {
-            let item = label.clone();
-            let hash = None;
-            Ok(Err(Skipped { item, hash, reason }))
-        };
-        let build = match self.first(|upstream| self.find(upstream, package)) {
-            Ok(Some(build)) => build,
-            Ok(None) => return skipped(SkipReason::UnknownPackage(self.system.to_owned())),
+        let reason = match self.first(|upstream| self.find(upstream, package)) {
+            Ok(Some(build)) => {
+                for item in build.outputs.iter().map(ItemRef::from) {
+                    self.context.observer.notify(Event::PackageFound {
+                        package: &label,
+                        output: &item.label,
+                        build: build.id,
+                        system: self.system,
+                    });
+                    wanted.items.push(item);
+                }
+                return Ok(());
+            }
+            Ok(None) => SkipReason::UnknownPackage(self.system.to_owned()),
             Err(error) if error.retry() != Retry::Never => return Err(error),
-            Err(error) => return skipped(SkipReason::NoBuildFarm(error.to_string())),
+            Err(error) => SkipReason::NoBuildFarm(error.to_string()),
         };
-        let items: Vec<ItemRef> = build.outputs.iter().map(ItemRef::from).collect();
-        for item in &items {
-            observer.notify(Event::PackageFound {
-                package: &label,
-                output: &item.label,
-                build: build.id,
-                system: self.system,
-            });
-        }
-        Ok(Ok(items))
+        let (item, hash) = (label, None);
+        wanted.unknown.push(Skipped { item, hash, reason });
+        Ok(())
     }
 
     /// Jobs are named after a package, with or without its version; where no such
@@ -96,7 +82,9 @@ impl BuildFarms<'_> {
                 job: Some(&job),
                 ..BuildQuery::default()
             };
-            let builds = upstream.latest_builds(&query, self.stop)?.builds;
+            let builds = upstream
+                .latest_builds(&query, self.context.lookup.stop)?
+                .builds;
             if let Some(build) = self.newest(builds, package) {
                 return Ok(Some(build));
             }
@@ -106,7 +94,9 @@ impl BuildFarms<'_> {
             system: Some(self.system),
             ..BuildQuery::default()
         };
-        let builds = upstream.latest_builds(&query, self.stop)?.builds;
+        let builds = upstream
+            .latest_builds(&query, self.context.lookup.stop)?
+            .builds;
         Ok(self.newest(builds, package))
     }
 
@@ -137,7 +127,7 @@ impl BuildFarms<'_> {
     ) -> Result<Option<T>, HttpError> {
         let mut failure: Option<HttpError> = None;
         let mut is_answered = false;
-        for upstream in self.upstreams {
+        for upstream in self.context.lookup.upstreams {
             match ask(upstream) {
                 Ok(Some(answer)) => return Ok(Some(answer)),
                 Ok(None) => is_answered = true,

@@ -1,13 +1,13 @@
 //! The files of the items of a batch, from the upstream through the verifier to
 //! the stage.
 
-use super::failed_nars::FailedNars;
 use super::fetch_error::{FetchError, staged};
 use super::in_flight;
 use super::items::ItemRef;
-use super::lookup::{NarinfoLookup, PlannedItem, with_delta_nar};
+use super::lookup::{PlannedItem, with_delta_nar};
 use super::narinfos::narinfo_name;
-use super::observer::{DownloadProgress, Event, Observer, RunProgress};
+use super::observer::{DownloadProgress, Event, RunProgress};
+use super::run_context::RunContext;
 use super::schedule::{BatchGate, Scheduled};
 use super::skipped::SkipReason;
 use crate::guix::delta::Frames;
@@ -17,7 +17,6 @@ use crate::node::NodeError;
 use crate::publication::{NewFile, Stage};
 use crate::util::diagnosis::Retry;
 use crate::util::retry::NETWORK;
-use crate::util::stop::Stop;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,21 +32,7 @@ pub enum FetchOutcome {
     NotBegun,
 }
 
-/// The way of transferring items.
-pub struct Fetcher<'a> {
-    /// The source of items.
-    pub lookup: &'a NarinfoLookup<'a>,
-    /// Items at once.
-    pub jobs: u16,
-    /// The receiver of events.
-    pub observer: &'a dyn Observer,
-    /// The signal to end.
-    pub stop: &'a Stop,
-    /// The nars that did not come.
-    pub failed_nars: &'a FailedNars,
-}
-
-impl Fetcher<'_> {
+impl RunContext<'_> {
     /// Stages the files of a batch, item by item, and returns an outcome for each.
     ///
     /// # Errors
@@ -60,56 +45,67 @@ impl Fetcher<'_> {
         progress: &dyn RunProgress,
     ) -> Result<Vec<FetchOutcome>, NodeError> {
         let node_failed = AtomicBool::new(false);
-        let outcomes = in_flight::for_each(self.jobs, batch, |at, next| {
+        let bytes = |next: &Scheduled| next.item.expected_bytes();
+        let outcomes = in_flight::for_each(self.jobs, batch, bytes, |at, next| {
             if node_failed.load(Ordering::Relaxed) || !gate.admits(at, next) {
                 return Ok(FetchOutcome::NotBegun);
             }
-            let staged = self.item(stage, &next.item, progress);
+            let transfer = Transfer {
+                context: self,
+                item: &next.item,
+                stage,
+                progress,
+            };
+            let staged = transfer.files_of_any();
             progress.item_done();
-            match staged {
-                Ok(files) => Ok(FetchOutcome::Whole(files)),
+            let reason = match staged {
+                Ok(files) => return Ok(FetchOutcome::Whole(files)),
                 Err(FetchError::Node(error)) => {
                     node_failed.store(true, Ordering::Relaxed);
-                    Err(error)
+                    return Err(error);
                 }
-                Err(_) if self.stop.is_asked() => Ok(FetchOutcome::NotBegun),
-                Err(FetchError::Refused(what)) => {
-                    Ok(FetchOutcome::Skipped(SkipReason::refused_because(what)))
-                }
-                Err(FetchError::Broken(what, _)) => {
-                    Ok(FetchOutcome::Skipped(SkipReason::Broken(what)))
-                }
-                Err(FetchError::NoNar(what)) => Ok(FetchOutcome::Skipped(SkipReason::NoNar(what))),
-            }
+                Err(_) if self.budget.is_interrupted() => return Ok(FetchOutcome::NotBegun),
+                Err(FetchError::Refused(what)) => SkipReason::refused_because(what),
+                Err(FetchError::Broken(what, _)) => SkipReason::Broken(what),
+                Err(FetchError::NoNar(what)) => SkipReason::NoNar(what),
+            };
+            Ok(FetchOutcome::Skipped(reason))
         });
         outcomes.into_iter().collect()
     }
+}
 
+/// The transfer of an item from its upstream.
+struct Transfer<'t> {
+    context: &'t RunContext<'t>,
+    item: &'t PlannedItem,
+    stage: &'t Stage<'t>,
+    progress: &'t dyn RunProgress,
+}
+
+impl Transfer<'_> {
     /// Stages an item from the upstream of its narinfo, or else from the next one
     /// whose files are as promised. The plan holds the references of the first, so
     /// another narinfo counts only if it refers to the same.
-    fn item(
-        &self,
-        stage: &Stage,
-        item: &PlannedItem,
-        progress: &dyn RunProgress,
-    ) -> Result<Vec<NewFile>, FetchError> {
-        let store_path = &item.narinfo.store_path;
-        let mut staged = self.files(stage, item, progress);
-        let mut next = item.upstream + 1;
+    fn files_of_any(&self) -> Result<Vec<NewFile>, FetchError> {
+        let lookup = self.context.lookup;
+        let store_path = &self.item.narinfo.store_path;
+        let mut staged = self.files();
+        let mut next = self.item.upstream + 1;
         while let Err(
             FetchError::Refused(reason) | FetchError::Broken(reason, _) | FetchError::NoNar(reason),
         ) = &staged
-            && let Ok(other) = self.lookup.fetch(&ItemRef::from(store_path), next)
+            && let Ok(other) = lookup.fetch(&ItemRef::from(store_path), next)
         {
             next = other.upstream + 1;
-            if other.narinfo.references == item.narinfo.references {
-                self.observer.notify(Event::NextUpstream {
+            if other.narinfo.references == self.item.narinfo.references {
+                self.context.observer.notify(Event::NextUpstream {
                     item: store_path,
                     reason,
-                    upstream: self.lookup.upstreams[other.upstream].base(),
+                    upstream: lookup.upstreams[other.upstream].base(),
                 });
-                staged = self.files(stage, &other, progress);
+                let item = &other;
+                staged = Transfer { item, ..*self }.files();
             }
         }
         staged
@@ -117,47 +113,36 @@ impl Fetcher<'_> {
 
     /// Stages an item's narinfo and every nar that it lists: a client takes the one
     /// that it likes best, so all must be there.
-    fn files(
-        &self,
-        stage: &Stage,
-        item: &PlannedItem,
-        progress: &dyn RunProgress,
-    ) -> Result<Vec<NewFile>, FetchError> {
-        if !item.delta_sources.is_empty() {
-            return self.delta_files(stage, item, progress);
+    fn files(&self) -> Result<Vec<NewFile>, FetchError> {
+        if !self.item.delta_sources.is_empty() {
+            return self.delta_files();
         }
-        let narinfo = &item.narinfo;
-        let hash = narinfo.store_path.hash();
+        let narinfo = &self.item.narinfo;
         let mut files = Vec::new();
         let mut variants: Vec<&Variant> = narinfo.variants.iter().collect();
-        let failed = self.failed_nars.before(&hash);
+        let failed = self.context.failed_nars.before(&self.item.hash());
         variants.sort_by_key(|variant| Some(&variant.url) != failed);
         for variant in variants {
-            let added = self.nar(stage, item, variant, Nar::AsItIs, progress)?;
+            let added = self.nar(variant, Nar::AsItIs)?;
             files.push(new_nar(variant, added)?);
         }
-        files.push(narinfo_file(stage, narinfo)?);
+        files.push(narinfo_file(self.stage, narinfo)?);
         Ok(files)
     }
 
     /// Stages a delta nar and the narinfo that lists it. The nar is that of the first
     /// variant that comes: all variants hold the same.
-    fn delta_files(
-        &self,
-        stage: &Stage,
-        item: &PlannedItem,
-        progress: &dyn RunProgress,
-    ) -> Result<Vec<NewFile>, FetchError> {
-        let failed = self.failed_nars.before(&item.narinfo.store_path.hash());
-        let mut sources: Vec<&Variant> = item.delta_sources.iter().collect();
+    fn delta_files(&self) -> Result<Vec<NewFile>, FetchError> {
+        let failed = self.context.failed_nars.before(&self.item.hash());
+        let mut sources: Vec<&Variant> = self.item.delta_sources.iter().collect();
         // Another that came is worth more than the smallest.
         sources.sort_by_key(|source| Some(&source.url) == failed);
         let mut first_error = None;
         for source in sources {
-            match self.nar(stage, item, source, Nar::Delta, progress) {
-                Ok(added) => return delta_nar(stage, &item.narinfo, added),
+            match self.nar(source, Nar::Delta) {
+                Ok(added) => return delta_nar(self.stage, &self.item.narinfo, added),
                 Err(error @ FetchError::Node(_)) => return Err(error),
-                Err(error) if self.stop.is_asked() => return Err(error),
+                Err(error) if self.context.budget.is_interrupted() => return Err(error),
                 Err(error) => first_error = first_error.or(Some(error)),
             }
         }
@@ -166,21 +151,13 @@ impl Fetcher<'_> {
     }
 
     /// Stages a nar, in as many tries as the network may need.
-    fn nar(
-        &self,
-        stage: &Stage,
-        item: &PlannedItem,
-        variant: &Variant,
-        nar: Nar,
-        progress: &dyn RunProgress,
-    ) -> Result<Added, FetchError> {
+    fn nar(&self, variant: &Variant, nar: Nar) -> Result<Added, FetchError> {
         let mut resumes = true;
-        let staged = NETWORK.run(self.stop, || {
-            self.try_nar(stage, item, variant, nar, &mut resumes, progress)
-        });
+        let stop = self.context.lookup.stop;
+        let staged = NETWORK.run(stop, || self.try_nar(variant, nar, &mut resumes));
         staged.map_err(|error| {
-            let hash = item.narinfo.store_path.hash();
-            self.failed_nars.note(hash, &variant.url);
+            let failed_nars = self.context.failed_nars;
+            failed_nars.note(self.item.hash(), &variant.url);
             error.about(&variant.url)
         })
     }
@@ -189,18 +166,16 @@ impl Fetcher<'_> {
     /// come to be of its parts, the next one must fetch it as a whole.
     fn try_nar(
         &self,
-        stage: &Stage,
-        item: &PlannedItem,
         variant: &Variant,
         nar: Nar,
         resumes: &mut bool,
-        progress: &dyn RunProgress,
     ) -> Result<Added, FetchError> {
-        let upstream = &self.lookup.upstreams[item.upstream];
-        let download = upstream.nar(&variant.url, resumes.then_some(self.stop))?;
+        let lookup = self.context.lookup;
+        let upstream = &lookup.upstreams[self.item.upstream];
+        let download = upstream.nar(&variant.url, resumes.then_some(lookup.stop))?;
         let coding = download.coding.clone();
         let is_resumed = Arc::clone(&download.is_resumed);
-        let staged = checked(stage, &item.narinfo, variant, nar, download, progress);
+        let staged = self.checked(variant, nar, download);
         staged.map_err(|error| {
             let is_resumed = is_resumed.load(Ordering::Relaxed);
             *resumes &= !is_resumed;
@@ -214,6 +189,44 @@ impl Fetcher<'_> {
             }
         })
     }
+
+    /// Stages a nar that is what its narinfo says.
+    fn checked(
+        &self,
+        variant: &Variant,
+        nar: Nar,
+        download: Download,
+    ) -> Result<Added, FetchError> {
+        let (stage, narinfo) = (self.stage, &self.item.narinfo);
+        let refused = |error: NarError| FetchError::Refused(error.to_string());
+        let bytes = variant.file_size.or(download.length);
+        let mut line = self.progress.download(narinfo.store_path.name(), bytes);
+        let watched = Watched {
+            reader: download.reader,
+            progress: &*line,
+        };
+        let expected = ExpectedNar::of(narinfo, variant);
+        let has_length = download.length.is_some();
+        let added = match nar {
+            Nar::AsItIs => {
+                let verified = match has_length {
+                    true => NarVerifier::new(watched, expected),
+                    false => NarVerifier::without_length(watched, expected),
+                };
+                stage.file(&mut verified.map_err(refused)?)
+            }
+            Nar::Delta => {
+                let content = match has_length {
+                    true => NarReader::new(watched, expected),
+                    false => NarReader::without_length(watched, expected),
+                };
+                stage.file_of_leaves(&mut Frames::new(content.map_err(refused)?))
+            }
+        };
+        let added = staged(added)?;
+        line.finish();
+        Ok(added)
+    }
 }
 
 /// The form in which a nar is staged.
@@ -223,45 +236,6 @@ enum Nar {
     AsItIs,
     /// Its content, encoded as a delta nar.
     Delta,
-}
-
-/// Stages a nar that is what its narinfo says.
-fn checked(
-    stage: &Stage,
-    narinfo: &Narinfo,
-    variant: &Variant,
-    nar: Nar,
-    download: Download,
-    progress: &dyn RunProgress,
-) -> Result<Added, FetchError> {
-    let refused = |error: NarError| FetchError::Refused(error.to_string());
-    let bytes = variant.file_size.or(download.length);
-    let mut line = progress.download(narinfo.store_path.name(), bytes);
-    let watched = Watched {
-        reader: download.reader,
-        progress: &*line,
-    };
-    let expected = ExpectedNar::of(narinfo, variant);
-    let has_length = download.length.is_some();
-    let added = match nar {
-        Nar::AsItIs => {
-            let verified = match has_length {
-                true => NarVerifier::new(watched, expected),
-                false => NarVerifier::without_length(watched, expected),
-            };
-            stage.file(&mut verified.map_err(refused)?)
-        }
-        Nar::Delta => {
-            let content = match has_length {
-                true => NarReader::new(watched, expected),
-                false => NarReader::without_length(watched, expected),
-            };
-            stage.file_of_leaves(&mut Frames::new(content.map_err(refused)?))
-        }
-    };
-    let added = staged(added)?;
-    line.finish();
-    Ok(added)
 }
 
 /// A reader that reports the bytes that pass.

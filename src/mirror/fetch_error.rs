@@ -25,17 +25,13 @@ pub enum FetchError {
 
 impl FetchError {
     /// The same, with the file that it is about.
-    pub fn about(self, url: &str) -> Self {
-        let about = |reason: String| match reason.contains(url) {
-            true => reason,
-            false => format!("{url}: {reason}"),
-        };
-        match self {
-            Self::Refused(reason) => Self::Refused(about(reason)),
-            Self::Broken(reason, retry) => Self::Broken(about(reason), retry),
-            Self::NoNar(reason) => Self::NoNar(about(reason)),
-            node => node,
+    pub fn about(mut self, url: &str) -> Self {
+        if let Self::Refused(reason) | Self::Broken(reason, _) | Self::NoNar(reason) = &mut self
+            && !reason.contains(url)
+        {
+            *reason = format!("{url}: {reason}");
         }
+        self
     }
 
     /// The same for an answer with a `Content-Encoding` that was not asked for, which is

@@ -3,7 +3,7 @@
 use super::admission::Decision;
 use super::failure::Failure;
 use super::fetch::FetchOutcome;
-use super::narinfos::narinfo_name;
+use super::narinfos::{nar_paths, narinfo_name};
 use super::plan::Plan;
 use super::request::GraftChoice;
 use crate::publication::{Engine, NewFile, Tree, choose_engine, require_plain};
@@ -24,11 +24,9 @@ pub fn linked(outcomes: &[FetchOutcome], decisions: &[Decision]) -> Vec<NewFile>
 pub fn engine_for(choice: GraftChoice, tree: &Tree, plan: &Plan) -> Result<Engine, Failure> {
     let mut paths = Vec::new();
     for item in &plan.items {
-        paths.push(vec![narinfo_name(&item.narinfo.store_path.hash())]);
-        for variant in &item.narinfo.variants {
-            // Planned items have only valid paths.
-            paths.extend(variant.path().map(|path| path.components().to_vec()));
-        }
+        paths.push(vec![narinfo_name(&item.hash())]);
+        // Planned items have only valid paths.
+        paths.extend(nar_paths(&item.narinfo));
     }
     match choice {
         GraftChoice::Auto => Ok(choose_engine(tree, &paths)?),

@@ -6,95 +6,47 @@
 
 use super::failure::Failure;
 use super::items::ItemRef;
-use super::ledger::{BuildList, Ledger, SeenBuilds};
+use super::ledger::{BuildList, SeenBuilds};
 use super::narinfos;
-use super::observer::{Event, Observer};
-use super::request::{Closure, ItemFilter};
+use super::observer::Event;
+use super::request::Closure;
+use super::run_context::RunContext;
+use super::wanted::WantedItems;
 use crate::guix::{Build, BuildQuery, HashPart, HttpError, StorePath, UpstreamClient};
-use crate::publication::Tree;
 use crate::util::diagnosis::{Diagnosis, Retry};
-use crate::util::stop::Stop;
-use crate::util::timestamp::{DAY, Timestamp};
-use std::collections::{BTreeSet, HashSet};
+use crate::util::timestamp::DAY;
+use std::collections::HashSet;
 
 /// The most builds that Cuirass lists.
 pub const MOST_BUILDS: u32 = 1000;
 
-/// The lists of the farms among the upstreams.
+/// The lists of the farms among the upstreams, all of which are asked.
 pub struct FarmLists<'a> {
-    /// All are asked.
-    pub upstreams: &'a [UpstreamClient],
+    /// The surroundings of the run.
+    pub context: &'a RunContext<'a>,
     /// Guix's name of the system, such as `x86_64-linux`.
     pub system: &'a str,
     /// Builds of this jobset only.
     pub jobset: Option<&'a str>,
-    /// The items that come with one.
-    pub closure: Closure,
-    /// The items that are taken.
-    pub filter: &'a ItemFilter,
     /// The builds that a usual run asks for, and with which a new mirror begins.
     pub count: u32,
-    /// The ledger before the run.
-    pub ledger: &'a Ledger,
-    /// The first look at a list.
-    pub first_look: FirstLook,
-    /// The published tree.
-    pub tree: &'a Tree<'a>,
-    /// The time of the run.
-    pub now: Timestamp,
-    /// The receiver of events.
-    pub observer: &'a dyn Observer,
-    /// The signal to end.
-    pub stop: &'a Stop,
-}
-
-/// The builds that the first look at a list takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FirstLook {
-    /// The newest ones: the mirror begins with them.
-    Begins,
-    /// Those up to the oldest one that is published, or all: the mirror was kept by a
-    /// program without a ledger.
-    Continues,
-}
-
-/// The news of the lists.
-#[derive(Clone, Debug, Default)]
-pub struct FarmNews {
-    /// The outputs of builds that were not dealt with.
-    pub items: Vec<ItemRef>,
-    /// All outputs that were listed.
-    pub listed: BTreeSet<HashPart>,
-    /// The lists that were read.
-    pub seen: Vec<SeenBuilds>,
-    /// A farm's list could not be read.
-    pub is_partial: bool,
-}
-
-/// The answer of one farm, and its part that is new.
-struct ListNews {
-    new: Vec<ItemRef>,
-    listed: Vec<HashPart>,
-    seen: SeenBuilds,
+    /// The mirror was kept by a program without a ledger. The first look at a list then
+    /// takes the builds up to the oldest one that is published, or all; else the newest
+    /// ones, with which the mirror begins.
+    pub continues: bool,
 }
 
 impl FarmLists<'_> {
-    /// Reads the lists of all upstreams.
+    /// Reads the lists of all upstreams, and adds what was not dealt with.
     ///
     /// # Errors
     /// None of them can be read. One that another try may end comes first.
-    pub fn news(&self) -> Result<FarmNews, Failure> {
-        let mut news = FarmNews::default();
+    pub fn add_news(&self, wanted: &mut WantedItems) -> Result<(), Failure> {
         let mut failures: Vec<(&UpstreamClient, HttpError)> = Vec::new();
         let mut is_answered = false;
-        for upstream in self.upstreams {
-            match self.read(upstream) {
-                Ok(of_list) => {
-                    is_answered = true;
-                    news.items.extend(of_list.new);
-                    news.listed.extend(of_list.listed);
-                    news.seen.push(of_list.seen);
-                }
+        for upstream in self.context.lookup.upstreams {
+            match self.read(upstream, wanted) {
+                Ok(()) => is_answered = true,
                 Err(Failure::Upstream(error)) => failures.push((upstream, error)),
                 Err(error) => return Err(error),
             }
@@ -103,22 +55,20 @@ impl FarmLists<'_> {
             failures.sort_by_key(|(_, error)| error.retry() == Retry::Never);
             return match failures.into_iter().next() {
                 Some((_, error)) => Err(error.into()),
-                None => Ok(news),
+                None => Ok(()),
             };
         }
         for (upstream, error) in &failures {
-            news.is_partial |= self.is_farm(upstream, error);
-            self.report_unreadable(upstream, error, &mut news.seen);
+            wanted.is_partial |= self.is_farm(upstream, error);
+            self.report_unreadable(upstream, error, &mut wanted.seen);
         }
-        self.report_nothing_listed(&mut news.seen);
-        Ok(news)
+        self.report_nothing_listed(&mut wanted.seen);
+        Ok(())
     }
 
-    fn read(&self, upstream: &UpstreamClient) -> Result<ListNews, Failure> {
-        let list = self.list_at(upstream);
-        let known = self.ledger.seen.iter().find(|seen| seen.list == list);
-        let Some(known) = known else {
-            return self.read_first(upstream, list);
+    fn read(&self, upstream: &UpstreamClient, wanted: &mut WantedItems) -> Result<(), Failure> {
+        let Some(known) = self.known(upstream) else {
+            return self.read_first(upstream, wanted);
         };
         let dealt_with: HashSet<HashPart> = known.outputs.iter().copied().collect();
         let reaches = |builds: &[Build]| {
@@ -130,7 +80,7 @@ impl FarmLists<'_> {
         };
         let mut seen = known.clone();
         let mut answer = None;
-        if self.count < MOST_BUILDS && !known.needs_deep_look(self.now) {
+        if self.count < MOST_BUILDS && !known.needs_deep_look(self.context.now) {
             let builds = self.ask(upstream, self.count)?.0;
             answer = reaches(&builds).then_some(builds);
         }
@@ -139,42 +89,43 @@ impl FarmLists<'_> {
             None => {
                 let (builds, is_all) = self.ask(upstream, MOST_BUILDS)?;
                 // Otherwise each run with `--latest 1000` would write a journal.
-                if known.needs_deep_look(self.now) {
-                    seen.looked = self.now;
+                if known.needs_deep_look(self.context.now) {
+                    seen.looked = self.context.now;
                 }
                 if !is_all && !reaches(&builds) {
-                    self.observer.notify(Event::ListGap {
-                        farm: upstream.base(),
-                    });
+                    self.report_gap(upstream);
                 }
                 builds
             }
         };
         let new = outputs(&builds).filter(|item| !dealt_with.contains(&item.hash));
-        Ok(ListNews::new(new.collect(), &builds, seen))
+        add(wanted, new.collect(), &builds, seen);
+        Ok(())
     }
 
     /// Reads a list that is not in the ledger.
-    fn read_first(&self, upstream: &UpstreamClient, list: BuildList) -> Result<ListNews, Failure> {
+    fn read_first(
+        &self,
+        upstream: &UpstreamClient,
+        wanted: &mut WantedItems,
+    ) -> Result<(), Failure> {
         let (builds, is_all) = self.ask(upstream, MOST_BUILDS)?;
         let newest = (self.count as usize).min(builds.len());
-        let taken = match self.first_look {
-            FirstLook::Begins => newest,
-            FirstLook::Continues => match self.oldest_published(&builds)? {
+        let taken = match self.continues {
+            false => newest,
+            true => match self.oldest_published(&builds)? {
                 Some(at) => newest.max(at),
                 None => {
                     if !is_all {
-                        self.observer.notify(Event::ListGap {
-                            farm: upstream.base(),
-                        });
+                        self.report_gap(upstream);
                     }
                     builds.len()
                 }
             },
         };
         let seen = SeenBuilds {
-            looked: self.now,
-            ..SeenBuilds::none(list)
+            looked: self.context.now,
+            ..SeenBuilds::none(self.list_at(upstream))
         };
         let mut new: Vec<ItemRef> = outputs(&builds[..taken]).collect();
         let elsewhere = self.seen_under_other_options(&seen.list);
@@ -182,12 +133,13 @@ impl FarmLists<'_> {
             let rest = outputs(&builds[taken..]);
             new.extend(rest.filter(|item| !elsewhere.contains(&item.hash)));
         }
-        Ok(ListNews::new(new, &builds, seen))
+        add(wanted, new, &builds, seen);
+        Ok(())
     }
 
     /// The outputs of a list that runs with other options dealt with.
     fn seen_under_other_options(&self, list: &BuildList) -> HashSet<HashPart> {
-        let lists = self.ledger.seen.iter();
+        let lists = self.context.ledger.seen.iter();
         let same = lists.filter(|seen| seen.list.is_same_source(list));
         same.flat_map(|seen| &seen.outputs).copied().collect()
     }
@@ -195,7 +147,7 @@ impl FarmLists<'_> {
     /// The place of the oldest build with a published output.
     fn oldest_published(&self, builds: &[Build]) -> Result<Option<usize>, Failure> {
         let outputs = builds.iter().flat_map(|build| &build.outputs);
-        let published = narinfos::published(self.tree, outputs.map(StorePath::hash))?;
+        let published = narinfos::published(self.context.tree, outputs.map(StorePath::hash))?;
         let is_published = |path: &StorePath| published.contains(&path.hash());
         Ok(builds
             .iter()
@@ -211,7 +163,7 @@ impl FarmLists<'_> {
             jobset: self.jobset,
             ..BuildQuery::default()
         };
-        let answer = upstream.latest_builds(&query, self.stop)?;
+        let answer = upstream.latest_builds(&query, self.context.lookup.stop)?;
         let is_all = answer.listed < count as usize;
         let mut builds = answer.builds;
         builds.retain(|build| {
@@ -226,16 +178,26 @@ impl FarmLists<'_> {
             farm: upstream.base().to_owned(),
             system: self.system.to_owned(),
             jobset: self.jobset.map(str::to_owned),
-            no_closure: self.closure == Closure::ItemOnly,
-            max_nar_size: self.filter.max_nar_size,
+            no_closure: self.context.closure == Closure::ItemOnly,
+            max_nar_size: self.context.lookup.filter.max_nar_size,
         }
+    }
+
+    /// The list at an upstream as the ledger knows it.
+    fn known(&self, upstream: &UpstreamClient) -> Option<&SeenBuilds> {
+        let list = self.list_at(upstream);
+        let mut seen = self.context.ledger.seen.iter();
+        seen.find(|seen| seen.list == list)
     }
 
     /// Returns true for a farm, as opposed to a server that lists no builds.
     fn is_farm(&self, upstream: &UpstreamClient, error: &HttpError) -> bool {
-        let list = self.list_at(upstream);
-        !matches!(error, HttpError::NoBuildList { .. })
-            || self.ledger.seen.iter().any(|seen| seen.list == list)
+        !matches!(error, HttpError::NoBuildList { .. }) || self.known(upstream).is_some()
+    }
+
+    fn report_gap(&self, upstream: &UpstreamClient) {
+        let farm = upstream.base();
+        self.context.observer.notify(Event::ListGap { farm });
     }
 
     /// Reports a list that cannot be read while others can: once a day, and not
@@ -249,13 +211,12 @@ impl FarmLists<'_> {
         if matches!(error, HttpError::NoBuildList { .. }) {
             return;
         }
-        let list = self.list_at(upstream);
-        let known = self.ledger.seen.iter().find(|seen| seen.list == list);
-        let is_due = match known.cloned() {
+        let now = self.context.now;
+        let is_due = match self.known(upstream).cloned() {
             None => error.retry() == Retry::Never,
             Some(mut known) => {
-                let is_old = known.looked.age(self.now).is_none_or(|age| age > 2 * DAY);
-                let is_due = (is_old || error.retry() == Retry::Never) && known.report(self.now);
+                let is_old = known.looked.age(now).is_none_or(|age| age > 2 * DAY);
+                let is_due = (is_old || error.retry() == Retry::Never) && known.report(now);
                 if is_due {
                     seen.push(known);
                 }
@@ -263,7 +224,7 @@ impl FarmLists<'_> {
             }
         };
         if is_due {
-            self.observer.notify(Event::ListUnreadable(error));
+            self.context.observer.notify(Event::ListUnreadable(error));
         }
     }
 
@@ -271,9 +232,9 @@ impl FarmLists<'_> {
     fn report_nothing_listed(&self, seen: &mut [SeenBuilds]) {
         let is_listed = seen.iter().any(|list| !list.outputs.is_empty());
         if let (false, Some(first)) = (is_listed, seen.first_mut())
-            && first.report(self.now)
+            && first.report(self.context.now)
         {
-            self.observer.notify(Event::NothingListed {
+            self.context.observer.notify(Event::NothingListed {
                 system: self.system,
                 jobset: self.jobset,
             });
@@ -281,12 +242,13 @@ impl FarmLists<'_> {
     }
 }
 
-impl ListNews {
-    fn new(new: Vec<ItemRef>, builds: &[Build], mut seen: SeenBuilds) -> Self {
-        let listed: Vec<HashPart> = outputs(builds).map(|item| item.hash).collect();
-        seen.add(&listed);
-        Self { new, listed, seen }
-    }
+/// Adds the new items of a list, and all that it lists.
+fn add(wanted: &mut WantedItems, new: Vec<ItemRef>, builds: &[Build], mut seen: SeenBuilds) {
+    let listed: Vec<HashPart> = outputs(builds).map(|item| item.hash).collect();
+    seen.add(&listed);
+    wanted.items.extend(new);
+    wanted.today.extend(listed);
+    wanted.seen.push(seen);
 }
 
 fn outputs(builds: &[Build]) -> impl Iterator<Item = ItemRef> {

@@ -4,7 +4,9 @@ use super::encoding::Encoding;
 use super::items::ItemRef;
 use super::request::ItemFilter;
 use super::skipped::SkipReason;
-use crate::guix::{Compression, HttpError, NarPath, Narinfo, UpstreamClient, Variant, delta};
+use crate::guix::{
+    Compression, HashPart, HttpError, NarPath, Narinfo, UpstreamClient, Variant, delta,
+};
 use crate::util::diagnosis::Diagnosis;
 use crate::util::stop::Stop;
 use std::slice;
@@ -24,6 +26,11 @@ pub struct PlannedItem {
 }
 
 impl PlannedItem {
+    /// Its store hash.
+    pub fn hash(&self) -> HashPart {
+        self.narinfo.store_path.hash()
+    }
+
     /// The variants that are fetched where nothing fails.
     pub fn downloads(&self) -> &[Variant] {
         match self.delta_sources.as_slice() {
@@ -38,6 +45,13 @@ impl PlannedItem {
         sizes.try_fold(0u64, |sum, size| Some(sum.saturating_add(size?)))
     }
 
+    /// The bytes of its nars: as the narinfo lists them, else not packed.
+    pub fn expected_bytes(&self) -> u64 {
+        let sizes = self.downloads().iter().map(|variant| variant.file_size);
+        let sizes = sizes.map(|size| size.unwrap_or(self.narinfo.nar_size));
+        sizes.fold(0, u64::saturating_add)
+    }
+
     /// The number of its files.
     pub fn files(&self) -> usize {
         self.downloads().len() + 1
@@ -50,9 +64,12 @@ pub struct NarinfoLookup<'a> {
     pub upstreams: &'a [UpstreamClient],
     /// Upstreams that could not be reached; they are not asked again.
     down: Vec<AtomicBool>,
-    filter: &'a ItemFilter,
-    encoding: Encoding,
-    stop: &'a Stop,
+    /// The variants that are taken.
+    pub filter: &'a ItemFilter,
+    /// The encoding of the nars.
+    pub encoding: Encoding,
+    /// The signal to end.
+    pub stop: &'a Stop,
 }
 
 /// The reasons why a narinfo cannot be had.
@@ -169,16 +186,12 @@ impl<'a> NarinfoLookup<'a> {
         bytes: &[u8],
         upstream: &UpstreamClient,
     ) -> Result<Narinfo, SkipReason> {
-        let refuse = |text: String| Err(SkipReason::refused_because(text));
-        let narinfo = match Narinfo::parse(bytes) {
-            Ok(narinfo) => narinfo,
-            Err(error) => return refuse(error.to_string()),
-        };
+        let narinfo = Narinfo::parse(bytes);
+        let narinfo = narinfo.map_err(|error| SkipReason::refused_because(error.to_string()))?;
         if !narinfo.matches(&item.hash) {
-            return refuse(format!(
-                "its narinfo describes {} instead",
-                narinfo.store_path
-            ));
+            let other = &narinfo.store_path;
+            let reason = format!("its narinfo describes {other} instead");
+            return Err(SkipReason::refused_because(reason));
         }
         let signed = upstream.keys().check(&narinfo);
         signed.map_err(|error| SkipReason::refused(&error))?;
@@ -215,11 +228,9 @@ pub(super) fn check_paths(narinfo: &Narinfo) -> Result<(), String> {
         if paths[..at].contains(path) {
             return Err(format!("its narinfo needs {path} for two nars at once"));
         }
-        match path.owner() {
-            Some(owner) if owner != narinfo.store_path.hash() => {
-                return Err(format!("its narinfo lists {path}, the nar of another item"));
-            }
-            _ => {}
+        let own = narinfo.store_path.hash();
+        if path.owner().is_some_and(|owner| owner != own) {
+            return Err(format!("its narinfo lists {path}, the nar of another item"));
         }
     }
     Ok(())

@@ -49,6 +49,7 @@ mod repair;
 mod request;
 mod retention;
 mod run;
+mod run_context;
 mod schedule;
 mod selection;
 mod services;
@@ -57,6 +58,7 @@ mod skipped;
 mod sync;
 mod top_files;
 mod verification;
+mod wanted;
 
 pub use check::{
     CheckRequest, CheckSummary, Finding, Kind as FindingKind, NameRecord, SwarmFound, Verdict,

@@ -85,17 +85,15 @@ impl MoveRequest {
             _ => name.clone(),
         };
         let address = self.address.clone();
-        if let Some(taken) = keys.iter().find(|key| key.name == named) {
-            let (key, id) = (named, taken.id.clone());
+        if let Some(Key { name: key, id }) = keys.into_iter().find(|key| key.name == named) {
             return Err(MoveFailure::KeyTaken { address, key, id }.into());
         }
         let private = match &self.private_key {
             Some((path, private)) if private.id() != id => {
-                let (path, found, wanted) = (path.clone(), private.id(), id);
                 return Err(MoveFailure::OtherKey {
-                    path,
-                    found,
-                    wanted,
+                    path: path.clone(),
+                    found: private.id(),
+                    wanted: id,
                 }
                 .into());
             }
@@ -103,12 +101,10 @@ impl MoveRequest {
             None => view.node.export_key(&view.key)?,
         };
         let Some(private) = private else {
-            let to_local = !there.description().capabilities.network;
-            let key = name;
             return Err(MoveFailure::KeyStays {
-                key,
+                key: name,
                 address,
-                to_local,
+                to_local: !there.description().capabilities.network,
             }
             .into());
         };

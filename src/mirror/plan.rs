@@ -5,18 +5,18 @@ use super::encoding::Encoding;
 use super::failure::Failure;
 use super::in_flight::MOST_REQUESTS;
 use super::items::ItemRef;
-use super::ledger::{Ledger, Standing};
-use super::lookup::{LookupError, NarinfoLookup, PlannedItem};
+use super::ledger::Standing;
+use super::lookup::{LookupError, PlannedItem};
 use super::narinfos::{self, narinfo_name};
 use super::request::{Closure, Pauses};
-use super::schedule::Budget;
+use super::run_context::RunContext;
 use super::skipped::{SkipKind, SkipReason, Skipped};
+use super::wanted::WantedItems;
 use crate::guix::{HashPart, StorePath};
 use crate::ipfs::directory::name_hash;
-use crate::publication::Tree;
 use crate::util::parallel;
-use crate::util::timestamp::Timestamp;
-use std::collections::{HashMap, HashSet};
+use serde::{Serialize, Serializer};
+use std::collections::HashSet;
 
 /// Items that are asked for before the limits are looked at again.
 const CHUNK: usize = 256;
@@ -26,100 +26,93 @@ const CHUNK: usize = 256;
 const LOOKED_UP: usize = 8192;
 
 /// A plan of a run.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub struct Plan {
     /// The items to mirror.
+    #[serde(skip)]
     pub items: Vec<PlannedItem>,
     /// The encoding of their nars.
     pub encoding: Encoding,
     /// The number of wanted items that are published already.
     pub already: usize,
-    /// The items that are left out.
-    pub skipped: Vec<Skipped>,
     /// The number of wanted items that are not tried, because their pauses are not
     /// over.
     pub paused: usize,
     /// The number of wanted items that a person removed.
+    #[serde(rename = "kept_out")]
     pub removed: usize,
+    /// The items that are left out.
+    #[serde(flatten, serialize_with = "by_kind")]
+    pub skipped: Vec<Skipped>,
     /// Items that a limit or a signal came before.
+    #[serde(skip)]
     pub left: Vec<HashPart>,
     /// As many items were planned as a run takes, and none of them is whole.
+    #[serde(skip)]
     pub is_endless: bool,
     /// Items that the ledger holds as owed and that are published.
+    #[serde(skip)]
     pub settled: Vec<HashPart>,
     /// The reason why planning ended early, where that was no limit and no signal.
+    #[serde(skip)]
     pub failure: Option<Failure>,
-}
-
-/// The wanted items of a run.
-#[derive(Debug, Default)]
-pub struct WantedItems {
-    /// Known by their hashes.
-    pub items: Vec<ItemRef>,
-    /// Named by a person, and not known to anybody.
-    pub unknown: Vec<Skipped>,
-}
-
-/// The way of planning.
-pub struct Planner<'a> {
-    /// The published tree.
-    pub tree: &'a Tree<'a>,
-    /// The source of narinfos.
-    pub lookup: &'a NarinfoLookup<'a>,
-    /// The items that come with a wanted one.
-    pub closure: Closure,
-    /// The ledger before the run.
-    pub ledger: &'a Ledger,
-    /// The treatment of what the ledger holds.
-    pub pauses: Pauses,
-    /// The time of the run.
-    pub now: Timestamp,
-    /// The limits of the run.
-    pub budget: &'a Budget,
 }
 
 impl Plan {
     /// Leaves an item out.
-    pub fn skip(&mut self, item: impl Into<String>, hash: HashPart, reason: SkipReason) {
-        self.skipped.push(Skipped {
-            item: item.into(),
-            hash: Some(hash),
-            reason,
-        });
+    pub fn skip(&mut self, item: impl Into<ItemRef>, reason: SkipReason) {
+        self.skipped.push(Skipped::new(item, reason));
     }
 
     /// The items that are left out for a reason of this kind.
     pub fn skipped_as(&self, kind: SkipKind) -> impl Iterator<Item = &Skipped> {
-        let skipped = self.skipped.iter();
-        skipped.filter(move |skipped| skipped.reason.kind() == kind)
+        of_kind(&self.skipped, kind)
     }
 }
 
-impl Planner<'_> {
+fn of_kind(skipped: &[Skipped], kind: SkipKind) -> impl Iterator<Item = &Skipped> {
+    let skipped = skipped.iter();
+    skipped.filter(move |skipped| skipped.reason.kind() == kind)
+}
+
+/// The items that are left out, as a list for each kind of reason.
+fn by_kind<S: Serializer>(skipped: &[Skipped], serializer: S) -> Result<S::Ok, S::Error> {
+    let kinds = [
+        ("missing", SkipKind::Missing),
+        ("waiting", SkipKind::Waiting),
+        ("refused", SkipKind::Refused),
+        ("broken", SkipKind::Broken),
+    ];
+    let list = |kind| of_kind(skipped, kind).collect::<Vec<_>>();
+    serializer.collect_map(kinds.map(|(name, kind)| (name, list(kind))))
+}
+
+impl RunContext<'_> {
     /// Plans for the wanted items. The references of a wanted item that is
     /// published already are looked up, because it may have been published
     /// without them; everything below a published reference counts as there.
-    pub fn plan(&self, wanted: WantedItems) -> Result<Plan, Failure> {
+    pub fn plan(&self, wanted: &WantedItems) -> Result<Plan, Failure> {
         let mut plan = Plan {
-            skipped: wanted.unknown,
+            encoding: self.lookup.encoding,
+            skipped: wanted.unknown.clone(),
             ..Plan::default()
         };
-        let mut known: HashSet<HashPart> = HashSet::new();
-        let wanted = wanted.items.into_iter();
-        let wanted = wanted.filter(|item| known.insert(item.hash));
-        let mut open: Vec<ItemRef> = Vec::new();
-        for item in wanted {
-            match self.standing(&item) {
-                Standing::Due => open.push(item),
+        let mut met = Met::default();
+        for item in &wanted.items {
+            if !met.known.insert(item.hash) {
+                continue;
+            }
+            match self.standing(item) {
+                Standing::Due => met.open.push(item.clone()),
                 Standing::Paused => plan.paused += 1,
                 Standing::Removed => plan.removed += 1,
             }
         }
         // Of wanted items that are published the references are read, too.
         let mut depth = self.closure;
-        while !open.is_empty() {
-            open = self.wave(&mut plan, open, depth, &mut known)?;
-            open.retain(|item| self.standing(item) == Standing::Due);
+        while !met.open.is_empty() {
+            self.wave(&mut plan, depth, &mut met)?;
+            met.open.retain(|item| self.standing(item) == Standing::Due);
             depth = Closure::ItemOnly;
         }
         let is_full = self.budget.is_planned(plan.items.len());
@@ -142,34 +135,25 @@ impl Planner<'_> {
         plan.failure.is_some() || self.budget.is_planned(plan.items.len()) || self.budget.is_spent()
     }
 
-    /// Plans some items. Returns those that they refer to and that were not known.
-    fn wave(
-        &self,
-        plan: &mut Plan,
-        items: Vec<ItemRef>,
-        depth: Closure,
-        known: &mut HashSet<HashPart>,
-    ) -> Result<Vec<ItemRef>, Failure> {
-        let mut below = Below {
-            known,
-            items: Vec::new(),
-        };
-        let new = self.pass_published(plan, items, depth, &mut below)?;
-        let mut new = new.into_iter();
+    /// Plans the open items. After that those are open that they refer to and that were
+    /// not known.
+    fn wave(&self, plan: &mut Plan, depth: Closure, met: &mut Met) -> Result<(), Failure> {
+        let open = std::mem::take(&mut met.open);
+        let mut new = self.pass_published(plan, open, depth, met)?.into_iter();
         while !self.is_over(plan) {
             let chunk: Vec<ItemRef> = new.by_ref().take(CHUNK).collect();
             if chunk.is_empty() {
                 break;
             }
             let begin = plan.items.len();
-            plan.add(self.lookup, chunk, self.budget);
+            self.look_up(plan, chunk);
             if self.closure == Closure::Whole {
                 let new = plan.items[begin..].iter();
-                below.extend(new.flat_map(|item| &item.narinfo.references));
+                met.extend(new.flat_map(|item| &item.narinfo.references));
             }
         }
         plan.left.extend(new.map(|item| item.hash));
-        Ok(below.items)
+        Ok(())
     }
 
     /// Skips the items that are published, and returns the others in their order.
@@ -178,7 +162,7 @@ impl Planner<'_> {
         plan: &mut Plan,
         items: Vec<ItemRef>,
         depth: Closure,
-        below: &mut Below,
+        met: &mut Met,
     ) -> Result<Vec<ItemRef>, Failure> {
         let mut is_there = vec![false; items.len()];
         let mut places: Vec<usize> = (0..items.len()).collect();
@@ -203,7 +187,7 @@ impl Planner<'_> {
                 plan.already += published.len();
             }
             if depth == Closure::Whole {
-                below.extend(&narinfos::references(self.tree, &published)?);
+                met.extend(&narinfos::references(self.tree, &published)?);
             }
         }
         let items = items.into_iter().zip(is_there);
@@ -217,38 +201,31 @@ impl Planner<'_> {
         let mut left: HashSet<HashPart> = plan.left.iter().copied().collect();
         let mut there: HashSet<HashPart> = HashSet::new();
         loop {
-            let hashes = plan.items.iter().map(|item| item.narinfo.store_path.hash());
-            let planned: HashSet<HashPart> = hashes.collect();
+            let planned: HashSet<HashPart> = plan.items.iter().map(PlannedItem::hash).collect();
             let references = plan.items.iter().flat_map(|item| &item.narinfo.references);
             let others = references.map(StorePath::hash);
             let others = others.filter(|hash| !planned.contains(hash) && !there.contains(hash));
             let others: HashSet<HashPart> = others.collect();
             there.extend(narinfos::published(self.tree, others)?);
-            let mut lacking: HashMap<HashPart, StorePath> = HashMap::new();
-            for item in &plan.items {
-                for path in &item.narinfo.references {
-                    let hash = path.hash();
-                    if !planned.contains(&hash) && !there.contains(&hash) {
-                        lacking.insert(item.narinfo.store_path.hash(), path.clone());
-                    }
-                }
-            }
-            if lacking.is_empty() {
-                return Ok(());
-            }
+            let is_lacking = |path: &&StorePath| {
+                let hash = path.hash();
+                !planned.contains(&hash) && !there.contains(&hash)
+            };
             for item in std::mem::take(&mut plan.items) {
-                let path = item.narinfo.store_path.clone();
-                match lacking.remove(&path.hash()) {
+                match item.narinfo.references.iter().rfind(is_lacking) {
                     None => plan.items.push(item),
                     Some(reference) if left.contains(&reference.hash()) => {
-                        left.insert(path.hash());
-                        plan.left.push(path.hash());
+                        left.insert(item.hash());
+                        plan.left.push(item.hash());
                     }
                     Some(reference) => {
-                        let reason = self.lacks(reference);
-                        plan.skip(path.to_string(), path.hash(), reason);
+                        let reason = self.lacks(reference.clone());
+                        plan.skip(&item.narinfo.store_path, reason);
                     }
                 }
+            }
+            if plan.items.len() == planned.len() {
+                return Ok(());
             }
         }
     }
@@ -261,44 +238,43 @@ impl Planner<'_> {
             false => SkipReason::WaitsFor(reference),
         }
     }
-}
 
-/// The items that others refer to.
-struct Below<'k> {
-    /// All items that were met.
-    known: &'k mut HashSet<HashPart>,
-    /// Those that were not known.
-    items: Vec<ItemRef>,
-}
-
-impl<'p> Extend<&'p StorePath> for Below<'_> {
-    fn extend<I: IntoIterator<Item = &'p StorePath>>(&mut self, references: I) {
-        for path in references {
-            if self.known.insert(path.hash()) {
-                self.items.push(path.into());
+    /// Asks for the narinfos of these items, several at once, and sorts the answers.
+    /// An upstream that cannot be reached ends the plan, and so does a signal.
+    pub fn look_up(&self, plan: &mut Plan, wanted: Vec<ItemRef>) {
+        let fetched = parallel::map(MOST_REQUESTS, wanted, |item| {
+            let answer = self.lookup.fetch(&item, 0);
+            (item, answer)
+        });
+        for (item, answer) in fetched {
+            match answer {
+                Ok(planned) => plan.items.push(planned),
+                // An error that a signal caused is not the upstream's fault.
+                Err(_) if self.budget.is_interrupted() => plan.left.push(item.hash),
+                Err(LookupError::Skipped(reason)) => plan.skip(item, reason),
+                Err(LookupError::NoUpstream(error)) => {
+                    plan.left.push(item.hash);
+                    plan.failure = Some(error.into());
+                }
             }
         }
     }
 }
 
-impl Plan {
-    /// Asks for the narinfos of these items, several at once, and sorts the answers.
-    /// An upstream that cannot be reached ends it, and so does a signal.
-    pub fn add(&mut self, lookup: &NarinfoLookup, wanted: Vec<ItemRef>, budget: &Budget) {
-        let fetched = parallel::map(MOST_REQUESTS, wanted, |item| {
-            let answer = lookup.fetch(&item, 0);
-            (item, answer)
-        });
-        for (item, answer) in fetched {
-            match answer {
-                Ok(planned) => self.items.push(planned),
-                // An error that a signal caused is not the upstream's fault.
-                Err(_) if budget.is_interrupted() => self.left.push(item.hash),
-                Err(LookupError::Skipped(reason)) => self.skip(item.label, item.hash, reason),
-                Err(LookupError::NoUpstream(error)) => {
-                    self.left.push(item.hash);
-                    self.failure = Some(error.into());
-                }
+/// The items that were met while planning.
+#[derive(Default)]
+struct Met {
+    /// All of them.
+    known: HashSet<HashPart>,
+    /// Those that are to be looked at next.
+    open: Vec<ItemRef>,
+}
+
+impl<'p> Extend<&'p StorePath> for Met {
+    fn extend<I: IntoIterator<Item = &'p StorePath>>(&mut self, references: I) {
+        for path in references {
+            if self.known.insert(path.hash()) {
+                self.open.push(path.into());
             }
         }
     }

@@ -1,55 +1,36 @@
 //! The effect of a run on the ledger: what was mirrored is not owed any more, and
 //! what was wanted and did not come is.
 
-use super::encoding::Encoding;
-use super::failed_nars::FailedNars;
 use super::failure::Failure;
 use super::ledger::{
-    Attempt, DroppedEntries, Ledger, LedgerChanges, OwedItem, OwedKind, RetentionRule, SeenBuilds,
-    has_begun_otherwise, keep_encoding,
+    Attempt, DroppedEntries, LedgerChanges, OwedItem, OwedKind, has_begun_otherwise, keep_encoding,
 };
 use super::narinfos;
-use super::request::Pauses;
+use super::request::{ItemSelection, Pauses};
+use super::run_context::RunContext;
+use super::selection::RequestedRun;
 use super::skipped::{SkipReason, Skipped};
+use super::wanted::WantedItems;
 use crate::guix::HashPart;
-use crate::ipfs::cid::Cid;
-use crate::node::Node;
 use crate::publication::{LedgerFiles, Tree};
-use crate::util::timestamp::Timestamp;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// The time for which an item may wait for another before that is reported.
 const WAITING_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
+/// The time for which a build may have no narinfo before that is reported: farms
+/// bake them minutes to hours after the build.
+const BAKING_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
 /// The part of a run that the ledger remembers.
 pub struct RunRecord<'a> {
-    /// The node.
-    pub node: &'a dyn Node,
-    /// The ledger before the run.
-    pub ledger: &'a Ledger,
-    /// The root that the run was planned for.
-    pub planned_onto: Cid,
-    /// The time of the run.
-    pub now: Timestamp,
-    /// The treatment of what the ledger holds.
-    pub pauses: Pauses,
-    /// The time for which no upstream may have an item before that is reported.
-    pub absence_patience: Duration,
-    /// The items that the run was asked for or owes, as they were named.
-    pub wanted: HashMap<HashPart, String>,
-    /// Those of them that were named or listed today.
-    pub wanted_today: BTreeSet<HashPart>,
-    /// The lists of builds that were read.
-    pub seen: Vec<SeenBuilds>,
-    /// A farm's list could not be read.
-    pub is_partial: bool,
-    /// The encoding of the nars.
-    pub encoding: Encoding,
-    /// The rule of retention, where the run sets it.
-    pub rule: Option<RetentionRule>,
-    /// The nars that did not come.
-    pub failed_nars: &'a FailedNars,
+    /// The run.
+    pub run: &'a RequestedRun<'a>,
+    /// The items that the run was asked for or owes.
+    pub wanted: WantedItems,
+    /// The same, as they were named.
+    labels: HashMap<HashPart, String>,
 }
 
 /// A run as it would be if it ended now.
@@ -78,7 +59,17 @@ pub struct RunReport {
     pub dropped: DroppedEntries,
 }
 
-impl RunRecord<'_> {
+impl<'a> RunRecord<'a> {
+    /// The record of a run about these items.
+    pub fn new(run: &'a RequestedRun<'a>, wanted: WantedItems) -> Self {
+        let items = wanted.items.iter();
+        Self {
+            run,
+            labels: items.map(|item| (item.hash, item.label.clone())).collect(),
+            wanted,
+        }
+    }
+
     /// Writes the run into the ledger of the root that is committed onto.
     pub fn write(
         &self,
@@ -87,7 +78,9 @@ impl RunRecord<'_> {
         files: &mut LedgerFiles,
     ) -> Result<RunReport, Failure> {
         let (mut changes, mut report) = self.changes(end);
-        if tree.root != self.planned_onto {
+        let context = &self.run.context;
+        let is_planned_onto = tree.root == context.tree.root;
+        if !is_planned_onto {
             // Another writer may have published what this run could not.
             let owed = changes.owed.iter().filter(|(_, change)| change.is_some());
             for hash in narinfos::published(tree, owed.map(|(hash, _)| *hash))? {
@@ -95,26 +88,28 @@ impl RunRecord<'_> {
             }
         }
         // A mirror that another writer has begun meanwhile keeps its own.
-        if tree.root == self.planned_onto || !has_begun_otherwise(self.encoding, tree, files)? {
-            keep_encoding(self.encoding, files);
+        let encoding = context.lookup.encoding;
+        if is_planned_onto || !has_begun_otherwise(encoding, tree, files)? {
+            keep_encoding(encoding, files);
         }
-        report.dropped = changes.apply(self.node, files, self.now)?;
+        report.dropped = changes.apply(tree.node(), files, context.now)?;
         Ok(report)
     }
 
     fn changes(&self, end: &RunEnd) -> (LedgerChanges, RunReport) {
+        let ledger = self.run.context.ledger;
         let mut report = RunReport::default();
         let mut changes = LedgerChanges {
-            seen: self.seen.clone(),
-            wanted: self.wanted_today.clone(),
-            rule: self.rule,
+            seen: self.wanted.seen.clone(),
+            wanted: self.wanted.today.clone(),
+            rule: self.run.request.retention,
             ..LedgerChanges::default()
         };
         for hash in end.mirrored.iter().chain(end.settled) {
             if self.may_be_owed(hash) {
                 changes.owed.insert(*hash, None);
             }
-            if self.wanted.contains_key(hash) {
+            if self.labels.contains_key(hash) {
                 changes.wanted.insert(*hash);
             }
         }
@@ -127,7 +122,7 @@ impl RunRecord<'_> {
             let Some(hash) = skipped.hash else { continue };
             match attempt(&skipped.reason, &reasons) {
                 Some(mut attempt) => {
-                    attempt.nar = self.failed_nars.of(&hash);
+                    attempt.nar = self.run.context.failed_nars.of(&hash);
                     let owed = self.owe(hash, &skipped.item, attempt, &mut report);
                     changes.owed.insert(hash, Some(owed));
                 }
@@ -138,23 +133,23 @@ impl RunRecord<'_> {
             }
         }
         for hash in &end.left {
-            let Some(item) = self.wanted.get(hash) else {
+            let Some(item) = self.labels.get(hash) else {
                 continue;
             };
             let attempt = match end.is_endless {
                 true => endless(),
                 false => Attempt::left(),
             };
-            let known = self.ledger.owed.get(hash);
+            let known = ledger.owed.get(hash);
             let is_same = known.is_some_and(|known| known.attempt.kind == attempt.kind);
             if !is_same || end.is_endless {
                 let owed = self.owe(*hash, item, attempt, &mut report);
                 changes.owed.insert(*hash, Some(owed));
             }
         }
-        if self.pauses == Pauses::Ignored {
-            let added = end.mirrored.iter().chain(self.wanted.keys());
-            let added = added.filter(|hash| self.ledger.removed.contains_key(hash));
+        if self.run.request.pauses == Pauses::Ignored {
+            let added = end.mirrored.iter().chain(self.labels.keys());
+            let added = added.filter(|hash| ledger.removed.contains_key(hash));
             changes.removed.extend(added.map(|hash| (*hash, None)));
         }
         (changes, report)
@@ -163,7 +158,7 @@ impl RunRecord<'_> {
     /// Returns true for an item that is owed, or may have been recorded as such when
     /// the run began.
     fn may_be_owed(&self, hash: &HashPart) -> bool {
-        self.wanted.contains_key(hash) || self.ledger.owed.contains_key(hash)
+        self.labels.contains_key(hash) || self.run.context.ledger.owed.contains_key(hash)
     }
 
     fn owe(
@@ -173,19 +168,23 @@ impl RunRecord<'_> {
         attempt: Attempt,
         report: &mut RunReport,
     ) -> OwedItem {
-        let known = self.ledger.owed.get(&hash);
+        let RunContext { ledger, now, .. } = self.run.context;
+        let known = ledger.owed.get(&hash);
         let was_given_up = known.is_some_and(|known| known.given_up);
         let patience = match attempt.kind {
             // A nar that its narinfo lists should be there.
             _ if attempt.nar.is_some() => Duration::ZERO,
             OwedKind::Broken | OwedKind::Refused | OwedKind::Left => Duration::ZERO,
-            OwedKind::Absent => self.absence_patience,
+            OwedKind::Absent => match self.run.request.selection {
+                ItemSelection::LatestBuilds { .. } => BAKING_PATIENCE,
+                ItemSelection::List(_) | ItemSelection::Named(_) => Duration::ZERO,
+            },
             OwedKind::Waiting => WAITING_PATIENCE,
         };
         let is_try = attempt.kind != OwedKind::Left;
-        let mut owed = OwedItem::after(known, hash, item, attempt, self.now);
+        let mut owed = OwedItem::after(known, hash, item, attempt, now);
         if is_try && !was_given_up {
-            if owed.report(patience, self.now) {
+            if owed.report(patience, now) {
                 report.new.insert(hash);
             }
             if owed.given_up {

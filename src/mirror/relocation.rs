@@ -96,17 +96,12 @@ impl Relocation<'_> {
             (Some(_), Some(marked)) => self.before.root_after(marked),
             _ => None,
         };
-        if let Some(there) = self
-            .before
-            .root()
-            .filter(|there| arrived.is_none() && *there != root)
-        {
-            let (address, here) = (request.address.clone(), Box::new(root));
-            let there = Box::new(there);
+        let is_other = |there: &Cid| arrived.is_none() && *there != root;
+        if let Some(there) = self.before.root().filter(is_other) {
             return Err(MoveFailure::TwoPublishers {
-                address,
-                there,
-                here,
+                address: request.address.clone(),
+                there: Box::new(there),
+                here: Box::new(root),
             }
             .into());
         }

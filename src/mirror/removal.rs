@@ -6,7 +6,7 @@ use super::items::ItemRef;
 use super::keys::view_of;
 use super::ledger::{Ledger, LedgerChanges, RemovedItem, recover_encoding};
 use super::name_change::NameChange;
-use super::narinfos::{self, PublishedNarinfo, nar_paths, narinfo_name};
+use super::narinfos::{self, PublishedNarinfo, item_of, nar_paths, narinfo_name};
 use super::nars;
 use super::observer::{Event, Observer};
 use super::skipped::{SkipReason, Skipped};
@@ -138,20 +138,18 @@ impl Removal {
         let items: Vec<HashPart> = items.map(|item| item.hash).collect();
         let entries = narinfos::entries(tree, &items)?;
         let found = items.iter().zip(entries);
-        let found = found.filter_map(|(item, entry)| Some((*item, narinfo_name(item), entry?.cid)));
-        let found: Vec<_> = found.collect();
-        let files = found.iter().map(|(_, name, cid)| (name.clone(), *cid));
-        let narinfos = PublishedNarinfo::read_each(tree, files.collect())?;
-        for ((item, ..), narinfo) in found.into_iter().zip(narinfos) {
-            published.insert(item);
-            removal.paths.push(vec![narinfo.name.clone()]);
+        let found = found.filter_map(|(item, entry)| Some((narinfo_name(item), entry?.cid)));
+        for PublishedNarinfo { name, narinfo } in
+            PublishedNarinfo::read_each(tree, found.collect())?
+        {
+            removal.paths.push(vec![name.clone()]);
             // One that cannot be read names no nars.
-            nars.extend(narinfo.narinfo.iter().flat_map(nar_paths));
-            let path = match narinfo.narinfo {
-                Ok(narinfo) => narinfo.store_path.to_string(),
-                Err(_) => narinfo.name,
-            };
-            removal.removed.push((item, path));
+            nars.extend(narinfo.iter().flat_map(nar_paths));
+            if let Some(item) = item_of(&name) {
+                let path = narinfo.map_or(name, |narinfo| narinfo.store_path.to_string());
+                published.insert(item);
+                removal.removed.push((item, path));
+            }
         }
         let lost = nars::for_each_readable(tree, request.jobs, |found| {
             for nar in found {
@@ -170,31 +168,27 @@ impl Removal {
         }
         for (hash, item) in &wanted {
             if !published.contains(hash) {
-                removal.skipped.push(Skipped {
-                    item: item.label.clone(),
-                    hash: Some(item.hash),
-                    reason: SkipReason::NotPublished,
-                });
+                let skipped = Skipped::new((*item).clone(), SkipReason::NotPublished);
+                removal.skipped.push(skipped);
             }
         }
         if published.is_empty() {
             return Ok(removal);
         }
         let mut referrers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let remaining = |narinfo: PublishedNarinfo| {
-            let is_wanted = narinfo
-                .hash()
-                .is_some_and(|hash| wanted.contains_key(&hash));
-            narinfo.narinfo.ok().filter(|_| !is_wanted)
-        };
-        let work = |narinfos: Vec<PublishedNarinfo>| {
+        let is_wanted = |hash: &HashPart| wanted.contains_key(hash);
+        let work = |mut narinfos: Vec<PublishedNarinfo>| {
+            narinfos.retain(|narinfo| !narinfo.hash().as_ref().is_some_and(is_wanted));
             let narinfos = narinfos.into_iter();
-            narinfos.filter_map(remaining).collect()
+            narinfos
+                .filter_map(|narinfo| narinfo.narinfo.ok())
+                .collect()
         };
         narinfos::for_each(tree, request.jobs, work, |narinfo: Narinfo| {
-            for item in references_to(&narinfo, &wanted) {
+            let references = narinfo.references.iter();
+            for item in references.filter(|path| is_wanted(&path.hash())) {
                 let by = narinfo.store_path.to_string();
-                referrers.entry(item).or_default().push(by);
+                referrers.entry(item.to_string()).or_default().push(by);
             }
             for path in nar_paths(&narinfo) {
                 nars.remove(&path);
@@ -260,11 +254,4 @@ impl Removal {
         self.forgotten = changes.apply(node, files, now)?.removed;
         Ok(())
     }
-}
-
-/// The wanted items that a narinfo refers to.
-fn references_to(narinfo: &Narinfo, wanted: &HashMap<HashPart, &ItemRef>) -> Vec<String> {
-    let references = narinfo.references.iter();
-    let references = references.filter(|path| wanted.contains_key(&path.hash()));
-    references.map(ToString::to_string).collect()
 }

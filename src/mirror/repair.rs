@@ -7,18 +7,19 @@ use super::announcing::announce;
 use super::damage::{DamagedPart, damaged_records};
 use super::failed_nars::FailedNars;
 use super::failure::Failure;
-use super::fetch::Fetcher;
 use super::items::ItemRef;
 use super::ledger::{Ledger, PageState, kept_encoding, recover_lost_encoding};
 use super::lookup::NarinfoLookup;
 use super::observer::Observer;
-use super::plan::{Plan, Planner, WantedItems};
+use super::plan::Plan;
 use super::request::{Closure, GraftChoice, ItemFilter, Pauses, RunLimits};
-use super::run::{MirrorRun, RunResult, RunTerms};
+use super::run::{MirrorRun, RunResult};
+use super::run_context::RunContext;
 use super::schedule::Budget;
 use super::skipped::{SkipReason, Skipped};
 use super::sync::stop_on_signals;
 use super::verification::{BrokenItem, Check, ItemFault, VerifyReport, verify_root};
+use super::wanted::WantedItems;
 use crate::guix::{HashPart, UpstreamClient};
 use crate::node::Node;
 use crate::publication::{
@@ -101,13 +102,7 @@ pub fn repair(
         return Ok(RepairSummary::of_nothing(found));
     }
     let mended = mend_tree(&publisher, &mut base, &found)?;
-    let run = Run {
-        request,
-        publisher: &publisher,
-        observer,
-        stop: &stop,
-    };
-    let (plan, result) = run.fetch(&mut base, &found)?;
+    let (plan, result) = fetch(&publisher, request, &stop, observer, &mut base, &found)?;
     // With a cache of its own: blocks may have been replaced.
     let tree = Tree::new(node, base.root);
     let mut report = verify_root(&tree, request.check, observer)?;
@@ -158,118 +153,93 @@ fn mend_tree(
     Ok(parts)
 }
 
-/// The part of a repair that asks the upstreams.
-struct Run<'r> {
-    request: &'r RepairRequest,
-    publisher: &'r Publisher<'r>,
-    observer: &'r dyn Observer,
-    stop: &'r Stop,
+/// Fetches the items that are broken, lost or missing.
+fn fetch(
+    publisher: &Publisher,
+    request: &RepairRequest,
+    stop: &Stop,
+    observer: &dyn Observer,
+    base: &mut Base,
+    found: &VerifyReport,
+) -> Result<(Plan, RunResult), Failure> {
+    if found.broken.is_empty() && found.missing.is_empty() {
+        return Ok((Plan::default(), RunResult::default()));
+    }
+    let tree = Tree::new(publisher.node(), base.root);
+    let encoding = kept_encoding(&tree, &mut base.ledger)?;
+    let limits = RunLimits {
+        max_bytes: None,
+        max_time: None,
+        checkpoint: usize::MAX,
+        max_planned: usize::MAX,
+    };
+    let context = RunContext {
+        tree: &tree,
+        lookup: &NarinfoLookup::new(&request.upstreams, &request.filter, encoding, stop),
+        closure: request.check.closure,
+        ledger: &Ledger::read(publisher.node(), &mut base.ledger)?,
+        pauses: Pauses::Ignored,
+        now: request.now.into(),
+        budget: &Budget::new(stop, &limits),
+        jobs: request.jobs,
+        failed_nars: &FailedNars::default(),
+        observer,
+    };
+    let mut plan = plan(&context, found)?;
+    if let Some(failure) = plan.failure {
+        return Err(failure);
+    }
+    let run = MirrorRun {
+        publisher,
+        context: &context,
+        record: None,
+        graft: GraftChoice::Only(Engine::Car),
+        taken_place: TakenPlace::IsReplaced,
+        batch_items: limits.checkpoint,
+    };
+    let result = run.run(base, &mut plan)?;
+    Ok((plan, result))
 }
 
-impl Run<'_> {
-    /// Fetches the items that are broken, lost or missing.
-    fn fetch(&self, base: &mut Base, found: &VerifyReport) -> Result<(Plan, RunResult), Failure> {
-        if found.broken.is_empty() && found.missing.is_empty() {
-            return Ok((Plan::default(), RunResult::default()));
-        }
-        let request = self.request;
-        let tree = Tree::new(self.publisher.node(), base.root);
-        let encoding = kept_encoding(&tree, &mut base.ledger)?;
-        let lookup = NarinfoLookup::new(&request.upstreams, &request.filter, encoding, self.stop);
-        let limits = RunLimits {
-            max_bytes: None,
-            max_time: None,
-            checkpoint: usize::MAX,
-            max_planned: usize::MAX,
-        };
-        let budget = Budget::new(self.stop, &limits);
-        let ledger = Ledger::read(self.publisher.node(), &mut base.ledger)?;
-        let mut plan = self.plan(&tree, &lookup, found, &ledger, &budget)?;
-        if let Some(failure) = plan.failure {
-            return Err(failure);
-        }
-        let run = MirrorRun {
-            publisher: self.publisher,
-            tree: &tree,
-            fetcher: Fetcher {
-                lookup: &lookup,
-                jobs: request.jobs,
-                observer: self.observer,
-                stop: self.stop,
-                failed_nars: &FailedNars::default(),
-            },
-            budget: &budget,
-            record: None,
-            terms: RunTerms {
-                graft: GraftChoice::Only(Engine::Car),
-                closure: request.check.closure,
-                taken_place: TakenPlace::IsReplaced,
-                batch_items: limits.checkpoint,
-                now: request.now.into(),
-            },
-        };
-        let result = run.run(base, &mut plan)?;
-        Ok((plan, result))
+/// Plans for the broken items, though they are published, and for all that they and
+/// others refer to and that is not.
+fn plan(context: &RunContext, found: &VerifyReport) -> Result<Plan, Failure> {
+    let items = |fault: ItemFault| {
+        let broken = found.broken.iter();
+        let broken = broken.filter(move |broken: &&BrokenItem| broken.fault == fault);
+        broken.filter_map(|broken| broken.item.clone())
+    };
+    let mut plan = Plan::default();
+    context.look_up(&mut plan, items(ItemFault::Content).collect());
+    let mut wanted: Vec<ItemRef> = items(ItemFault::Lost).collect();
+    wanted.extend(found.missing.iter().map(ItemRef::from));
+    let again: HashSet<HashPart> = items(ItemFault::Content).map(|item| item.hash).collect();
+    if context.closure == Closure::Whole {
+        let new = plan.items.iter();
+        let references = new.flat_map(|item| &item.narinfo.references);
+        wanted.extend(references.map(ItemRef::from));
     }
-
-    /// Plans for the broken items, though they are published, and for all that they and
-    /// others refer to and that is not.
-    fn plan(
-        &self,
-        tree: &Tree,
-        lookup: &NarinfoLookup,
-        found: &VerifyReport,
-        ledger: &Ledger,
-        budget: &Budget,
-    ) -> Result<Plan, Failure> {
-        let request = self.request;
-        let items = |fault: ItemFault| {
-            let broken = found.broken.iter();
-            let broken = broken.filter(move |broken: &&BrokenItem| broken.fault == fault);
-            broken.filter_map(|broken| broken.item.clone())
-        };
-        let planner = Planner {
-            tree,
-            lookup,
-            closure: request.check.closure,
-            ledger,
-            pauses: Pauses::Ignored,
-            now: request.now.into(),
-            budget,
-        };
-        let mut plan = Plan::default();
-        let broken = items(ItemFault::Content).collect();
-        plan.add(lookup, broken, budget);
-        let mut wanted: Vec<ItemRef> = items(ItemFault::Lost).collect();
-        wanted.extend(found.missing.iter().map(ItemRef::from));
-        let again: HashSet<HashPart> = items(ItemFault::Content).map(|item| item.hash).collect();
-        if request.check.closure == Closure::Whole {
-            let new = plan.items.iter();
-            let references = new.flat_map(|item| &item.narinfo.references);
-            wanted.extend(references.map(ItemRef::from));
-        }
-        // An item that a person removed stays out, also where others refer to it.
-        let is_removed = |item: &ItemRef| ledger.removed.contains_key(&item.hash);
-        wanted.retain(|item| !again.contains(&item.hash) && !is_removed(item));
-        let unknown = Vec::new();
-        let items = wanted;
-        let others = planner.plan(WantedItems { items, unknown })?;
-        let others_items = others.items.into_iter();
-        let new = others_items.filter(|item| !again.contains(&item.narinfo.store_path.hash()));
-        plan.items.extend(new);
-        plan.skipped.extend(others.skipped);
-        plan.failure = plan.failure.or(others.failure);
-        if request.check.closure == Closure::Whole {
-            planner.hold_back(&mut plan)?;
-        }
-        let removed = found.missing.iter();
-        let removed = removed.filter(|path| ledger.removed.contains_key(&path.hash()));
-        for path in removed {
-            let reason = SkipReason::Removed(path.clone());
-            plan.skip(path.to_string(), path.hash(), reason);
-        }
-        Ok(plan)
+    // An item that a person removed stays out, also where others refer to it.
+    let is_removed = |hash: HashPart| context.ledger.removed.contains_key(&hash);
+    wanted.retain(|item| !again.contains(&item.hash) && !is_removed(item.hash));
+    let others = context.plan(&WantedItems {
+        items: wanted,
+        ..WantedItems::default()
+    })?;
+    let new = others.items.into_iter();
+    let new = new.filter(|item| !again.contains(&item.hash()));
+    plan.items.extend(new);
+    plan.skipped.extend(others.skipped);
+    plan.failure = plan.failure.or(others.failure);
+    if context.closure == Closure::Whole {
+        context.hold_back(&mut plan)?;
     }
+    for path in &found.missing {
+        if is_removed(path.hash()) {
+            plan.skip(path, SkipReason::Removed(path.clone()));
+        }
+    }
+    Ok(plan)
 }
 
 /// Removes the nars that the report finds unlisted, unless another writer has published
@@ -313,10 +283,8 @@ fn settle_journal(
             ensure_published(publisher, base).map(drop)
         }),
     };
-    match settled {
-        Ok(()) => {}
-        Err(_) if !report.is_whole() => {}
-        Err(error) => return Err(error.into()),
+    if report.is_whole() {
+        settled?;
     }
     let damaged = damaged_records(&publisher.view, &base.root)?;
     report.damaged.extend(damaged);

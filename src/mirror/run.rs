@@ -4,7 +4,7 @@
 use super::admission::{Decision, Policy, TakenPlace, decide};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::fetch::{FetchOutcome, Fetcher};
+use super::fetch::FetchOutcome;
 use super::grafting::{engine_for, linked};
 use super::ledger::{Addition, PageState};
 use super::narinfos;
@@ -12,13 +12,13 @@ use super::observer::{Event, RunProgress};
 use super::plan::Plan;
 use super::record::{RunEnd, RunRecord};
 use super::request::{Closure, GraftChoice};
-use super::schedule::{BatchGate, Budget, Scheduled, next_batch, schedule};
+use super::run_context::RunContext;
+use super::schedule::{BatchGate, Scheduled, next_batch, schedule};
 use super::skipped::{SkipReason, Skipped};
 use crate::guix::HashPart;
 use crate::publication::{
     Base, Committed, Engine, LedgerFiles, Publisher, Stage, Tree, graft, publish_with_rebase,
 };
-use crate::util::timestamp::Timestamp;
 use serde::Serialize;
 use std::collections::{HashSet, VecDeque};
 
@@ -26,31 +26,16 @@ use std::collections::{HashSet, VecDeque};
 pub struct MirrorRun<'a> {
     /// The publication.
     pub publisher: &'a Publisher<'a>,
-    /// A tree of the node, for the blocks that were read.
-    pub tree: &'a Tree<'a>,
-    /// The way of transferring items.
-    pub fetcher: Fetcher<'a>,
-    /// The limits of the run.
-    pub budget: &'a Budget,
+    /// The surroundings of the run.
+    pub context: &'a RunContext<'a>,
     /// The part of the run in the ledger. A repair has none.
     pub record: Option<&'a RunRecord<'a>>,
-    /// The terms.
-    pub terms: RunTerms,
-}
-
-/// The terms of a run.
-#[derive(Clone, Copy, Debug)]
-pub struct RunTerms {
     /// The way of grafting.
     pub graft: GraftChoice,
-    /// The items that come with one.
-    pub closure: Closure,
     /// The treatment of places that are taken.
     pub taken_place: TakenPlace,
     /// Items in a batch.
     pub batch_items: usize,
-    /// The time of the run.
-    pub now: Timestamp,
 }
 
 /// The state of a run between two batches.
@@ -101,7 +86,7 @@ impl MirrorRun<'_> {
     pub fn run(&self, base: &mut Base, plan: &mut Plan) -> Result<RunResult, Failure> {
         let mut batches = Batches {
             run: self,
-            engine: engine_for(self.terms.graft, self.tree, plan)?,
+            engine: engine_for(self.graft, self.context.tree, plan)?,
             excluded: HashSet::new(),
             result: RunResult::default(),
         };
@@ -120,9 +105,9 @@ impl Batches<'_> {
     ) -> Result<(), Failure> {
         let bytes = queue.iter().filter_map(|next| next.item.file_bytes());
         let bytes = bytes.fold(0, u64::saturating_add);
-        let progress = self.run.fetcher.observer.progress(queue.len(), bytes);
-        while !queue.is_empty() && !self.run.budget.is_spent() {
-            let batch = next_batch(&mut queue, self.run.terms.batch_items);
+        let progress = self.run.context.observer.progress(queue.len(), bytes);
+        while !queue.is_empty() && !self.run.context.budget.is_spent() {
+            let batch = next_batch(&mut queue, self.run.batch_items);
             let batch = self.without_excluded(batch, plan);
             let context = BatchContext {
                 batch: &batch,
@@ -137,33 +122,33 @@ impl Batches<'_> {
                 let path = &scheduled.item.narinfo.store_path;
                 match decision {
                     Decision::Link => {
-                        self.run.fetcher.observer.notify(Event::Published(path));
+                        self.run.context.observer.notify(Event::Published(path));
                         self.result.mirrored.push(path.to_string());
                         self.result.hashes.push(path.hash());
                     }
                     Decision::Skip(reason) => {
                         skipped.push(path.hash());
-                        plan.skip(path.to_string(), path.hash(), reason);
+                        plan.skip(path, reason);
                     }
                     Decision::Later => later.push(scheduled),
                 }
             }
             // An item that a repair does not get is published all the same.
-            let published = narinfos::published(&self.run.tree.at(base.root), skipped.clone())?;
+            let published =
+                narinfos::published(&self.run.context.tree.at(base.root), skipped.clone())?;
             self.excluded.extend(skipped);
             self.excluded.retain(|item| !published.contains(item));
             for scheduled in later.into_iter().rev() {
                 queue.push_front(scheduled);
             }
         }
-        self.result.left = queue.len();
         plan.left.extend(queue.iter().map(Scheduled::hash));
         Ok(())
     }
 
     /// Takes out items that refer to one that is left out, before they are fetched.
     fn without_excluded(&mut self, batch: Vec<Scheduled>, plan: &mut Plan) -> Vec<Scheduled> {
-        if self.run.terms.closure == Closure::ItemOnly {
+        if self.run.context.closure == Closure::ItemOnly {
             return batch;
         }
         let mut kept = Vec::new();
@@ -175,8 +160,7 @@ impl Batches<'_> {
                 Some(path) => {
                     self.excluded.insert(narinfo.store_path.hash());
                     let reason = SkipReason::WaitsFor(path.clone());
-                    let path = &narinfo.store_path;
-                    plan.skip(path.to_string(), path.hash(), reason);
+                    plan.skip(&narinfo.store_path, reason);
                 }
             }
         }
@@ -185,12 +169,12 @@ impl Batches<'_> {
 
     /// Mirrors a batch and commits it.
     fn batch(&mut self, base: &mut Base, context: &BatchContext) -> Result<Vec<Decision>, Failure> {
-        let (before, begun) = (base.root, self.run.budget.begun_bytes());
+        let (before, begun) = (base.root, self.run.context.budget.begun_bytes());
         let decided = self.batch_with_engine(base, context);
         let Err(error) = decided else {
             return decided;
         };
-        let is_final = self.run.terms.graft != GraftChoice::Auto
+        let is_final = self.run.graft != GraftChoice::Auto
             || self.engine == Engine::Car
             || !error.is_of_node()
             || error.exit() != Exit::Failed;
@@ -199,17 +183,15 @@ impl Batches<'_> {
         }
         // Nothing is pinned: the collector was quicker, or the node no longer has
         // add-link. CAR has neither problem.
-        self.run
-            .fetcher
-            .observer
-            .notify(Event::EngineChanged(&error));
+        let event = Event::EngineChanged(&error);
+        self.run.context.observer.notify(event);
         self.engine = Engine::Car;
-        self.run.budget.go_back_to(begun);
+        self.run.context.budget.go_back_to(begun);
         let decisions = self.batch_with_engine(base, context)?;
         let is_begun = decisions
             .iter()
             .any(|decision| *decision != Decision::Later);
-        match is_begun || self.run.budget.is_interrupted() {
+        match is_begun || self.run.context.budget.is_interrupted() {
             true => Ok(decisions),
             // The time is over, and the next run would come no further.
             false => Err(error),
@@ -224,10 +206,10 @@ impl Batches<'_> {
         let BatchContext {
             batch, progress, ..
         } = *context;
-        let gate = BatchGate::new(self.run.budget);
+        let gate = BatchGate::new(self.run.context.budget);
         let policy = Policy {
-            closure: self.run.terms.closure,
-            taken_place: self.run.terms.taken_place,
+            closure: self.run.context.closure,
+            taken_place: self.run.taken_place,
             excluded: &self.excluded,
         };
         let (publisher, engine) = (self.run.publisher, self.engine);
@@ -237,7 +219,7 @@ impl Batches<'_> {
         let work = |tree: &Tree, stage: &Stage, ledger: &mut LedgerFiles| {
             let outcomes = match &fetched {
                 Some(outcomes) => outcomes,
-                None => fetched.insert(self.run.fetcher.fetch(batch, &gate, stage, progress)?),
+                None => fetched.insert(self.run.context.fetch(batch, &gate, stage, progress)?),
             };
             progress.publishing();
             decisions = decide(policy, tree, batch, outcomes)?;
@@ -249,7 +231,7 @@ impl Batches<'_> {
                 false => Ok::<_, Failure>(Some(graft(engine, tree, stage, &files)?)),
             }
         };
-        let committed = publish_with_rebase(publisher, base, self.run.tree, engine, work)?;
+        let committed = publish_with_rebase(publisher, base, self.run.context.tree, engine, work)?;
         self.result.published |= committed == Committed::Published;
         self.result.files += files.len();
         let bytes = files.iter().map(|file| file.entry.size);
@@ -282,7 +264,7 @@ impl Batches<'_> {
                 hash: scheduled.hash(),
                 name: narinfo.store_path.name().to_owned(),
                 bytes: narinfo.nar_size,
-                at: self.run.terms.now,
+                at: self.run.context.now,
             }
         });
         let mut state = PageState::read(tree.node(), ledger)?;
@@ -310,11 +292,10 @@ impl Batches<'_> {
             match decision {
                 Decision::Link => mirrored.push(scheduled.hash()),
                 Decision::Later => left.push(scheduled.hash()),
-                Decision::Skip(reason) => skipped.push(Skipped {
-                    item: scheduled.item.narinfo.store_path.to_string(),
-                    hash: Some(scheduled.hash()),
-                    reason: reason.clone(),
-                }),
+                Decision::Skip(reason) => {
+                    let path = &scheduled.item.narinfo.store_path;
+                    skipped.push(Skipped::new(path, reason.clone()));
+                }
             }
         }
         left.extend(&context.plan.left);

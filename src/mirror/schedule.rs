@@ -29,14 +29,13 @@ pub struct Scheduled {
 impl Scheduled {
     /// Its store hash.
     pub fn hash(&self) -> HashPart {
-        self.item.narinfo.store_path.hash()
+        self.item.hash()
     }
 }
 
 /// The items, each after those that it refers to.
 pub fn schedule(items: Vec<PlannedItem>) -> VecDeque<Scheduled> {
-    let hashes = items.iter().map(|item| item.narinfo.store_path.hash());
-    let at: HashMap<HashPart, usize> = hashes.zip(0..).collect();
+    let at: HashMap<HashPart, usize> = items.iter().map(PlannedItem::hash).zip(0..).collect();
     let references: Vec<Vec<usize>> = items
         .iter()
         .map(|item| {
@@ -187,7 +186,7 @@ impl<'b> BatchGate<'b> {
         if self.budget.stop.is_asked() || at >= self.cut.load(Ordering::Relaxed) {
             return false;
         }
-        let bytes = expected_bytes(&scheduled.item);
+        let bytes = scheduled.item.expected_bytes();
         add(&self.bytes, bytes);
         add(&self.budget.begun_bytes, bytes);
         true
@@ -198,15 +197,6 @@ impl<'b> BatchGate<'b> {
 fn add(sum: &AtomicU64, bytes: u64) {
     let saturating = |sum: u64| Some(sum.saturating_add(bytes));
     let _ = sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, saturating);
-}
-
-/// The bytes of an item's nars: as its narinfo lists them, else not packed.
-pub fn expected_bytes(item: &PlannedItem) -> u64 {
-    let narinfo = &item.narinfo;
-    let sizes = item.downloads().iter().map(|variant| variant.file_size);
-    sizes.fold(0, |sum: u64, size| {
-        sum.saturating_add(size.unwrap_or(narinfo.nar_size))
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Items that a run leaves out, and the reasons.
 
+use super::items::ItemRef;
+use super::json;
 use crate::guix::{HashPart, StorePath};
 use crate::util::diagnosis::Diagnosis;
 use serde::Serialize;
@@ -14,7 +16,20 @@ pub struct Skipped {
     #[serde(skip)]
     pub hash: Option<HashPart>,
     /// The reason.
+    #[serde(serialize_with = "json::text")]
     pub reason: SkipReason,
+}
+
+impl Skipped {
+    /// An item that is left out for this reason.
+    pub fn new(item: impl Into<ItemRef>, reason: SkipReason) -> Self {
+        let ItemRef { hash, label } = item.into();
+        Self {
+            item: label,
+            hash: Some(hash),
+            reason,
+        }
+    }
 }
 
 /// The kinds of reasons, by what the next run may do about them.

@@ -7,18 +7,18 @@ use super::encoding::Encoding;
 use super::exit::Exit;
 use super::failed_nars::FailedNars;
 use super::failure::Failure;
-use super::fetch::Fetcher;
 use super::json;
 use super::ledger::{Ledger, OwedItem, choose_encoding, recover_lost_encoding};
-use super::lookup::NarinfoLookup;
+use super::lookup::{NarinfoLookup, PlannedItem};
 use super::observer::{Event, Observer};
 use super::plan::Plan;
 use super::record::{RunEnd, RunRecord, RunReport};
 use super::request::{GraftChoice, ItemSelection, MirrorRequest};
 use super::retention::{PruneOutcome, prune_if_due};
-use super::run::{MirrorRun, RunResult, RunTerms};
+use super::run::{MirrorRun, RunResult};
+use super::run_context::RunContext;
 use super::schedule::Budget;
-use super::selection::{PlanContext, Selection};
+use super::selection::RequestedRun;
 use super::skipped::Skipped;
 use crate::guix::{HashPart, UpstreamClient};
 use crate::ipfs::cid::{Cid, CidVersion};
@@ -108,57 +108,48 @@ pub fn mirror(
     }
     let encoding = choose_encoding(request.encoding, &tree, &mut base.ledger)?;
     let graft = graft_choice(encoding, request)?;
-    let failed_nars = FailedNars::after(ledger.failed_nars());
-    let context = PlanContext {
+    let run = RequestedRun {
         request,
-        tree: &tree,
-        ledger: &ledger,
-        encoding,
-        failed_nars: &failed_nars,
+        context: RunContext {
+            tree: &tree,
+            lookup: &NarinfoLookup::new(&request.upstreams, &request.filter, encoding, &stop),
+            closure: request.closure,
+            ledger: &ledger,
+            pauses: request.pauses,
+            now: request.now.into(),
+            budget: &budget,
+            jobs: request.jobs,
+            failed_nars: &FailedNars::after(ledger.failed_nars()),
+            observer,
+        },
         is_without_ledger: base.ledger.is_empty(),
-        lookup: &NarinfoLookup::new(&request.upstreams, &request.filter, encoding, &stop),
-        budget: &budget,
-        stop: &stop,
-        observer,
     };
-    let (mut plan, record) = match context.plan() {
+    let (mut plan, wanted) = match run.plan() {
         // An error that the signal caused is not the upstream's fault.
-        Err(_) if stop.is_asked() => (Plan::default(), context.record(Selection::default())),
+        Err(_) if stop.is_asked() => Default::default(),
         planned => planned?,
     };
+    let record = RunRecord::new(&run, wanted);
     if plan.failure.is_some() {
-        let planned = std::mem::take(&mut plan.items).into_iter();
-        let planned = planned.map(|item| item.narinfo.store_path.hash());
-        plan.left.extend(planned);
+        let planned = std::mem::take(&mut plan.items);
+        plan.left.extend(planned.iter().map(PlannedItem::hash));
     }
     if !plan.items.is_empty() {
         warn_if_full(node, observer);
     }
     observer.notify(Event::Planned(&plan));
     if !plan.items.is_empty() && !matches!(request.selection, ItemSelection::LatestBuilds { .. }) {
-        record_beginning(&publisher, &mut base, &tree, &plan, &record)?;
+        record_beginning(&publisher, &mut base, &plan, &record)?;
     }
-    let run = MirrorRun {
+    let batches = MirrorRun {
         publisher: &publisher,
-        tree: &tree,
-        fetcher: Fetcher {
-            lookup: context.lookup,
-            jobs: request.jobs,
-            observer,
-            stop: &stop,
-            failed_nars: &failed_nars,
-        },
-        budget: &budget,
+        context: &run.context,
         record: Some(&record),
-        terms: RunTerms {
-            graft,
-            closure: request.closure,
-            taken_place: TakenPlace::Refuses,
-            batch_items: request.limits.checkpoint,
-            now: record.now,
-        },
+        graft,
+        taken_place: TakenPlace::Refuses,
+        batch_items: request.limits.checkpoint,
     };
-    let mut result = run.run(&mut base, &mut plan)?;
+    let mut result = batches.run(&mut base, &mut plan)?;
     result.left = plan.left.len();
     let end = RunEnd {
         mirrored: result.hashes.clone(),
@@ -167,11 +158,11 @@ pub fn mirror(
         left: plan.left.clone(),
         is_endless: plan.is_endless,
     };
-    let (committed, report) = record_end(&publisher, &mut base, &tree, &end, &record)?;
+    let (committed, report) = record_end(&publisher, &mut base, &end, &record)?;
     result.published |= committed == Committed::Published;
     let mut pruned = None;
     if plan.failure.is_none() && stop.signal().is_none() {
-        let prune = prune_if_due(&publisher, &mut base, &tree, request, &record, observer)?;
+        let prune = prune_if_due(&publisher, &mut base, &record)?;
         if let Some((committed, outcome)) = prune {
             result.published |= committed == Committed::Published;
             pruned = Some(outcome);
@@ -208,16 +199,15 @@ pub fn mirror(
 fn record_beginning(
     publisher: &Publisher,
     base: &mut Base,
-    tree: &Tree,
     plan: &Plan,
     record: &RunRecord,
 ) -> Result<(), Failure> {
-    let planned = plan.items.iter().map(|item| item.narinfo.store_path.hash());
+    let planned = plan.items.iter().map(PlannedItem::hash);
     let end = RunEnd {
         left: planned.chain(plan.left.iter().copied()).collect(),
         ..RunEnd::default()
     };
-    record_end(publisher, base, tree, &end, record).map(|_| ())
+    record_end(publisher, base, &end, record).map(|_| ())
 }
 
 /// Commits the ledger as it is when the run ends so. Publishes the base where that is
@@ -225,7 +215,6 @@ fn record_beginning(
 fn record_end(
     publisher: &Publisher,
     base: &mut Base,
-    tree: &Tree,
     end: &RunEnd,
     record: &RunRecord,
 ) -> Result<(Committed, RunReport), Failure> {
@@ -234,6 +223,7 @@ fn record_end(
         report = record.write(end, tree, ledger)?;
         Ok::<_, Failure>(None)
     };
+    let tree = record.run.context.tree;
     let committed = publish_with_rebase(publisher, base, tree, Engine::Car, work)?;
     Ok((committed, report))
 }
@@ -271,19 +261,23 @@ pub fn preview(
     let ledger = Ledger::read(node, &mut files)?;
     let encoding = choose_encoding(request.encoding, &tree, &mut files)?;
     graft_choice(encoding, request)?;
-    let context = PlanContext {
+    let run = RequestedRun {
         request,
-        tree: &tree,
-        ledger: &ledger,
-        encoding,
-        failed_nars: &FailedNars::default(),
+        context: RunContext {
+            tree: &tree,
+            lookup: &NarinfoLookup::new(&request.upstreams, &request.filter, encoding, &stop),
+            closure: request.closure,
+            ledger: &ledger,
+            pauses: request.pauses,
+            now: request.now.into(),
+            budget: &Budget::new(&stop, &request.limits),
+            jobs: request.jobs,
+            failed_nars: &FailedNars::default(),
+            observer,
+        },
         is_without_ledger: files.is_empty(),
-        lookup: &NarinfoLookup::new(&request.upstreams, &request.filter, encoding, &stop),
-        budget: &Budget::new(&stop, &request.limits),
-        stop: &stop,
-        observer,
     };
-    let (plan, _) = context.plan()?;
+    let (plan, _) = run.plan()?;
     observer.notify(Event::Planned(&plan));
     match plan.failure {
         Some(failure) => Err(failure),

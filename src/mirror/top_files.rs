@@ -5,27 +5,27 @@ use crate::publication::{CACHE_INFO_NAME, Damage, PAGE_NAME, PublicationError, T
 
 /// The fault of `nix-cache-info`.
 pub(super) fn cache_info(tree: &Tree) -> Result<Option<DamagedPart>, PublicationError> {
-    let entry = match tree.find(&[CACHE_INFO_NAME]) {
-        Ok(Some(entry)) => entry,
+    let read = match tree.find(&[CACHE_INFO_NAME]) {
         // A tree that this program has not begun may lack it, and works.
         Ok(None) => return Ok(None),
+        Ok(Some(entry)) => tree.read(&entry.cid),
         // It comes back with the part of the root that is lost.
-        Err(error) if error.is_of_block() => return Ok(Some(damaged_cache_info(&error))),
-        Err(error) => return Err(error),
+        Err(error) => Err(error),
     };
-    match tree.read(&entry.cid) {
+    let error = match read {
         Ok(content) => {
             let text = String::from_utf8_lossy(&content);
-            let names_the_store = text.lines().any(|line| line == "StoreDir: /gnu/store");
-            let error = || {
-                let reason = "it names no StoreDir: /gnu/store".to_owned();
-                PublicationError::File(CACHE_INFO_NAME.to_owned(), reason)
-            };
-            Ok((!names_the_store).then(|| damaged_cache_info(&error())))
+            if text.lines().any(|line| line == "StoreDir: /gnu/store") {
+                return Ok(None);
+            }
+            let reason = "it names no StoreDir: /gnu/store".to_owned();
+            PublicationError::File(CACHE_INFO_NAME.to_owned(), reason)
         }
-        Err(error) if error.is_of_block() => Ok(Some(damaged_cache_info(&error))),
-        Err(error) => Err(error),
-    }
+        Err(error) if error.is_of_block() => error,
+        Err(error) => return Err(error),
+    };
+    let part = DamagedPart::new(CACHE_INFO_NAME, Damage::CacheInfo, &error);
+    Ok(Some(part))
 }
 
 /// The fault of the page for people.
@@ -48,8 +48,4 @@ pub(super) fn page(tree: &Tree) -> Result<Option<DamagedPart>, PublicationError>
         Err(error) if error.is_of_block() => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn damaged_cache_info(error: &PublicationError) -> DamagedPart {
-    DamagedPart::new(CACHE_INFO_NAME, Damage::CacheInfo, error)
 }

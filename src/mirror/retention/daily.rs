@@ -4,12 +4,10 @@ use super::choice::PruneTerms;
 use super::prune::prune_beside;
 use super::summary::PruneOutcome;
 use crate::mirror::failure::Failure;
-use crate::mirror::ledger::RetentionRule;
-use crate::mirror::observer::Observer;
+use crate::mirror::ledger::{Retention, RetentionRule};
 use crate::mirror::record::RunRecord;
-use crate::mirror::request::MirrorRequest;
-use crate::publication::{Base, Committed, Publisher, Tree};
-use crate::util::timestamp::DAY;
+use crate::publication::{Base, Committed, Publisher};
+use crate::util::timestamp::{DAY, Timestamp};
 use std::time::Duration;
 
 /// The pause between two prunes of a cron job. A run a little early counts.
@@ -20,13 +18,12 @@ const PAUSE: Duration = Duration::from_secs(DAY.as_secs() - 60);
 pub fn prune_if_due(
     publisher: &Publisher,
     base: &mut Base,
-    tree: &Tree,
-    request: &MirrorRequest,
     record: &RunRecord,
-    observer: &dyn Observer,
 ) -> Result<Option<(Committed, PruneOutcome)>, Failure> {
+    let (request, context) = (record.run.request, &record.run.context);
     let rule = request.retention.filter(|rule| !rule.keeps_all());
-    let Some(rule) = rule.filter(|rule| !record.is_partial && is_due(record, rule)) else {
+    let is_due = |rule: &RetentionRule| is_due(&context.ledger.retention, rule, context.now);
+    let Some(rule) = rule.filter(|rule| !record.wanted.is_partial && is_due(rule)) else {
         return Ok(None);
     };
     let terms = PruneTerms {
@@ -37,13 +34,12 @@ pub fn prune_if_due(
         now: request.now,
         jobs: request.jobs,
     };
-    let _shown = observer.waiting("looking for items to prune");
-    prune_beside(publisher, base, tree, &terms).map(Some)
+    let _shown = context.observer.waiting("looking for items to prune");
+    prune_beside(publisher, base, context.tree, &terms).map(Some)
 }
 
 /// Returns true where a cron job is to prune: once a day, and when its rule is new.
-fn is_due(record: &RunRecord, rule: &RetentionRule) -> bool {
-    let known = &record.ledger.retention;
-    let passed = known.pruned.and_then(|pruned| pruned.age(record.now));
+fn is_due(known: &Retention, rule: &RetentionRule, now: Timestamp) -> bool {
+    let passed = known.pruned.and_then(|pruned| pruned.age(now));
     known.rule != *rule || passed.is_none_or(|passed| passed >= PAUSE)
 }

@@ -74,9 +74,8 @@ pub fn keep_at_services(
 ) -> Vec<KeptRoot> {
     let _shown = observer.waiting("querying the pinning services");
     let mut notes = Notes::read(&request.state, &request.id);
-    let services = request.services.iter();
-    let looks: Vec<_> = services
-        .map(|service| Look {
+    let looks = map(AT_ONCE, request.services.iter().collect(), |service| {
+        let mut look = Look {
             node,
             service,
             name: pin_name(&request.id.key_id),
@@ -84,9 +83,7 @@ pub fn keep_at_services(
             now: request.now,
             note: notes.of(service),
             problem: None,
-        })
-        .collect();
-    let looks = map(AT_ONCE, looks, |mut look| {
+        };
         let status = look.run();
         (look, status)
     });
