@@ -52,7 +52,7 @@ pub enum AddError<E> {
 /// # Errors
 /// [`AddError::Content`] when the reader fails, [`AddError::Sink`] when `sink`
 /// does. The blocks handed out by then do not make a file.
-pub fn add_file<S: BlockSink + ?Sized>(
+pub fn add_file<S: BlockSink>(
     version: CidVersion,
     reader: &mut (impl Read + ?Sized),
     sink: &mut S,
@@ -74,7 +74,7 @@ pub fn add_file<S: BlockSink + ?Sized>(
 ///
 /// # Errors
 /// As [`add_file`].
-pub fn add_leaves<S: BlockSink + ?Sized>(
+pub fn add_leaves<S: BlockSink>(
     version: CidVersion,
     leaves: impl Iterator<Item = io::Result<Vec<u8>>>,
     sink: &mut S,
@@ -121,11 +121,7 @@ impl FileBuilder {
     }
 
     /// Appends content. Blocks that are full go to `sink`.
-    pub fn push<S: BlockSink + ?Sized>(
-        &mut self,
-        mut content: &[u8],
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
+    pub fn push<S: BlockSink>(&mut self, mut content: &[u8], sink: &mut S) -> Result<(), S::Error> {
         while !content.is_empty() {
             let room = CHUNK_BYTES - self.chunk.len();
             let (taken, rest) = content.split_at(room.min(content.len()));
@@ -139,7 +135,7 @@ impl FileBuilder {
     }
 
     /// Ends the file. The blocks that remain go to `sink`, its root last.
-    pub fn finish<S: BlockSink + ?Sized>(mut self, sink: &mut S) -> Result<Added, S::Error> {
+    pub fn finish<S: BlockSink>(mut self, sink: &mut S) -> Result<Added, S::Error> {
         if !self.chunk.is_empty() || self.levels.is_empty() {
             self.cut(sink)?;
         }
@@ -157,16 +153,12 @@ impl FileBuilder {
     }
 
     /// Makes a leaf of the chunk.
-    fn cut<S: BlockSink + ?Sized>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+    fn cut<S: BlockSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         let chunk = std::mem::take(&mut self.chunk);
         self.leaf(chunk, sink)
     }
 
-    fn leaf<S: BlockSink + ?Sized>(
-        &mut self,
-        chunk: Vec<u8>,
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
+    fn leaf<S: BlockSink>(&mut self, chunk: Vec<u8>, sink: &mut S) -> Result<(), S::Error> {
         let size = chunk.len() as u64;
         let (codec, block) = match self.version {
             CidVersion::V1 => (RAW, chunk),
@@ -174,11 +166,7 @@ impl FileBuilder {
                 let mut message = UnixFs::new(Kind::File);
                 message.data = (!chunk.is_empty()).then_some(chunk);
                 message.filesize = Some(size);
-                let node = PbNode {
-                    links: Vec::new(),
-                    data: Some(message.encode()),
-                };
-                (DAG_PB, node.encode())
+                (DAG_PB, PbNode::of_unixfs(&message, []).encode())
             }
         };
         let leaf = Added {
@@ -193,7 +181,7 @@ impl FileBuilder {
     /// Adds a subtree. A full level is folded into the one above only when another
     /// part follows, so that every level is non-empty at the end and the tree is no
     /// deeper than Kubo's.
-    fn add<S: BlockSink + ?Sized>(
+    fn add<S: BlockSink>(
         &mut self,
         level: usize,
         part: Added,
@@ -211,11 +199,7 @@ impl FileBuilder {
         Ok(())
     }
 
-    fn inner<S: BlockSink + ?Sized>(
-        &self,
-        parts: &[Added],
-        sink: &mut S,
-    ) -> Result<Added, S::Error> {
+    fn inner<S: BlockSink>(&self, parts: &[Added], sink: &mut S) -> Result<Added, S::Error> {
         let mut message = UnixFs::new(Kind::File);
         message.blocksizes = parts.iter().map(|part| part.size).collect();
         let size = message.blocksizes.iter().sum();
@@ -225,18 +209,13 @@ impl FileBuilder {
             name: String::new(),
             size: part.cumulative,
         });
-        let node = PbNode {
-            links: links.collect(),
-            data: Some(message.encode()),
-        };
-        let block = node.encode();
-        let part = Added {
-            cid: cid_of(self.version, DAG_PB, &block),
+        let (block, entry) = PbNode::of_unixfs(&message, links).seal(self.version);
+        sink.put(entry.cid, block)?;
+        Ok(Added {
+            cid: entry.cid,
             size,
-            cumulative: node.cumulative_size(block.len()),
-        };
-        sink.put(part.cid, block)?;
-        Ok(part)
+            cumulative: entry.size,
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use super::super::cid::Cid;
 use super::entry::Entry;
 use super::error::TreeError;
 use super::node::DirectoryNode;
-use super::shard::{Child, Shard, decode, name_hash};
+use super::shard::{Child, Shard, name_hash};
 use super::walk;
 use std::collections::BTreeMap;
 
@@ -249,7 +249,7 @@ fn read<B: Blocks>(
         let Some(cid) = side(pair).unread() else {
             continue;
         };
-        let shard = decode(&cid, &read.next().unwrap_or_default())?;
+        let shard = Shard::decode(&cid, &read.next().unwrap_or_default())?;
         walk::check(&cid, &shard, &pair.slots)?;
         *side(pair) = Part::Shard(shard);
     }

@@ -13,6 +13,8 @@ mod entry;
 mod error;
 mod gradual;
 mod hamt;
+#[cfg(test)]
+mod memory;
 mod node;
 mod patch;
 mod plain;

@@ -1,13 +1,12 @@
 //! Directories of either kind, read from their first block.
 
 use super::super::blocks::Blocks;
-use super::super::cid::{Cid, DAG_PB};
-use super::super::dag_pb::PbNode;
+use super::super::cid::Cid;
 use super::super::unixfs::Kind;
 use super::entry::Entry;
 use super::error::{DirectoryError, TreeError, malformed};
 use super::hamt;
-use super::plain::{PlainDirectory, kind};
+use super::plain::{PlainDirectory, dag_pb, kind};
 use super::shard::Shard;
 use super::walk::{Step, walk_all};
 use std::ops::ControlFlow;
@@ -24,10 +23,7 @@ pub enum DirectoryNode {
 impl DirectoryNode {
     /// Reads a directory's first block.
     pub fn decode(cid: &Cid, block: &[u8]) -> Result<Self, DirectoryError> {
-        if cid.codec() != DAG_PB {
-            return Err(DirectoryError::Codec);
-        }
-        let node = PbNode::decode(block)?;
+        let node = dag_pb(cid, block)?;
         match kind(&node)?.kind {
             Kind::HamtShard => Shard::from_node(node).map(Self::Sharded),
             _ => PlainDirectory::from_node(node).map(Self::Plain),

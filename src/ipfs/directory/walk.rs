@@ -5,7 +5,7 @@ use super::super::cid::Cid;
 use super::entry::Entry;
 use super::error::{DirectoryError, TreeError, malformed};
 use super::plain::{PlainDirectory, SHARDING_BYTES, entry_bytes};
-use super::shard::{Child, Shard, decode, name_hash};
+use super::shard::{Child, Shard, name_hash};
 use std::ops::ControlFlow;
 
 /// Shards of a level that a walk reads at once.
@@ -40,8 +40,8 @@ pub fn walk_all<B: Blocks, T>(
     shard: &Shard,
     take: &mut impl FnMut(Step<'_, B::Error>) -> ControlFlow<T>,
 ) -> Result<ControlFlow<T>, TreeError<B::Error>> {
-    check(root, shard, &[])?;
-    Ok(below(blocks, vec![(Vec::new(), shard.clone())], take))
+    let slots: Vec<u8> = shard.children.keys().copied().collect();
+    walk_slots(blocks, root, shard, &slots, take)
 }
 
 /// The same walk through what is below some slots of the root shard.
@@ -133,7 +133,7 @@ fn below<B: Blocks, T>(
         let mut shards = Vec::new();
         for ((cid, slots), block) in links.iter().zip(each(blocks, &cids)) {
             let checked = block.map_err(TreeError::Blocks).and_then(|block| {
-                let shard = decode(cid, &block)?;
+                let shard = Shard::decode(cid, &block)?;
                 check(cid, &shard, slots)?;
                 Ok(shard)
             });
