@@ -12,7 +12,7 @@ use super::problem::{file, missing};
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::{Cid, inlined, matches};
 use crate::util::durable::{self, Durability, Readers};
-use crate::util::hex;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use multihash::Multihash;
 use std::fs;
 use std::io;
@@ -155,7 +155,7 @@ impl BlockStore {
     /// The file of a block, by its multihash, as Kubo keys its blocks: CIDv0 and
     /// CIDv1 of one content are one block.
     fn path(&self, cid: &Cid) -> PathBuf {
-        let name = hex::encode(&cid.hash().to_bytes());
+        let name = HEXLOWER.encode(&cid.hash().to_bytes());
         let shelf = &name[name.len() - 2..];
         self.folder.join(shelf).join(&name)
     }
@@ -188,7 +188,7 @@ fn damaged(path: &Path) -> Problem {
 }
 
 fn hash_of(name: &str) -> Option<Multihash<64>> {
-    Multihash::from_bytes(&hex::decode(name)?).ok()
+    Multihash::from_bytes(&HEXLOWER_PERMISSIVE.decode(name.as_bytes()).ok()?).ok()
 }
 
 #[cfg(test)]
