@@ -16,7 +16,7 @@ use crate::ipfs::file::Added;
 use crate::node::NodeError;
 use crate::publication::{NewFile, Stage};
 use crate::util::diagnosis::Retry;
-use crate::util::retry::NETWORK;
+use crate::util::retry;
 use crate::util::stop::Stop;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -175,7 +175,7 @@ impl Fetcher<'_> {
         progress: &dyn RunProgress,
     ) -> Result<Added, FetchError> {
         let mut resumes = true;
-        let staged = NETWORK.run(self.stop, || {
+        let staged = retry::run(self.stop, || {
             self.try_nar(stage, item, variant, nar, &mut resumes, progress)
         });
         staged.map_err(|error| {
