@@ -8,7 +8,7 @@ use super::error::{DirectoryError, TreeError, malformed};
 use super::hamt;
 use super::plain::{PlainDirectory, dag_pb, kind};
 use super::shard::Shard;
-use super::walk::{Step, walk_all};
+use super::walk::{Step, walk_slots};
 use std::ops::ControlFlow;
 
 /// A directory's first block.
@@ -79,34 +79,20 @@ pub fn for_each<B: Blocks, T>(
     directory: &Cid,
     visit: &mut impl FnMut(&str, &Entry) -> ControlFlow<T>,
 ) -> Result<ControlFlow<T>, TreeError<B::Error>> {
-    let walked = walk(blocks, directory, &mut |step| match step {
+    let shard = match DirectoryNode::read(blocks, directory)? {
+        DirectoryNode::Sharded(shard) => shard,
+        DirectoryNode::Plain(plain) => {
+            let mut entries = plain.entries.iter();
+            return Ok(entries.try_for_each(|(name, entry)| visit(name, entry)));
+        }
+    };
+    let slots: Vec<u8> = shard.children.keys().copied().collect();
+    let walked = walk_slots(blocks, directory, &shard, &slots, &mut |step| match step {
         Step::Entry(name, entry) => visit(name, entry).map_break(Ok),
         Step::Lost(_, error) => ControlFlow::Break(Err(error)),
     })?;
     match walked {
         ControlFlow::Continue(()) => Ok(ControlFlow::Continue(())),
         ControlFlow::Break(broken) => broken.map(ControlFlow::Break),
-    }
-}
-
-/// The same, but skips shards that cannot be read.
-///
-/// # Errors
-/// The directory's first block cannot be read.
-pub fn walk<B: Blocks, T>(
-    blocks: &B,
-    directory: &Cid,
-    take: &mut impl FnMut(Step<'_, B::Error>) -> ControlFlow<T>,
-) -> Result<ControlFlow<T>, TreeError<B::Error>> {
-    match DirectoryNode::read(blocks, directory)? {
-        DirectoryNode::Plain(plain) => {
-            for (name, entry) in &plain.entries {
-                if let stop @ ControlFlow::Break(_) = take(Step::Entry(name, entry)) {
-                    return Ok(stop);
-                }
-            }
-            Ok(ControlFlow::Continue(()))
-        }
-        DirectoryNode::Sharded(shard) => walk_all(blocks, directory, &shard, take),
     }
 }

@@ -154,7 +154,7 @@ fn a_shard_written_otherwise_is_read_all_the_same() {
 #[test]
 fn what_is_left_beside_lost_shards_makes_a_whole_directory() {
     for (count, take) in [(4000, 1), (2800, 40), (12_000, 3)] {
-        let (blocks, root, _) = sharded(count);
+        let (blocks, root, node) = sharded(count);
         let whole = shards(&blocks, &root);
         let deepest = whole.iter().max_by_key(|(slots, _)| slots.len()).unwrap();
         let others = whole.iter().filter(|(slots, _)| slots.len() == 1);
@@ -162,7 +162,9 @@ fn what_is_left_beside_lost_shards_makes_a_whole_directory() {
             blocks.remove(cid);
         }
         let (mut left, mut found) = (Changes::new(), Vec::new());
-        let walked = walk(&blocks, &root, &mut |step| {
+        let shard = Shard::from_node(node).unwrap();
+        let slots: Vec<u8> = shard.children.keys().copied().collect();
+        let walked = walk_slots(&blocks, &root, &shard, &slots, &mut |step| {
             match step {
                 Step::Entry(name, entry) => drop(left.insert(name.to_owned(), Some(*entry))),
                 Step::Lost(shard, _) => found.push(shard),

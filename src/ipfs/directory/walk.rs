@@ -29,22 +29,8 @@ pub struct LostShard {
     pub slots: Vec<u8>,
 }
 
-/// Takes each step of the walk through everything below a root shard, until `take`
-/// breaks.
-///
-/// # Errors
-/// An entry of the root shard itself stands in the wrong slot.
-pub fn walk_all<B: Blocks, T>(
-    blocks: &B,
-    root: &Cid,
-    shard: &Shard,
-    take: &mut impl FnMut(Step<'_, B::Error>) -> ControlFlow<T>,
-) -> Result<ControlFlow<T>, TreeError<B::Error>> {
-    let slots: Vec<u8> = shard.children.keys().copied().collect();
-    walk_slots(blocks, root, shard, &slots, take)
-}
-
-/// The same walk through what is below some slots of the root shard.
+/// Takes each step of the walk through what is below some slots of a root shard, until
+/// `take` breaks.
 ///
 /// # Errors
 /// An entry of the root shard itself stands in the wrong slot.
