@@ -49,7 +49,7 @@ impl Export {
 
 /// A CAR of these blocks.
 pub fn car_of(root: Cid, blocks: &[(Cid, Vec<u8>)]) -> Vec<u8> {
-    let mut car = header(&[root]);
+    let mut car = header(&root);
     for (cid, block) in blocks {
         car.extend_from_slice(&section_head(cid, block.len()));
         car.extend_from_slice(block);

@@ -4,7 +4,7 @@
 //! escapes, `#HEX#`, and lists of these, with any white space between them. Files that
 //! people edit may hold a little more ([`Sexp::parse_file`]).
 
-use crate::util::hex;
+use data_encoding::HEXLOWER_PERMISSIVE;
 
 /// Lists in lists of the deepest expression accepted; a signature has 4.
 const MAX_DEPTH: usize = 16;
@@ -204,7 +204,8 @@ fn atom(rest: &[u8], form: Form) -> Option<(Vec<u8>, usize)> {
             let length = rest[1..].iter().position(|&byte| byte == b'#')?;
             let digits = str::from_utf8(&rest[1..=length]).ok()?;
             let digits: String = digits.split_ascii_whitespace().collect();
-            Some((hex::decode(&digits)?, length + 2))
+            let bytes = HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()?;
+            Some((bytes, length + 2))
         }
         b'"' => {
             let (text, length) = string(rest)?;

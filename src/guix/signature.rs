@@ -5,11 +5,11 @@ use super::narinfo::Narinfo;
 use super::narinfo::parsed::is_line_of;
 use super::sexp::{Sexp, SexpError};
 use crate::util::diagnosis::Diagnosis;
-use crate::util::hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
+use data_encoding::HEXUPPER;
 use num_bigint::BigUint;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -106,7 +106,7 @@ fn has_x(point: &EdwardsPoint, r: &BigUint) -> bool {
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}#", hex::encode(&self.0).to_uppercase())
+        write!(f, "#{}#", HEXUPPER.encode(&self.0))
     }
 }
 

@@ -40,22 +40,36 @@ pub fn each<'a, B: Blocks + ?Sized>(
     many.chain(single.iter().map(|cid| blocks.get(cid)))
 }
 
-/// Returns these blocks in this order: those that are at hand, and the others from
-/// `blocks`.
-pub fn many_beside<B: Blocks + ?Sized>(
-    blocks: &B,
-    cids: &[Cid],
-    at_hand: impl Fn(&Cid) -> Option<Vec<u8>>,
-) -> Result<Vec<Vec<u8>>, B::Error> {
-    let mut all: Vec<Option<Vec<u8>>> = cids.iter().map(at_hand).collect();
-    let lacking = cids.iter().zip(&all).filter(|(_, block)| block.is_none());
-    let lacking: Vec<Cid> = lacking.map(|(cid, _)| *cid).collect();
-    if !lacking.is_empty() {
-        let read = blocks.get_many(&lacking)?;
-        let open = all.iter_mut().filter(|block| block.is_none());
-        open.zip(read).for_each(|(open, block)| *open = Some(block));
+/// The blocks of a source, but for those that are at hand.
+pub struct Beside<'b, B: ?Sized, F> {
+    /// The source of the others.
+    pub source: &'b B,
+    /// Returns a block that is at hand.
+    pub at_hand: F,
+}
+
+impl<B: Blocks + ?Sized, F: Fn(&Cid) -> Option<Vec<u8>>> Blocks for Beside<'_, B, F> {
+    type Error = B::Error;
+
+    fn get(&self, cid: &Cid) -> Result<Vec<u8>, B::Error> {
+        (self.at_hand)(cid).map_or_else(|| self.source.get(cid), Ok)
     }
-    Ok(all.into_iter().flatten().collect())
+
+    fn answers_many(&self) -> bool {
+        self.source.answers_many()
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Vec<u8>>, B::Error> {
+        let mut all: Vec<Option<Vec<u8>>> = cids.iter().map(&self.at_hand).collect();
+        let lacking = cids.iter().zip(&all).filter(|(_, block)| block.is_none());
+        let lacking: Vec<Cid> = lacking.map(|(cid, _)| *cid).collect();
+        if !lacking.is_empty() {
+            let read = self.source.get_many(&lacking)?;
+            let open = all.iter_mut().filter(|block| block.is_none());
+            open.zip(read).for_each(|(open, block)| *open = Some(block));
+        }
+        Ok(all.into_iter().flatten().collect())
+    }
 }
 
 impl<B: Blocks + ?Sized> Blocks for &B {

@@ -1,13 +1,23 @@
 //! dag-pb, the codec of IPFS's file trees: a node with links and data.
 //! Source: <https://ipld.io/specs/codecs/dag-pb/spec/>.
 
-use super::cid::Cid;
+use super::cid::{Cid, CidVersion, DAG_PB, cid_of};
 use super::protobuf::{Fields, ProtobufError, Value, read_varint, write_bytes, write_number};
+use super::unixfs::UnixFs;
 use thiserror::Error;
 
 /// The most bytes before the data in a block without links: the field's key and the
 /// length of the data.
 pub const MAX_HEAD_BYTES: usize = 11;
+
+/// The root of a file or directory, as a link to it states it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The root of the file or directory.
+    pub cid: Cid,
+    /// Cumulative size in bytes.
+    pub size: u64,
+}
 
 /// A link to another block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +58,24 @@ pub enum DagPbError {
 }
 
 impl PbNode {
+    /// A node with this message and these links.
+    pub fn of_unixfs(message: &UnixFs, links: impl IntoIterator<Item = Link>) -> Self {
+        Self {
+            links: links.into_iter().collect(),
+            data: Some(message.encode()),
+        }
+    }
+
+    /// The block, and its entry in a parent.
+    pub fn seal(&self, version: CidVersion) -> (Vec<u8>, Entry) {
+        let block = self.encode();
+        let entry = Entry {
+            cid: cid_of(version, DAG_PB, &block),
+            size: self.cumulative_size(block.len()),
+        };
+        (block, entry)
+    }
+
     /// Reads a block. Links may stand before or after the data, as the spec allows.
     pub fn decode(block: &[u8]) -> Result<Self, DagPbError> {
         let mut node = Self::default();
@@ -149,7 +177,6 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ipfs::cid::{CidVersion, DAG_PB, cid_of};
 
     #[test]
     fn a_canonical_block_shows_where_it_ends() {

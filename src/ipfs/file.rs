@@ -53,7 +53,7 @@ pub enum AddError<E> {
 /// # Errors
 /// [`AddError::Content`] when the reader fails, [`AddError::Sink`] when `sink`
 /// does. The blocks handed out by then do not make a file.
-pub fn add_file<S: BlockSink + ?Sized>(
+pub fn add_file<S: BlockSink>(
     version: CidVersion,
     reader: &mut (impl Read + ?Sized),
     sink: &mut S,
@@ -91,7 +91,7 @@ fn read_full(reader: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> io::Result
 ///
 /// # Errors
 /// As [`add_file`].
-pub fn add_leaves<S: BlockSink + ?Sized>(
+pub fn add_leaves<S: BlockSink>(
     version: CidVersion,
     leaves: impl Iterator<Item = io::Result<Vec<u8>>>,
     sink: &mut S,
@@ -138,11 +138,7 @@ impl FileBuilder {
     }
 
     /// Appends content. Blocks that are full go to `sink`.
-    pub fn push<S: BlockSink + ?Sized>(
-        &mut self,
-        mut content: &[u8],
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
+    pub fn push<S: BlockSink>(&mut self, mut content: &[u8], sink: &mut S) -> Result<(), S::Error> {
         while !content.is_empty() {
             let room = CHUNK_BYTES - self.chunk.len();
             let (taken, rest) = content.split_at(room.min(content.len()));
@@ -156,7 +152,7 @@ impl FileBuilder {
     }
 
     /// Ends the file. The blocks that remain go to `sink`, its root last.
-    pub fn finish<S: BlockSink + ?Sized>(mut self, sink: &mut S) -> Result<Added, S::Error> {
+    pub fn finish<S: BlockSink>(mut self, sink: &mut S) -> Result<Added, S::Error> {
         if !self.chunk.is_empty() || self.levels.is_empty() {
             self.cut(sink)?;
         }
@@ -174,7 +170,7 @@ impl FileBuilder {
     }
 
     /// Makes a leaf of the chunk. Its buffer is used again.
-    fn cut<S: BlockSink + ?Sized>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+    fn cut<S: BlockSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         let mut chunk = std::mem::take(&mut self.chunk);
         self.leaf(&chunk, sink)?;
         chunk.clear();
@@ -182,11 +178,7 @@ impl FileBuilder {
         Ok(())
     }
 
-    fn leaf<S: BlockSink + ?Sized>(
-        &mut self,
-        content: &[u8],
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
+    fn leaf<S: BlockSink>(&mut self, content: &[u8], sink: &mut S) -> Result<(), S::Error> {
         let (codec, block) = match self.version {
             CidVersion::V1 => (RAW, content.to_vec()),
             CidVersion::V0 => (DAG_PB, leaf_node(content)),
@@ -203,7 +195,7 @@ impl FileBuilder {
     /// Adds a subtree. A full level is folded into the one above only when another
     /// part follows, so that every level is non-empty at the end and the tree is no
     /// deeper than Kubo's.
-    fn add<S: BlockSink + ?Sized>(
+    fn add<S: BlockSink>(
         &mut self,
         level: usize,
         part: Added,
@@ -221,11 +213,7 @@ impl FileBuilder {
         Ok(())
     }
 
-    fn inner<S: BlockSink + ?Sized>(
-        &self,
-        parts: &[Added],
-        sink: &mut S,
-    ) -> Result<Added, S::Error> {
+    fn inner<S: BlockSink>(&self, parts: &[Added], sink: &mut S) -> Result<Added, S::Error> {
         let mut message = UnixFs::new(Kind::File);
         message.blocksizes = parts.iter().map(|part| part.size).collect();
         let size = message.blocksizes.iter().sum();
@@ -235,18 +223,13 @@ impl FileBuilder {
             name: String::new(),
             size: part.cumulative,
         });
-        let node = PbNode {
-            links: links.collect(),
-            data: Some(message.encode()),
-        };
-        let block = node.encode();
-        let part = Added {
-            cid: cid_of(self.version, DAG_PB, &block),
+        let (block, entry) = PbNode::of_unixfs(&message, links).seal(self.version);
+        sink.put(entry.cid, block)?;
+        Ok(Added {
+            cid: entry.cid,
             size,
-            cumulative: node.cumulative_size(block.len()),
-        };
-        sink.put(part.cid, block)?;
-        Ok(part)
+            cumulative: entry.size,
+        })
     }
 }
 

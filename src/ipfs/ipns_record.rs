@@ -174,8 +174,8 @@ fn take<'b>(bytes: &mut &'b [u8], length: u64) -> Option<&'b [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::util::hex;
     use crate::util::timestamp::Timestamp;
+    use data_encoding::HEXLOWER;
 
     /// A record of Kubo 0.42, as its gateway hands it out, and its name.
     const NAME: &str = "k51qzi5uqu5dhy7ucxj5nunpzibjokxvbl1ukxqrow2ehtomuyhvxzby918feq";
@@ -183,7 +183,8 @@ mod tests {
 
     #[test]
     fn a_record_of_kubo_is_read_and_believed() {
-        let record = SignedRecord::read(NAME, &hex::decode(RECORD).unwrap()).unwrap();
+        let record =
+            SignedRecord::read(NAME, &HEXLOWER.decode(RECORD.as_bytes()).unwrap()).unwrap();
         let empty = "/ipfs/QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn";
         assert_eq!((record.value.as_str(), record.sequence), (empty, 0));
         let end = Timestamp::from(record.end).to_string();
@@ -192,7 +193,7 @@ mod tests {
 
     #[test]
     fn nothing_else_is() {
-        let record = hex::decode(RECORD).unwrap();
+        let record = HEXLOWER.decode(RECORD.as_bytes()).unwrap();
         // What the older signature covers does not count.
         let signed = record.len() - 200;
         let mut believed = 0;

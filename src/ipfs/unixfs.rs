@@ -5,9 +5,10 @@ use super::protobuf::{Fields, ProtobufError, Value, read_varint, write_bytes, wr
 use thiserror::Error;
 
 /// The kinds of nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
     /// A leaf of a file, as older versions wrote it.
+    #[default]
     Raw,
     /// A plain directory: one block with all entries.
     Directory,
@@ -22,7 +23,7 @@ pub enum Kind {
 }
 
 /// A UnixFS message. Fields that do not belong to the kind are empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnixFs {
     /// The kind of the node.
     pub kind: Kind,
@@ -54,18 +55,14 @@ impl UnixFs {
     pub fn new(kind: Kind) -> Self {
         Self {
             kind,
-            data: None,
-            filesize: None,
-            blocksizes: Vec::new(),
-            hash_type: None,
-            fanout: None,
+            ..Self::default()
         }
     }
 
     /// Reads a message. Modes, times and fields to come are skipped.
     pub fn decode(bytes: &[u8]) -> Result<Self, UnixFsError> {
         let mut kind = None;
-        let mut message = Self::new(Kind::Raw);
+        let mut message = Self::default();
         for field in Fields(bytes) {
             match field? {
                 (1, Value::Varint(number)) => kind = Some(Kind::from_number(number)?),

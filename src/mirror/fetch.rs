@@ -16,7 +16,7 @@ use crate::ipfs::file::Added;
 use crate::node::NodeError;
 use crate::publication::{NewFile, Stage};
 use crate::util::diagnosis::Retry;
-use crate::util::retry::NETWORK;
+use crate::util::retry;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -154,7 +154,7 @@ impl Transfer<'_> {
     fn nar(&self, variant: &Variant, nar: Nar) -> Result<Added, FetchError> {
         let mut resumes = true;
         let stop = self.context.lookup.stop;
-        let staged = NETWORK.run(stop, || self.try_nar(variant, nar, &mut resumes));
+        let staged = retry::run(stop, || self.try_nar(variant, nar, &mut resumes));
         staged.map_err(|error| {
             let failed_nars = self.context.failed_nars;
             failed_nars.note(self.item.hash(), &variant.url);

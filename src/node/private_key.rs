@@ -108,7 +108,7 @@ fn id_of_public(public: &[u8; KEY_BYTES]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::util::hex;
+    use data_encoding::HEXLOWER;
 
     /// One key in both forms and its name, from Kubo 0.42: `ipfs key export`, with
     /// `--format=pem-pkcs8-cleartext`, and `ipfs key list -l`.
@@ -123,14 +123,15 @@ mod tests {
     fn a_key_has_the_name_that_kubo_gives_it() {
         // From Kubo 0.44: `ipfs id` and `ipfs key list -l` of one node.
         let public = "5ed2809bc7d9fc50d65d81819169a9029cf0c1f38a831dd7c1947b672bed77b5";
-        let public = hex::decode(public).unwrap().try_into().unwrap();
+        let public = HEXLOWER.decode(public.as_bytes()).unwrap();
+        let public = public.try_into().unwrap();
         let name = "k51qzi5uqu5dijo3x62kegaftmotoj44utlg5fyd4gh4x4tk6z9mtc6cx0s791";
         assert_eq!(id_of_public(&public), name);
     }
 
     #[test]
     fn both_forms_of_kubo_are_read() {
-        let protobuf = hex::decode(PROTOBUF).unwrap();
+        let protobuf = HEXLOWER.decode(PROTOBUF.as_bytes()).unwrap();
         let key = PrivateKey::read(&protobuf).unwrap();
         assert_eq!(key.id(), NAME);
         assert_eq!(key.to_protobuf(), protobuf);
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn nothing_else_is_taken_for_a_key() {
-        let mut other_public = hex::decode(PROTOBUF).unwrap();
+        let mut other_public = HEXLOWER.decode(PROTOBUF.as_bytes()).unwrap();
         *other_public.last_mut().unwrap() ^= 1;
         let encrypted = PEM_FILE.replace("PRIVATE", "ENCRYPTED PRIVATE");
         let cut = &PEM_FILE[..60];

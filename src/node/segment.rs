@@ -85,7 +85,7 @@ impl SealedSegment {
     /// The segment as a CARv1 whose only root is the staging directory. Blocks are
     /// not copied.
     pub fn car(&self) -> impl Read {
-        let header = Cursor::new(car::header(&[self.staging]));
+        let header = Cursor::new(car::header(&self.staging));
         let sections = self.blocks.iter().flat_map(|(cid, block)| {
             let head = Cursor::new(car::section_head(cid, block.len()));
             [Part::Head(head), Part::Block(block.as_slice())]

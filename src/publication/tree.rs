@@ -2,7 +2,7 @@
 
 use super::error::PublicationError;
 use super::tree_cache::TreeCache;
-use crate::ipfs::blocks::{Blocks, many_beside};
+use crate::ipfs::blocks::{Beside, Blocks};
 use crate::ipfs::cid::{Cid, CidVersion};
 use crate::ipfs::dag_pb::PbNode;
 use crate::ipfs::directory::{
@@ -282,7 +282,9 @@ impl Blocks for Tree<'_> {
         if self.is_remote() {
             return cids.iter().map(|cid| self.get(cid)).collect();
         }
-        let blocks = many_beside(self.node, cids, |cid| self.cache().get(cid).cloned())?;
+        let at_hand = |cid: &Cid| self.cache().get(cid).cloned();
+        let source = self.node;
+        let blocks = Beside { source, at_hand }.get_many(cids)?;
         let mut cache = self.cache();
         for (cid, block) in cids.iter().zip(&blocks) {
             if cache.get(cid).is_none() {

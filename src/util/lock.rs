@@ -4,7 +4,7 @@
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
@@ -44,8 +44,7 @@ impl FileLock {
                 Err(error) => return Err(io::Error::from(error).into()),
             }
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text)?;
+        let text = io::read_to_string(&file)?;
         let lines: Vec<String> = text.lines().skip(1).map(str::to_owned).collect();
         let mut lock = Self { file };
         match lock.rewrite(&lines) {
@@ -65,10 +64,7 @@ impl FileLock {
     /// old lines or the new ones, and perhaps the end of an old one after them.
     pub fn rewrite(&mut self, lines: &[String]) -> io::Result<()> {
         let mut text = format!("{}\n", std::process::id());
-        for line in lines {
-            text.push_str(line);
-            text.push('\n');
-        }
+        text.extend(lines.iter().flat_map(|line| [line, "\n"]));
         self.file.rewind()?;
         self.file.write_all(text.as_bytes())?;
         self.file.set_len(text.len() as u64)
@@ -77,7 +73,7 @@ impl FileLock {
 
 /// Returns the lines of the lock file at `path`, where a process holds it.
 pub fn held_lines(path: &Path) -> io::Result<Option<Vec<String>>> {
-    let mut file = match open(OpenOptions::new().read(true), path) {
+    let file = match open(OpenOptions::new().read(true), path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -85,8 +81,7 @@ pub fn held_lines(path: &Path) -> io::Result<Option<Vec<String>>> {
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => Ok(None),
         Err(Errno::WOULDBLOCK) => {
-            let mut text = String::new();
-            file.read_to_string(&mut text)?;
+            let text = io::read_to_string(&file)?;
             Ok(Some(text.lines().map(str::to_owned).collect()))
         }
         Err(error) => Err(error.into()),
@@ -110,9 +105,8 @@ fn is_of_a_full_disk(error: &io::Error) -> bool {
 }
 
 fn holder(file: &mut File) -> io::Result<String> {
-    let mut text = String::new();
     file.rewind()?;
-    file.read_to_string(&mut text)?;
+    let text = io::read_to_string(file)?;
     let first = text.lines().next().filter(|line| !line.is_empty());
     Ok(first.unwrap_or("unknown").to_owned())
 }

@@ -4,7 +4,6 @@ pub mod address;
 pub mod diagnosis;
 pub mod durable;
 pub mod duration;
-pub mod hex;
 pub mod home;
 pub mod lock;
 pub mod parallel;

@@ -1,64 +1,48 @@
-//! The one policy of trying again: a few times, with growing pauses.
+//! The one policy of trying again, towards the network and busy servers: a few times, with
+//! growing pauses.
 
 use super::diagnosis::{Diagnosis, Retry};
 use super::stop::Stop;
 use std::thread;
 use std::time::Duration;
 
-/// A number of tries and the pauses between them.
-#[derive(Clone, Copy, Debug)]
-pub struct RetryPolicy {
-    /// Tries in all.
-    pub attempts: u32,
-    /// The pause before the second try; each further one is four times as long.
-    pub first_pause: Duration,
-    /// The longest pause that a server may ask for. Beyond it the next run is soon
-    /// enough.
-    pub longest_pause: Duration,
-}
+/// Tries in all.
+const ATTEMPTS: u32 = 3;
 
-/// The policy towards the network and busy servers.
-pub const NETWORK: RetryPolicy = RetryPolicy {
-    attempts: 3,
-    first_pause: Duration::from_millis(500),
-    longest_pause: Duration::from_secs(60),
-};
+/// The pause before the second try; each further one is four times as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-impl RetryPolicy {
-    /// Does `work` until it succeeds, fails for good, or has failed often enough.
-    /// A signal ends it at the next failure.
-    pub fn run<T, E: Diagnosis>(
-        &self,
-        stop: &Stop,
-        mut work: impl FnMut() -> Result<T, E>,
-    ) -> Result<T, E> {
-        let mut tries = self.tries();
-        loop {
-            match work() {
-                Ok(done) => return Ok(done),
-                Err(failed) => tries.pause_after(failed, stop)?,
-            }
-        }
-    }
+/// The longest pause that a server may ask for. Beyond it the next run is soon enough.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-    /// The tries of one piece of work, none of which has failed.
-    pub fn tries(&self) -> Tries {
-        Tries {
-            left: self.attempts.saturating_sub(1),
-            pause: self.first_pause,
-            longest_pause: self.longest_pause,
+/// Does `work` until it succeeds, fails for good, or has failed often enough.
+/// A signal ends it at the next failure.
+pub fn run<T, E: Diagnosis>(stop: &Stop, mut work: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+    let mut tries = Tries::default();
+    loop {
+        match work() {
+            Ok(done) => return Ok(done),
+            Err(failed) => tries.pause_after(failed, stop)?,
         }
     }
 }
 
-/// The tries that a policy allows for one piece of work.
+/// The tries of one piece of work, none of which has failed.
 #[derive(Clone, Copy, Debug)]
 pub struct Tries {
     /// After the one that runs.
     left: u32,
     /// Before the next one.
     pause: Duration,
-    longest_pause: Duration,
+}
+
+impl Default for Tries {
+    fn default() -> Self {
+        Self {
+            left: ATTEMPTS - 1,
+            pause: FIRST_PAUSE,
+        }
+    }
 }
 
 impl Tries {
@@ -73,7 +57,7 @@ impl Tries {
         }
         match failed.retry() {
             Retry::Soon => stop.pause(jittered(self.pause)),
-            Retry::After(time) if time <= self.longest_pause => {
+            Retry::After(time) if time <= LONGEST_PAUSE => {
                 stop.pause(time.max(jittered(self.pause)));
             }
             _ => return Err(failed),
@@ -122,7 +106,7 @@ mod tests {
     fn an_error_for_good_ends_it_and_another_is_tried_three_times() {
         let tries = |retry: Retry| {
             let mut tries = 0;
-            let failed = NETWORK.run(&Stop::default(), || {
+            let failed = run(&Stop::default(), || {
                 tries += 1;
                 Err::<(), _>(Broken(retry))
             });

@@ -5,7 +5,7 @@ use super::super::compression::Compression;
 use super::super::store_path::{StorePath, StorePathError};
 use super::error::{MAX_NARINFO_BYTES, MAX_VARIANTS, NarinfoError};
 use super::parsed::{Narinfo, Variant};
-use crate::util::hex;
+use data_encoding::HEXLOWER_PERMISSIVE;
 
 impl Narinfo {
     /// Reads a narinfo.
@@ -113,9 +113,10 @@ fn once<T>(slot: &mut Option<T>, field: &'static str, value: T) -> Result<(), Na
 pub(super) fn nar_hash(value: &str) -> Result<[u8; 32], NarinfoError> {
     let digits = value.strip_prefix("sha256:");
     let digits = digits.ok_or_else(|| NarinfoError::HashFunction(value.to_owned()))?;
-    match hex::decode(digits).and_then(|hash| hash.try_into().ok()) {
-        Some(hash) => Ok(hash),
-        None => base32::decode(digits).map_err(NarinfoError::Hash),
+    let hexadecimal = HEXLOWER_PERMISSIVE.decode(digits.as_bytes());
+    match hexadecimal.map(<[u8; 32]>::try_from) {
+        Ok(Ok(hash)) => Ok(hash),
+        _ => base32::decode(digits).map_err(NarinfoError::Hash),
     }
 }
 

@@ -16,7 +16,7 @@ use super::response;
 use super::resume::Download;
 use crate::util::address::is_private_host;
 use crate::util::redirect::redirect;
-use crate::util::retry::NETWORK;
+use crate::util::retry;
 use crate::util::stop::Stop;
 use crate::util::url::{self, Credentials};
 use base64::Engine;
@@ -116,7 +116,7 @@ impl UpstreamClient {
     }
 
     /// Fetches a narinfo; `None` if the server has none (404, 410, and 403 of a bucket
-    /// that may not be listed). Tries again by [`NETWORK`]. Redirects are not followed,
+    /// that may not be listed). Tries again by [`retry`]. Redirects are not followed,
     /// as clients do not follow them either.
     ///
     /// # Errors
@@ -156,7 +156,7 @@ impl UpstreamClient {
     /// written, and must be relative ([`Variant::path`](crate::guix::Variant::path)).
     ///
     /// Where `resuming` is given, a transfer that breaks off continues where it broke, by
-    /// [`NETWORK`] and until that stops it, if the server gives the rest of a file. The
+    /// [`retry`](crate::util::retry) and until that stops it, if the server gives the rest of a file. The
     /// rest is asked for at the URL of the nar and not at one that it redirects to: that
     /// may be signed for a short time, or lead to the server that broke off.
     ///
@@ -186,7 +186,7 @@ impl UpstreamClient {
     }
 
     /// Asks a build farm for its latest builds and returns those that succeeded, of the
-    /// first `count` in its list. Tries again by [`NETWORK`].
+    /// first `count` in its list. Tries again by [`retry`].
     ///
     /// # Errors
     /// [`HttpError::NoBuildList`] if the server has no such list,
@@ -338,7 +338,7 @@ fn basic(credentials: &Credentials) -> String {
 /// Does `work` by the policy towards the network, except that a server that cannot be
 /// reached is left for a later run.
 fn persistently<T>(stop: &Stop, work: impl Fn() -> Result<T, HttpError>) -> Result<T, HttpError> {
-    let result = NETWORK.run(stop, || match work() {
+    let result = retry::run(stop, || match work() {
         Err(error) if error.is_unreachable() => Ok(Err(error)),
         result => result.map(Ok),
     });

@@ -5,7 +5,7 @@ use super::error::HttpError;
 use super::range::RangedFile;
 use super::response::{coding, unexpected_status};
 use crate::util::diagnosis::{Diagnosis, Retry};
-use crate::util::retry::{NETWORK, Tries};
+use crate::util::retry::Tries;
 use crate::util::stop::Stop;
 use std::fmt;
 use std::io::{self, Read};
@@ -71,7 +71,7 @@ impl Download {
             body: PacedBody::of(url, response, limits),
             again,
             at: 0,
-            tries: NETWORK.tries(),
+            tries: Tries::default(),
             counted_from: 0,
             stop,
             is_resumed: Arc::clone(&is_resumed),
@@ -141,7 +141,7 @@ impl ResumedBody {
         self.at = self.at.saturating_add(count as u64);
         if self.at - self.counted_from >= self.progress {
             self.counted_from = self.at;
-            self.tries = NETWORK.tries();
+            self.tries = Tries::default();
         }
     }
 

@@ -4,7 +4,7 @@ use super::super::blocks::Blocks;
 use super::super::cid::Cid;
 use super::entry::Entry;
 use super::error::{DirectoryError, TreeError, malformed};
-use super::shard::{Child, Shard, decode, name_hash};
+use super::shard::{Child, Shard, name_hash};
 use std::collections::BTreeMap;
 
 /// Names whose ways are read together. Their shards take a few MiB, which a source
@@ -48,7 +48,7 @@ pub fn lookup_each<B: Blocks>(
         let read = blocks.get_many(&cids).map_err(TreeError::Blocks)?;
         let mut next = Ways::new();
         for ((cid, ways), block) in open.into_iter().zip(read) {
-            follow(&decode(&cid, &block)?, depth, ways, &mut next);
+            follow(&Shard::decode(&cid, &block)?, depth, ways, &mut next);
         }
         open = next;
     }
@@ -92,7 +92,7 @@ pub(super) fn below<B: Blocks>(
         };
         let mut next = Level::new();
         for ((cid, hashes), block) in open.into_iter().zip(read) {
-            if let Ok(shard) = Shard::decode(&cid, &block) {
+            if let Ok(shard) = Shard::decode::<B::Error>(&cid, &block) {
                 lead(&shard, depth, hashes.into_iter(), &mut next);
             }
         }

@@ -6,7 +6,7 @@ use super::super::cid::Cid;
 use super::entry::Entry;
 use super::error::TreeError;
 use super::node::DirectoryNode;
-use super::shard::{Child, Shard, decode, name_hash};
+use super::shard::{Child, Shard, name_hash};
 use super::walk;
 use std::collections::BTreeMap;
 
@@ -51,20 +51,29 @@ where
     if old.directory == new.directory {
         return Ok(());
     }
-    let pair = Pair {
+    let top = Pair {
         slots: Vec::new(),
         old: old.top()?,
         new: new.top()?,
     };
-    let mut walk = Walk {
-        old: old.blocks,
-        new: new.blocks,
-        take,
-    };
-    let mut changed = Vec::new();
-    let below = pair.compare(&mut changed);
-    walk.tell(changed)?;
-    walk.below(below)
+    // Some pairs and all that is below them come before the next ones.
+    let mut open = vec![vec![top]];
+    while let Some(mut pairs) = open.pop() {
+        if pairs.is_empty() {
+            continue;
+        }
+        let mut some = pairs.split_off(pairs.len().saturating_sub(AT_ONCE));
+        open.push(pairs);
+        read(old.blocks, &mut some, |pair| &mut pair.old)?;
+        read(new.blocks, &mut some, |pair| &mut pair.new)?;
+        let mut changed = Vec::new();
+        let below = some.into_iter().flat_map(|pair| pair.compare(&mut changed));
+        open.push(below.collect());
+        if !changed.is_empty() {
+            take(changed)?;
+        }
+    }
+    Ok(())
 }
 
 /// The part of a directory that some slots lead to.
@@ -83,12 +92,6 @@ struct Pair {
     slots: Vec<u8>,
     old: Part,
     new: Part,
-}
-
-struct Walk<'w, A, B, T> {
-    old: &'w A,
-    new: &'w B,
-    take: &'w mut T,
 }
 
 impl<B: Blocks> Side<'_, B> {
@@ -196,38 +199,6 @@ fn compare_entries(
     }));
 }
 
-impl<A, B, E, T> Walk<'_, A, B, T>
-where
-    A: Blocks,
-    B: Blocks<Error = A::Error>,
-    E: From<TreeError<A::Error>>,
-    T: FnMut(Vec<Changed>) -> Result<(), E>,
-{
-    /// Compares these pairs, some of them and all that is below them at a time.
-    fn below(&mut self, mut pairs: Vec<Pair>) -> Result<(), E> {
-        while !pairs.is_empty() {
-            let mut some = pairs.split_off(pairs.len().saturating_sub(AT_ONCE));
-            read(self.old, &mut some, |pair| &mut pair.old)?;
-            read(self.new, &mut some, |pair| &mut pair.new)?;
-            let mut changed = Vec::new();
-            let below = some
-                .into_iter()
-                .flat_map(|pair| pair.compare(&mut changed))
-                .collect();
-            self.tell(changed)?;
-            self.below(below)?;
-        }
-        Ok(())
-    }
-
-    fn tell(&mut self, changed: Vec<Changed>) -> Result<(), E> {
-        match changed.is_empty() {
-            true => Ok(()),
-            false => (self.take)(changed),
-        }
-    }
-}
-
 /// Reads the shards of one side of these pairs together.
 fn read<B: Blocks>(
     blocks: &B,
@@ -249,7 +220,7 @@ fn read<B: Blocks>(
         let Some(cid) = side(pair).unread() else {
             continue;
         };
-        let shard = decode(&cid, &read.next().unwrap_or_default())?;
+        let shard = Shard::decode(&cid, &read.next().unwrap_or_default())?;
         walk::check(&cid, &shard, &pair.slots)?;
         *side(pair) = Part::Shard(shard);
     }

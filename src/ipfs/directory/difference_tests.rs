@@ -1,27 +1,10 @@
 //! The difference of two directories, judged by their full lists.
 
+use super::memory::Memory;
 use super::*;
-use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::{Cid, CidVersion, DAG_PB, RAW, cid_of};
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-
-#[derive(Default)]
-struct Memory {
-    blocks: RefCell<HashMap<Cid, Vec<u8>>>,
-    read: Cell<usize>,
-}
-
-impl Blocks for Memory {
-    type Error = String;
-
-    fn get(&self, cid: &Cid) -> Result<Vec<u8>, String> {
-        self.read.set(self.read.get() + 1);
-        let block = self.blocks.borrow().get(cid).cloned();
-        block.ok_or_else(|| format!("{cid} is missing"))
-    }
-}
 
 type Names = BTreeMap<String, u32>;
 
@@ -34,16 +17,9 @@ fn entry(content: u32) -> Entry {
 
 impl Memory {
     fn directory(&self, names: &Names) -> Cid {
-        let changes: Changes = names
-            .iter()
-            .map(|(name, content)| (name.clone(), Some(entry(*content))))
-            .collect();
-        let mut put = |cid, block| {
-            self.blocks.borrow_mut().insert(cid, block);
-            Ok(())
-        };
-        let made = patch(self, None, changes, CidVersion::V0, &mut put);
-        made.unwrap().cid
+        let entries = names.iter();
+        let changes = entries.map(|(name, content)| (name.clone(), Some(entry(*content))));
+        self.patch(None, &[], changes.collect()).unwrap().cid
     }
 
     fn is_sharded(&self, directory: &Cid) -> bool {
@@ -140,10 +116,8 @@ fn directories_of_each_kind_differ_as_their_lists_do() {
 fn a_directory_that_was_sharded_meanwhile_is_compared_by_names() {
     let blocks = Memory::default();
     for (few, many) in [(1, 6000), (300, 4000), (2500, 2800), (0, 4000)] {
-        let (plain, sharded) = (
-            blocks.directory(&names(few)),
-            blocks.directory(&names(many)),
-        );
+        let (few_names, many_names) = (names(few), names(many));
+        let (plain, sharded) = (blocks.directory(&few_names), blocks.directory(&many_names));
         assert!(!blocks.is_sharded(&plain) && blocks.is_sharded(&sharded));
         for (old, new) in [(plain, sharded), (sharded, plain)] {
             let count = blocks.judge(Some(old), Some(new));
@@ -223,14 +197,11 @@ fn a_shard_that_is_missing_or_lies_is_an_error() {
         difference(&side(old), &side(new), &mut none).unwrap_err()
     };
     shard.children.insert(other, Child::Shard(moved));
-    let (block, entry) = shard.encode(CidVersion::V0);
-    blocks.blocks.borrow_mut().insert(entry.cid, block);
-    assert!(compare(entry.cid).to_string().contains("in another shard"));
+    let misplaced = blocks.insert(shard.encode(CidVersion::V0));
+    assert!(compare(misplaced).to_string().contains("in another shard"));
     let lost = cid_of(CidVersion::V1, RAW, b"lost");
     let link = Entry { cid: lost, size: 1 };
     shard.children.insert(slot, Child::Shard(link));
-    let (block, entry) = shard.encode(CidVersion::V0);
-    blocks.blocks.borrow_mut().insert(entry.cid, block);
-    let error = compare(entry.cid).to_string();
+    let error = compare(blocks.insert(shard.encode(CidVersion::V0))).to_string();
     assert!(error.contains("is missing"), "{error}");
 }

@@ -1,16 +1,18 @@
 //! Entries of a directory, and changes to them.
 
-use super::super::cid::Cid;
+use super::super::blocks::BlockSink;
+pub use super::super::dag_pb::Entry;
+use super::error::TreeError;
 use std::collections::BTreeMap;
-
-/// The file or directory that a name stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The root of the file or directory.
-    pub cid: Cid,
-    /// Cumulative size in bytes.
-    pub size: u64,
-}
 
 /// Changes to a directory: a name gets an entry, or loses it.
 pub type Changes = BTreeMap<String, Option<Entry>>;
+
+/// Hands a new block to `sink`, and returns its entry in a parent.
+pub(super) fn store<S: BlockSink>(
+    (block, entry): (Vec<u8>, Entry),
+    sink: &mut S,
+) -> Result<Entry, TreeError<S::Error>> {
+    sink.put(entry.cid, block).map_err(TreeError::Blocks)?;
+    Ok(entry)
+}

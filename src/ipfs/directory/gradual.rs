@@ -2,7 +2,7 @@
 
 use super::super::blocks::{BlockSink, Blocks};
 use super::super::cid::CidVersion;
-use super::entry::{Changes, Entry};
+use super::entry::{Changes, Entry, store};
 use super::error::TreeError;
 use super::hamt;
 use super::node::DirectoryNode;
@@ -74,9 +74,7 @@ impl GradualPatch {
         sink: &mut impl BlockSink<Error = B::Error>,
     ) -> Result<Entry, TreeError<B::Error>> {
         match (self.left, self.shard) {
-            (None, Some(shard)) => {
-                hamt::finish(self.version, &shard, sink).map_err(TreeError::Blocks)
-            }
+            (None, Some(shard)) => store(shard.encode(self.version), sink),
             (left, _) => {
                 let entries = left.unwrap_or_default().entries.into_iter();
                 let entries = entries.map(|(name, entry)| (name, Some(entry)));

@@ -4,12 +4,12 @@
 //! slot that several lead to holds a shard. So a removal that leaves a shard
 //! with one entry moves that entry up.
 
-use super::super::blocks::{BlockSink, Blocks, many_beside};
+use super::super::blocks::{Beside, BlockSink, Blocks};
 use super::super::cid::{Cid, CidVersion};
 use super::ahead::{self, NAMES_AT_ONCE};
-use super::entry::{Changes, Entry};
+use super::entry::{Changes, Entry, store};
 use super::error::{DirectoryError, TreeError, malformed};
-use super::shard::{Child, Shard, decode, name_hash};
+use super::shard::{Child, Shard, name_hash};
 use super::walk::LostShard;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -33,9 +33,8 @@ pub fn entry_in_slot<B: Blocks>(
     Err(malformed(&deepest, DirectoryError::TooDeep))
 }
 
-/// Applies `changes` to a root shard. Shards below it go to `sink`; the root
-/// itself goes there with [`finish`]. The shards of `lost` are not read, and are left out
-/// with all below them.
+/// Applies `changes` to a root shard. Shards below it go to `sink`, the root itself does
+/// not. The shards of `lost` are not read, and are left out with all below them.
 pub fn patch<B: Blocks>(
     blocks: &B,
     version: CidVersion,
@@ -57,10 +56,11 @@ pub fn patch<B: Blocks>(
         (hash, "", None)
     });
     let changes = changes.chain(visits).collect();
-    let blocks = Emptied {
-        lost: lost.iter().map(|lost| lost.cid).collect(),
-        empty: Shard::default().encode(version).0,
-        blocks,
+    let empty = Shard::default().encode(version).0;
+    let lost: HashSet<Cid> = lost.iter().map(|lost| lost.cid).collect();
+    let blocks = Beside {
+        source: blocks,
+        at_hand: |cid: &Cid| lost.contains(cid).then(|| empty.clone()),
     };
     let mut patcher = Patcher {
         blocks: &blocks,
@@ -70,48 +70,9 @@ pub fn patch<B: Blocks>(
     patcher.shard(shard, 0, changes, Ways::ToBeRead)
 }
 
-/// Blocks of which some are taken for empty shards.
-struct Emptied<'a, B> {
-    lost: HashSet<Cid>,
-    empty: Vec<u8>,
-    blocks: &'a B,
-}
-
-impl<B: Blocks> Blocks for Emptied<'_, B> {
-    type Error = B::Error;
-
-    fn get(&self, cid: &Cid) -> Result<Vec<u8>, B::Error> {
-        match self.lost.contains(cid) {
-            true => Ok(self.empty.clone()),
-            false => self.blocks.get(cid),
-        }
-    }
-
-    fn answers_many(&self) -> bool {
-        self.blocks.answers_many()
-    }
-
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Vec<u8>>, B::Error> {
-        many_beside(self.blocks, cids, |cid| {
-            self.lost.contains(cid).then(|| self.empty.clone())
-        })
-    }
-}
-
-/// Hands out the root shard's block.
-pub fn finish<S: BlockSink>(
-    version: CidVersion,
-    shard: &Shard,
-    sink: &mut S,
-) -> Result<Entry, S::Error> {
-    let (block, entry) = shard.encode(version);
-    sink.put(entry.cid, block)?;
-    Ok(entry)
-}
-
 fn read<B: Blocks>(blocks: &B, cid: &Cid) -> Result<Shard, TreeError<B::Error>> {
     let block = blocks.get(cid).map_err(TreeError::Blocks)?;
-    decode(cid, &block)
+    Shard::decode(cid, &block)
 }
 
 /// A change with the hash of its name.
@@ -201,9 +162,7 @@ impl<B: Blocks, S: BlockSink<Error = B::Error>> Patcher<'_, B, S> {
             (None, _) => Ok(None),
             (Some(only @ Child::Entry(..)), None) => Ok(Some(only.clone())),
             _ => {
-                let (block, entry) = below.encode(self.version);
-                let stored = self.sink.put(entry.cid, block);
-                stored.map_err(TreeError::Blocks)?;
+                let entry = store(below.encode(self.version), self.sink)?;
                 Ok(Some(Child::Shard(entry)))
             }
         }

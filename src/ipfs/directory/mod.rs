@@ -13,6 +13,8 @@ mod entry;
 mod error;
 mod gradual;
 mod hamt;
+#[cfg(test)]
+mod memory;
 mod node;
 mod patch;
 mod plain;
@@ -26,7 +28,7 @@ pub use difference::{Changed, Side, difference};
 pub use entry::{Changes, Entry};
 pub use error::{DirectoryError, TreeError};
 pub use gradual::GradualPatch;
-pub use node::{DirectoryNode, for_each, lookup, walk};
+pub use node::{DirectoryNode, for_each, lookup};
 pub use patch::{patch, patch_around};
 pub use plain::{PlainDirectory, SHARDING_BYTES, empty, entry_bytes};
 pub use shard::{Child, Shard, name_hash};

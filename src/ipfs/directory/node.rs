@@ -1,15 +1,14 @@
 //! Directories of either kind, read from their first block.
 
 use super::super::blocks::Blocks;
-use super::super::cid::{Cid, DAG_PB};
-use super::super::dag_pb::PbNode;
+use super::super::cid::Cid;
 use super::super::unixfs::Kind;
 use super::entry::Entry;
 use super::error::{DirectoryError, TreeError, malformed};
 use super::hamt;
-use super::plain::{PlainDirectory, kind};
+use super::plain::{PlainDirectory, dag_pb, kind};
 use super::shard::Shard;
-use super::walk::{Step, walk_all};
+use super::walk::{Step, walk_slots};
 use std::ops::ControlFlow;
 
 /// A directory's first block.
@@ -24,10 +23,7 @@ pub enum DirectoryNode {
 impl DirectoryNode {
     /// Reads a directory's first block.
     pub fn decode(cid: &Cid, block: &[u8]) -> Result<Self, DirectoryError> {
-        if cid.codec() != DAG_PB {
-            return Err(DirectoryError::Codec);
-        }
-        let node = PbNode::decode(block)?;
+        let node = dag_pb(cid, block)?;
         match kind(&node)?.kind {
             Kind::HamtShard => Shard::from_node(node).map(Self::Sharded),
             _ => PlainDirectory::from_node(node).map(Self::Plain),
@@ -83,34 +79,20 @@ pub fn for_each<B: Blocks, T>(
     directory: &Cid,
     visit: &mut impl FnMut(&str, &Entry) -> ControlFlow<T>,
 ) -> Result<ControlFlow<T>, TreeError<B::Error>> {
-    let walked = walk(blocks, directory, &mut |step| match step {
+    let shard = match DirectoryNode::read(blocks, directory)? {
+        DirectoryNode::Sharded(shard) => shard,
+        DirectoryNode::Plain(plain) => {
+            let mut entries = plain.entries.iter();
+            return Ok(entries.try_for_each(|(name, entry)| visit(name, entry)));
+        }
+    };
+    let slots: Vec<u8> = shard.children.keys().copied().collect();
+    let walked = walk_slots(blocks, directory, &shard, &slots, &mut |step| match step {
         Step::Entry(name, entry) => visit(name, entry).map_break(Ok),
         Step::Lost(_, error) => ControlFlow::Break(Err(error)),
     })?;
     match walked {
         ControlFlow::Continue(()) => Ok(ControlFlow::Continue(())),
         ControlFlow::Break(broken) => broken.map(ControlFlow::Break),
-    }
-}
-
-/// The same, but skips shards that cannot be read.
-///
-/// # Errors
-/// The directory's first block cannot be read.
-pub fn walk<B: Blocks, T>(
-    blocks: &B,
-    directory: &Cid,
-    take: &mut impl FnMut(Step<'_, B::Error>) -> ControlFlow<T>,
-) -> Result<ControlFlow<T>, TreeError<B::Error>> {
-    match DirectoryNode::read(blocks, directory)? {
-        DirectoryNode::Plain(plain) => {
-            for (name, entry) in &plain.entries {
-                if let stop @ ControlFlow::Break(_) = take(Step::Entry(name, entry)) {
-                    return Ok(stop);
-                }
-            }
-            Ok(ControlFlow::Continue(()))
-        }
-        DirectoryNode::Sharded(shard) => walk_all(blocks, directory, &shard, take),
     }
 }

@@ -1,8 +1,8 @@
 //! Changes to a directory: each block on the way is made once, and only those.
 
-use super::super::blocks::{BlockSink, Blocks, many_beside};
+use super::super::blocks::{Beside, BlockSink, Blocks};
 use super::super::cid::{Cid, CidVersion};
-use super::entry::{Changes, Entry};
+use super::entry::{Changes, Entry, store};
 use super::error::TreeError;
 use super::hamt;
 use super::node::DirectoryNode;
@@ -36,8 +36,16 @@ pub fn patch_around<B: Blocks>(
         Some(cid) => DirectoryNode::read(blocks, cid)?,
         None => DirectoryNode::Plain(PlainDirectory::default()),
     };
-    let mut plain = match top {
-        DirectoryNode::Plain(plain) => plain,
+    let shard = match top {
+        DirectoryNode::Plain(mut plain) => {
+            plain.apply(changes);
+            if !plain.must_be_sharded() {
+                return store(plain.encode(version), sink);
+            }
+            let entries = plain.entries.into_iter();
+            let changes = entries.map(|(name, entry)| (name, Some(entry))).collect();
+            hamt::patch(blocks, version, Shard::default(), &[], &changes, sink)?
+        }
         // Only less can become plain again.
         DirectoryNode::Sharded(shard)
             if !lost.is_empty() || changes.values().any(Option::is_none) =>
@@ -50,24 +58,9 @@ pub fn patch_around<B: Blocks>(
             let shard = hamt::patch(blocks, version, shard, lost, &changes, &mut hold)?;
             return finish_smaller(blocks, version, &shard, new, sink);
         }
-        DirectoryNode::Sharded(shard) => {
-            let shard = hamt::patch(blocks, version, shard, &[], &changes, sink)?;
-            return hamt::finish(version, &shard, sink).map_err(TreeError::Blocks);
-        }
+        DirectoryNode::Sharded(shard) => hamt::patch(blocks, version, shard, &[], &changes, sink)?,
     };
-    plain.apply(changes);
-    if plain.must_be_sharded() {
-        let changes = plain
-            .entries
-            .into_iter()
-            .map(|(name, entry)| (name, Some(entry)))
-            .collect();
-        let shard = hamt::patch(blocks, version, Shard::default(), &[], &changes, sink)?;
-        return hamt::finish(version, &shard, sink).map_err(TreeError::Blocks);
-    }
-    let (block, entry) = plain.encode(version);
-    sink.put(entry.cid, block).map_err(TreeError::Blocks)?;
-    Ok(entry)
+    store(shard.encode(version), sink)
 }
 
 /// Blocks that are held back.
@@ -82,47 +75,16 @@ fn finish_smaller<B: Blocks>(
     new: NewBlocks,
     sink: &mut impl BlockSink<Error = B::Error>,
 ) -> Result<Entry, TreeError<B::Error>> {
-    let overlay = Overlay {
-        new: new
-            .iter()
-            .map(|(cid, block)| (*cid, block.as_slice()))
-            .collect(),
-        blocks,
+    let made: HashMap<Cid, &Vec<u8>> = new.iter().map(|(cid, block)| (*cid, block)).collect();
+    let with_made = Beside {
+        source: blocks,
+        at_hand: |cid: &Cid| made.get(cid).map(|block| block.to_vec()),
     };
-    if let Some(plain) = small(&overlay, shard)? {
-        let (block, entry) = plain.encode(version);
-        sink.put(entry.cid, block).map_err(TreeError::Blocks)?;
-        return Ok(entry);
+    if let Some(plain) = small(&with_made, shard)? {
+        return store(plain.encode(version), sink);
     }
     for (cid, block) in new {
         sink.put(cid, block).map_err(TreeError::Blocks)?;
     }
-    hamt::finish(version, shard, sink).map_err(TreeError::Blocks)
-}
-
-/// Blocks that were just made, before those that were there.
-struct Overlay<'a, B> {
-    new: HashMap<Cid, &'a [u8]>,
-    blocks: &'a B,
-}
-
-impl<B: Blocks> Blocks for Overlay<'_, B> {
-    type Error = B::Error;
-
-    fn get(&self, cid: &Cid) -> Result<Vec<u8>, B::Error> {
-        match self.new.get(cid) {
-            Some(block) => Ok(block.to_vec()),
-            None => self.blocks.get(cid),
-        }
-    }
-
-    fn answers_many(&self) -> bool {
-        self.blocks.answers_many()
-    }
-
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Vec<u8>>, B::Error> {
-        many_beside(self.blocks, cids, |cid| {
-            self.new.get(cid).map(|block| block.to_vec())
-        })
-    }
+    store(shard.encode(version), sink)
 }

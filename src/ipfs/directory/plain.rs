@@ -1,6 +1,6 @@
 //! Plain UnixFS directories: one block that holds every entry.
 
-use super::super::cid::{Cid, CidVersion, DAG_PB, cid_of};
+use super::super::cid::{Cid, CidVersion, DAG_PB};
 use super::super::dag_pb::{Link, PbNode};
 use super::super::unixfs::{Kind, UnixFs};
 use super::entry::{Changes, Entry};
@@ -43,24 +43,12 @@ impl PlainDirectory {
 
     /// The directory's block and its entry in a parent.
     pub fn encode(&self, version: CidVersion) -> (Vec<u8>, Entry) {
-        let node = PbNode {
-            links: self
-                .entries
-                .iter()
-                .map(|(name, entry)| Link {
-                    cid: entry.cid,
-                    name: name.clone(),
-                    size: entry.size,
-                })
-                .collect(),
-            data: Some(UnixFs::new(Kind::Directory).encode()),
-        };
-        let block = node.encode();
-        let entry = Entry {
-            cid: cid_of(version, DAG_PB, &block),
-            size: node.cumulative_size(block.len()),
-        };
-        (block, entry)
+        let links = self.entries.iter().map(|(name, entry)| Link {
+            cid: entry.cid,
+            name: name.clone(),
+            size: entry.size,
+        });
+        PbNode::of_unixfs(&UnixFs::new(Kind::Directory), links).seal(version)
     }
 
     /// Makes `changes`.
@@ -91,6 +79,14 @@ pub fn entry_bytes(name: &str, cid: &Cid) -> usize {
 /// The empty directory, where every tree begins.
 pub fn empty(version: CidVersion) -> (Vec<u8>, Entry) {
     PlainDirectory::default().encode(version)
+}
+
+/// The node of a block that may be a directory or a part of one.
+pub(super) fn dag_pb(cid: &Cid, block: &[u8]) -> Result<PbNode, DirectoryError> {
+    match cid.codec() {
+        DAG_PB => Ok(PbNode::decode(block)?),
+        _ => Err(DirectoryError::Codec),
+    }
 }
 
 /// The UnixFS message of a node that may be a directory.

@@ -1,12 +1,12 @@
 //! One block of a sharded directory: a HAMT node with 256 slots.
 //! Source: <https://specs.ipfs.tech/unixfs/#dag-pb-hamtdirectory>, boxo `ipld/unixfs/hamt`.
 
-use super::super::cid::{Cid, CidVersion, DAG_PB, cid_of};
+use super::super::cid::{Cid, CidVersion};
 use super::super::dag_pb::{Link, PbNode};
 use super::super::unixfs::{Kind, UnixFs};
 use super::entry::Entry;
 use super::error::{DirectoryError, TreeError, malformed};
-use super::plain::kind;
+use super::plain::{dag_pb, kind};
 use std::collections::BTreeMap;
 
 /// Slots of a shard; a byte of the name's hash leads to one.
@@ -33,27 +33,22 @@ pub enum Child {
 }
 
 impl Shard {
-    /// Reads a shard below another.
-    pub(super) fn decode(cid: &Cid, block: &[u8]) -> Result<Self, DirectoryError> {
-        if cid.codec() != DAG_PB {
-            return Err(DirectoryError::Codec);
-        }
-        let node = PbNode::decode(block)?;
-        match kind(&node)?.kind {
-            Kind::Directory => Err(DirectoryError::NotADirectory(
-                "plain directory in a shard's place",
-            )),
-            _ => Self::from_node(node),
-        }
+    /// Reads the block of a shard that a tree refers to.
+    pub(super) fn decode<E>(cid: &Cid, block: &[u8]) -> Result<Self, TreeError<E>> {
+        let read = dag_pb(cid, block).and_then(Self::from_node);
+        read.map_err(|reason| malformed(cid, reason))
     }
 
     /// Reads a decoded node as a shard.
     pub fn from_node(node: PbNode) -> Result<Self, DirectoryError> {
         let message = kind(&node)?;
-        if message.kind != Kind::HamtShard {
-            return Err(DirectoryError::NotADirectory(
-                "shard's child of another kind",
-            ));
+        let other = match message.kind {
+            Kind::HamtShard => None,
+            Kind::Directory => Some("plain directory in a shard's place"),
+            _ => Some("shard's child of another kind"),
+        };
+        if let Some(other) = other {
+            return Err(DirectoryError::NotADirectory(other));
         }
         match message.hash_type.unwrap_or_default() {
             MURMUR3 => {}
@@ -107,16 +102,7 @@ impl Shard {
                 size: entry.size,
             }
         });
-        let node = PbNode {
-            links: links.collect(),
-            data: Some(message.encode()),
-        };
-        let block = node.encode();
-        let entry = Entry {
-            cid: cid_of(version, DAG_PB, &block),
-            size: node.cumulative_size(block.len()),
-        };
-        (block, entry)
+        PbNode::of_unixfs(&message, links).seal(version)
     }
 
     /// A bit for each slot, the lowest slot last.
@@ -128,11 +114,6 @@ impl Shard {
         }
         field
     }
-}
-
-/// Reads the block of a shard that a tree refers to.
-pub(super) fn decode<E>(cid: &Cid, block: &[u8]) -> Result<Shard, TreeError<E>> {
-    Shard::decode(cid, block).map_err(|reason| malformed(cid, reason))
 }
 
 /// The hash that decides the place of a name: one byte a level.

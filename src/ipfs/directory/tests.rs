@@ -1,38 +1,13 @@
 //! Sharded directories that are not what they say. (Sound ones are compared with
 //! a real Kubo's in `tests/known_answers.rs`.)
 
+use super::memory::Memory;
 use super::*;
 use crate::ipfs::blocks::Blocks;
-use crate::ipfs::cid::{Cid, CidVersion, DAG_PB, RAW, cid_of};
+use crate::ipfs::cid::{Cid, CidVersion, RAW, cid_of};
 use crate::ipfs::dag_pb::{Link, PbNode};
 use crate::ipfs::unixfs::UnixFs;
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::ops::ControlFlow;
-
-#[derive(Default)]
-struct Memory(RefCell<HashMap<Cid, Vec<u8>>>);
-
-impl Blocks for Memory {
-    type Error = String;
-
-    fn get(&self, cid: &Cid) -> Result<Vec<u8>, String> {
-        let blocks = self.0.borrow();
-        blocks
-            .get(cid)
-            .cloned()
-            .ok_or_else(|| format!("{cid} is missing"))
-    }
-}
-
-impl Memory {
-    fn put(&self, node: &PbNode) -> Cid {
-        let block = node.encode();
-        let cid = cid_of(CidVersion::V0, DAG_PB, &block);
-        self.0.borrow_mut().insert(cid, block);
-        cid
-    }
-}
 
 fn entry() -> Entry {
     Entry {
@@ -47,11 +22,7 @@ fn sharded(count: usize) -> (Memory, Cid, PbNode) {
     let changes: Changes = (0..count)
         .map(|i| (format!("{i:060}"), Some(entry())))
         .collect();
-    let mut put = |cid, block| {
-        blocks.0.borrow_mut().insert(cid, block);
-        Ok(())
-    };
-    let root = patch(&Memory::default(), None, changes, CidVersion::V0, &mut put).unwrap();
+    let root = blocks.patch(None, &[], changes).unwrap();
     let node = PbNode::decode(&blocks.get(&root.cid).unwrap()).unwrap();
     (blocks, root.cid, node)
 }
@@ -103,14 +74,7 @@ fn a_shard_in_anothers_place_is_refused_when_read_and_when_patched() {
     let everywhere: Changes = (0..4000)
         .map(|i| (format!("new-{i}"), Some(entry())))
         .collect();
-    let mut drop_block = |_, _| Ok(());
-    let patched = patch(
-        &blocks,
-        Some(&root),
-        everywhere,
-        CidVersion::V0,
-        &mut drop_block,
-    );
+    let patched = blocks.patch(Some(&root), &[], everywhere);
     let error = patched.unwrap_err().to_string();
     assert!(error.contains("in another shard"), "{error}");
 }
@@ -118,14 +82,12 @@ fn a_shard_in_anothers_place_is_refused_when_read_and_when_patched() {
 #[test]
 fn what_stands_in_a_shards_place_must_be_a_shard() {
     let (blocks, _, mut node) = sharded(4000);
-    let (block, plain) = empty(CidVersion::V0);
-    blocks.0.borrow_mut().insert(plain.cid, block);
     let shard = node.links[0].cid;
-    node.links[0].cid = plain.cid;
+    node.links[0].cid = blocks.insert(empty(CidVersion::V0));
     assert!(refusal(&blocks, &node).contains("plain directory in a shard's place"));
     node.links[0].cid = Cid::new_v1(RAW, *shard.hash());
     let raw = blocks.get(&shard).unwrap();
-    blocks.0.borrow_mut().insert(node.links[0].cid, raw);
+    blocks.blocks.borrow_mut().insert(node.links[0].cid, raw);
     assert!(refusal(&blocks, &node).contains("codec is not dag-pb"));
 }
 
@@ -151,23 +113,17 @@ fn shards_deeper_than_a_hash_is_long_are_refused() {
         node.links = vec![below.clone()];
         below.cid = blocks.put(&node);
     }
-    let error = lookup(&blocks, &below.cid, name).unwrap_err().to_string();
-    assert!(error.contains("nested too deeply"), "{error}");
     let top = PbNode::decode(&blocks.get(&below.cid).unwrap()).unwrap();
-    let among = lookup_each(&blocks, &Shard::from_node(top).unwrap(), &["y", name]);
-    let error = among.unwrap_err().to_string();
-    assert!(error.contains("nested too deeply"), "{error}");
+    let top = Shard::from_node(top).unwrap();
     let changes = Changes::from([(name.to_owned(), Some(entry()))]);
-    let mut drop_block = |_, _| Ok(());
-    let patched = patch(
-        &blocks,
-        Some(&below.cid),
-        changes,
-        CidVersion::V0,
-        &mut drop_block,
-    );
-    let error = patched.unwrap_err().to_string();
-    assert!(error.contains("nested too deeply"), "{error}");
+    for error in [
+        lookup(&blocks, &below.cid, name).unwrap_err(),
+        lookup_each(&blocks, &top, &["y", name]).unwrap_err(),
+        blocks.patch(Some(&below.cid), &[], changes).unwrap_err(),
+    ] {
+        let error = error.to_string();
+        assert!(error.contains("nested too deeply"), "{error}");
+    }
 }
 
 /// Other implementations leave leading zeros in the bitfield, say more about
@@ -188,12 +144,8 @@ fn a_shard_written_otherwise_is_read_all_the_same() {
     }
     assert_eq!(lookup(&blocks, &written, "nothing").unwrap(), None);
     // Patched, it is what `ipfs add -r` gives.
-    let mut put = |cid, block| {
-        blocks.0.borrow_mut().insert(cid, block);
-        Ok(())
-    };
     let again = Changes::from([(format!("{:060}", 17), Some(entry()))]);
-    let patched = patch(&blocks, Some(&written), again, CidVersion::V0, &mut put).unwrap();
+    let patched = blocks.patch(Some(&written), &[], again).unwrap();
     assert_eq!(patched.cid, root);
 }
 
@@ -202,23 +154,17 @@ fn a_shard_written_otherwise_is_read_all_the_same() {
 #[test]
 fn what_is_left_beside_lost_shards_makes_a_whole_directory() {
     for (count, take) in [(4000, 1), (2800, 40), (12_000, 3)] {
-        let (blocks, root, _) = sharded(count);
+        let (blocks, root, node) = sharded(count);
         let whole = shards(&blocks, &root);
         let deepest = whole.iter().max_by_key(|(slots, _)| slots.len()).unwrap();
         let others = whole.iter().filter(|(slots, _)| slots.len() == 1);
-        let lost: Vec<LostShard> = others
-            .take(take)
-            .chain([deepest])
-            .map(|(slots, cid)| LostShard {
-                cid: *cid,
-                slots: slots.clone(),
-            })
-            .collect();
-        for shard in &lost {
-            blocks.0.borrow_mut().remove(&shard.cid);
+        for (_, cid) in others.take(take).chain([deepest]) {
+            blocks.remove(cid);
         }
         let (mut left, mut found) = (Changes::new(), Vec::new());
-        let walked = walk(&blocks, &root, &mut |step| {
+        let shard = Shard::from_node(node).unwrap();
+        let slots: Vec<u8> = shard.children.keys().copied().collect();
+        let walked = walk_slots(&blocks, &root, &shard, &slots, &mut |step| {
             match step {
                 Step::Entry(name, entry) => drop(left.insert(name.to_owned(), Some(*entry))),
                 Step::Lost(shard, _) => found.push(shard),
@@ -228,24 +174,17 @@ fn what_is_left_beside_lost_shards_makes_a_whole_directory() {
         assert!(walked.unwrap().is_continue());
         // The deepest one may lie below another.
         assert!(found.len() >= take && left.len() < count);
-        let mut put = |cid, block| {
-            blocks.0.borrow_mut().insert(cid, block);
-            Ok(())
-        };
         // One of the names that were lost comes back at the same time.
         let mut names = (0..count).map(|i| format!("{i:060}"));
         let lost_name = names.find(|name| !left.contains_key(name));
         let again = Changes::from([(lost_name.unwrap(), Some(entry()))]);
         left.extend(again.clone());
-        let version = CidVersion::V0;
-        let patched = patch_around(&blocks, Some(&root), &found, again, version, &mut put);
-        let pruned = patched.unwrap();
-        let mut drop_block = |_, _| Ok(());
-        let anew = patch(&blocks, None, left, CidVersion::V0, &mut drop_block).unwrap();
-        assert_eq!(pruned, anew, "{count}");
-        let mut count = |_: &str, _: &Entry| ControlFlow::<()>::Continue(());
-        let walked = for_each(&blocks, &pruned.cid, &mut count).unwrap();
+        let pruned = blocks.patch(Some(&root), &found, again).unwrap();
+        let mut count_entry = |_: &str, _: &Entry| ControlFlow::<()>::Continue(());
+        let walked = for_each(&blocks, &pruned.cid, &mut count_entry).unwrap();
         assert!(walked.is_continue());
+        let anew = blocks.patch(None, &[], left).unwrap();
+        assert_eq!(pruned, anew, "{count}");
     }
 }
 
@@ -282,13 +221,13 @@ fn many_names_are_found_as_each_alone_is() {
     assert_eq!(lookup_each(&blocks, &shard, &names).unwrap(), alone);
     assert!(alone.contains(&None) && alone.contains(&Some(entry())));
     let lost = blocks
-        .0
+        .blocks
         .borrow()
         .keys()
         .copied()
-        .find(|cid| *cid != root)
-        .unwrap();
-    blocks.0.borrow_mut().remove(&lost);
+        .find(|cid| *cid != root);
+    let lost = lost.unwrap();
+    blocks.remove(&lost);
     let error = lookup_each(&blocks, &shard, &names)
         .unwrap_err()
         .to_string();

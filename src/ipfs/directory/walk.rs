@@ -5,7 +5,7 @@ use super::super::cid::Cid;
 use super::entry::Entry;
 use super::error::{DirectoryError, TreeError, malformed};
 use super::plain::{PlainDirectory, SHARDING_BYTES, entry_bytes};
-use super::shard::{Child, Shard, decode, name_hash};
+use super::shard::{Child, Shard, name_hash};
 use std::ops::ControlFlow;
 
 /// Shards of a level that a walk reads at once.
@@ -29,22 +29,8 @@ pub struct LostShard {
     pub slots: Vec<u8>,
 }
 
-/// Takes each step of the walk through everything below a root shard, until `take`
-/// breaks.
-///
-/// # Errors
-/// An entry of the root shard itself stands in the wrong slot.
-pub fn walk_all<B: Blocks, T>(
-    blocks: &B,
-    root: &Cid,
-    shard: &Shard,
-    take: &mut impl FnMut(Step<'_, B::Error>) -> ControlFlow<T>,
-) -> Result<ControlFlow<T>, TreeError<B::Error>> {
-    check(root, shard, &[])?;
-    Ok(below(blocks, vec![(Vec::new(), shard.clone())], take))
-}
-
-/// The same walk through what is below some slots of the root shard.
+/// Takes each step of the walk through what is below some slots of a root shard, until
+/// `take` breaks.
 ///
 /// # Errors
 /// An entry of the root shard itself stands in the wrong slot.
@@ -133,7 +119,7 @@ fn below<B: Blocks, T>(
         let mut shards = Vec::new();
         for ((cid, slots), block) in links.iter().zip(each(blocks, &cids)) {
             let checked = block.map_err(TreeError::Blocks).and_then(|block| {
-                let shard = decode(cid, &block)?;
+                let shard = Shard::decode(cid, &block)?;
                 check(cid, &shard, slots)?;
                 Ok(shard)
             });

@@ -4,18 +4,18 @@
 use super::super::inspect::Target;
 use super::super::narinfos::{item_of, nar_paths};
 use super::file_ends::{FileEnds, file_ends};
-use super::finding::{Finding, Kind, Verdict};
+use super::finding::{Finding, Judgement, Kind, Verdict};
 use super::gateway_blocks::{BlockFault, GatewayBlocks, status_text};
 use super::name::root_header;
+use super::request::CheckRequest;
 use super::sample::{MirrorSample, sample};
 use crate::guix::{
-    HttpAnswer, MAX_NARINFO_BYTES, Narinfo, Signature, SignatureError, TrustedKeys, UpstreamClient,
-    Variant, farm_of,
+    HttpAnswer, MAX_NARINFO_BYTES, Narinfo, Signature, SignatureError, UpstreamClient, Variant,
+    farm_of,
 };
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::{Cid, is_same_content};
 use crate::ipfs::directory::{Entry, TreeError, lookup};
-use crate::node::Node;
 use crate::publication::CACHE_INFO_NAME;
 use crate::util::parallel;
 use crate::util::url;
@@ -24,89 +24,54 @@ use std::time::Duration;
 /// Bytes that are asked for at each end of a nar.
 const END_BYTES: u64 = 1024;
 
-/// The terms of looking at files.
-pub struct FileTerms<'t> {
-    /// The keys that are trusted besides those of the farms.
-    pub keys: &'t TrustedKeys,
-    /// The number of narinfos that are looked at.
-    pub sample: usize,
-    /// Requests at once.
-    pub jobs: u16,
-}
-
 /// The files of a gateway.
 struct GatewayFiles<'f> {
-    at: &'f str,
+    request: &'f CheckRequest<'f>,
     client: &'f UpstreamClient,
-    terms: &'f FileTerms<'f>,
     /// The mirror below the gateway, `ipns/NAME`.
     path: &'f str,
     root: Cid,
     blocks: GatewayBlocks<'f>,
 }
 
-/// An outcome, also in words.
-type Judgement = (Verdict, String);
-
-/// The outcome for the files of a gateway.
-#[derive(Debug, Default)]
-pub struct FilesFound {
-    /// The findings.
-    pub findings: Vec<Finding>,
-    /// The size of the mirror, where its blocks can be had.
-    pub sample: Option<MirrorSample>,
-}
-
-/// Looks at the files of a gateway. `cache_info` is its answer for that file. Where the
-/// gateway gives no blocks, those of the node are taken.
+/// Looks at the files of a gateway, and returns the size of the mirror where its blocks can
+/// be had. `cache_info` is its answer for that file. Where the gateway gives no blocks,
+/// those of the node are taken.
 pub fn look_at(
+    request: &CheckRequest<'_>,
     client: &UpstreamClient,
-    node: Option<&dyn Node>,
-    terms: &FileTerms<'_>,
-    (target, path): (&Target, &str),
+    path: &str,
     root: Cid,
     cache_info: &HttpAnswer,
-) -> FilesFound {
+    findings: &mut Vec<Finding>,
+) -> Option<MirrorSample> {
     let at = client.base();
-    let mut findings: Vec<Finding> = redirect(at, target, cache_info).into_iter().collect();
+    findings.extend(redirect(at, &request.target, cache_info));
     let mut blocks = GatewayBlocks::of_gateway(client);
     if let Err(fault) = blocks.get(&root) {
-        let text = fault.to_string();
-        findings.push(Finding::new(at, Kind::Blocks, fault.verdict(), text));
-        match node {
-            Some(node) => blocks = blocks.of_node(node),
-            None => {
-                return FilesFound {
-                    findings,
-                    sample: None,
-                };
-            }
-        }
+        findings.push(Finding::new(at, Kind::Blocks, fault.judgement()));
+        blocks = blocks.of_node(request.node?);
     }
     let files = GatewayFiles {
-        at,
+        request,
         client,
-        terms,
         path,
         root,
         blocks,
     };
     findings.push(files.cache_info(cache_info));
-    let sample = match sample(&files.blocks, &root, terms.sample, terms.jobs) {
+    match sample(&files.blocks, &root, request.sample, request.jobs) {
         Err(error) => {
-            let (verdict, text) = tree_fault(error);
-            findings.push(Finding::new(at, Kind::Contents, verdict, text));
+            findings.push(Finding::new(at, Kind::Contents, tree_fault(error)));
             None
         }
         Ok(sample) => {
             let look = |(name, cid): &(String, Cid)| files.item(name, cid);
-            let jobs = terms.jobs;
-            let items = parallel::map(jobs, sample.some.iter().collect(), look);
+            let items = parallel::map(request.jobs, sample.some.iter().collect(), look);
             findings.extend(items.into_iter().flatten());
             Some(sample)
         }
-    };
-    FilesFound { findings, sample }
+    }
 }
 
 /// A redirect, which `guix` does not follow.
@@ -121,7 +86,7 @@ fn redirect(at: &str, target: &Target, answer: &HttpAnswer) -> Option<Finding> {
     };
     let text =
         format!("redirects to {base}, and guix follows no redirects: give it that URL for {what}");
-    Some(Finding::new(at, Kind::Root, Verdict::Note, text))
+    Some(Finding::new(at, Kind::Root, (Verdict::Note, text)))
 }
 
 impl GatewayFiles<'_> {
@@ -130,14 +95,14 @@ impl GatewayFiles<'_> {
             None => wrong("it is not in the root"),
             Some(entry) => self.compare_whole(answer, &self.ends(&entry.cid)?),
         };
-        let (verdict, text) = compare().err().unwrap_or_else(|| good("as in the root"));
-        Finding::new(self.at, Kind::CacheInfo, verdict, text).after(answer.first_byte)
+        let judgement = compare().err().unwrap_or_else(|| good("as in the root"));
+        Finding::new(self.client.base(), Kind::CacheInfo, judgement).after(answer.first_byte)
     }
 
     /// Looks at a narinfo, and at the nar that it lists first.
     fn item(&self, name: &str, cid: &Cid) -> Vec<Finding> {
-        let finding = |(verdict, text): Judgement| {
-            Finding::new(self.at, Kind::Narinfo, verdict, text).of_file(name)
+        let finding = |judgement: Judgement| {
+            Finding::new(self.client.base(), Kind::Narinfo, judgement).of_file(name)
         };
         let asked = self.ends(cid).and_then(|ends| {
             let answer = self.ask(name, &[], MAX_NARINFO_BYTES as u64)?;
@@ -179,7 +144,7 @@ impl GatewayFiles<'_> {
         match Signature::signer(narinfo) {
             Ok(key) => good(match farm_of(&key) {
                 Some(farm) => format!("signed by {farm}"),
-                None if self.terms.keys.keys().contains(&key) => {
+                None if self.request.keys.keys().contains(&key) => {
                     "signed by a key of --trusted-keys".to_owned()
                 }
                 None => format!("signed by the key {key}"),
@@ -192,16 +157,12 @@ impl GatewayFiles<'_> {
     /// Looks at both ends of the nar that a narinfo lists first.
     fn nar(&self, narinfo: &Narinfo) -> Option<Finding> {
         let path = nar_paths(narinfo).next()?;
-        let judged = self.compare_ends(&path, narinfo.variants.first()?);
-        let ((verdict, text), time) = match judged {
+        let (judgement, time) = match self.compare_ends(&path, narinfo.variants.first()?) {
             Ok((judgement, time)) => (judgement, Some(time)),
             Err(fault) => (fault, None),
         };
-        let finding = Finding::new(self.at, Kind::Nar, verdict, text).of_file(&path.join("/"));
-        Some(match time {
-            Some(time) => finding.after(time),
-            None => finding,
-        })
+        let finding = Finding::new(self.client.base(), Kind::Nar, judgement);
+        Some(finding.of_file(&path.join("/")).after(time))
     }
 
     /// Compares both ends of a nar, and returns the time until the first answer began.
@@ -251,7 +212,7 @@ impl GatewayFiles<'_> {
 
     fn ends(&self, file: &Cid) -> Result<FileEnds, Judgement> {
         match file_ends(&self.blocks, file, END_BYTES as usize) {
-            Err(fault) => Err((fault.verdict(), fault.to_string())),
+            Err(fault) => Err(fault.judgement()),
             Ok(None) => wrong("it is not a file"),
             Ok(Some(ends)) => Ok(ends),
         }
@@ -264,9 +225,8 @@ impl GatewayFiles<'_> {
         headers: &[(&'static str, String)],
         most: u64,
     ) -> Result<HttpAnswer, Judgement> {
-        let answer = self
-            .client
-            .ask(&format!("{}/{file}", self.path), headers, most);
+        let path = format!("{}/{file}", self.path);
+        let answer = self.client.ask(&path, headers, most);
         answer.map_err(|error| (Verdict::Unreachable, error.to_string()))
     }
 
@@ -328,9 +288,8 @@ fn wrong<T>(text: impl Into<String>) -> Result<T, Judgement> {
 }
 
 fn tree_fault(error: TreeError<BlockFault>) -> Judgement {
-    let verdict = match &error {
-        TreeError::Blocks(fault) => fault.verdict(),
-        TreeError::Malformed { .. } => Verdict::Wrong,
-    };
-    (verdict, error.to_string())
+    match error {
+        TreeError::Blocks(fault) => fault.judgement(),
+        malformed => (Verdict::Wrong, malformed.to_string()),
+    }
 }

@@ -37,6 +37,9 @@ pub enum Verdict {
     Wrong,
 }
 
+/// An outcome, also in words.
+pub type Judgement<T = String> = (Verdict, T);
+
 /// The kinds of things that are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -98,7 +101,7 @@ impl Kind {
 
 impl Finding {
     /// A finding without a file and a time.
-    pub fn new(at: &str, kind: Kind, verdict: Verdict, text: impl Into<String>) -> Self {
+    pub fn new(at: &str, kind: Kind, (verdict, text): Judgement<impl Into<String>>) -> Self {
         Self {
             at: at.to_owned(),
             kind,
@@ -116,10 +119,11 @@ impl Finding {
         Self { file, ..self }
     }
 
-    /// The same of an answer that took so long to begin.
+    /// The same of an answer that took so long to begin, where there was one.
     #[must_use]
-    pub fn after(self, time: Duration) -> Self {
-        let milliseconds = u64::try_from(time.as_millis()).ok();
+    pub fn after(self, time: impl Into<Option<Duration>>) -> Self {
+        let time: Option<Duration> = time.into();
+        let milliseconds = time.and_then(|time| u64::try_from(time.as_millis()).ok());
         Self {
             milliseconds,
             ..self

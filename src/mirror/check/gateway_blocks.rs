@@ -1,7 +1,7 @@
 //! The blocks of a gateway, each checked against its CID: a gateway cannot make them up.
 //! Source: <https://specs.ipfs.tech/http-gateways/trustless-gateway/>.
 
-use super::finding::Verdict;
+use super::finding::{Judgement, Verdict};
 use crate::guix::{HttpAnswer, HttpError, UpstreamClient};
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::{Cid, inlined, matches};
@@ -45,31 +45,35 @@ pub enum BlockFault {
 }
 
 impl BlockFault {
-    /// The verdict on what needs the block.
-    pub fn verdict(&self) -> Verdict {
-        match self {
+    /// The judgement on what needs the block.
+    pub fn judgement(&self) -> Judgement {
+        let verdict = match self {
             Self::NotABlock => Verdict::Note,
             Self::Wrong(_) => Verdict::Wrong,
             Self::Http(_) | Self::Status { .. } | Self::Node(_) => Verdict::Unreachable,
-        }
+        };
+        (verdict, self.to_string())
     }
 }
 
 /// A status in words, with the first words of the body: gateways say there what failed.
 pub fn status_text(answer: &HttpAnswer) -> String {
     let status = answer.status;
-    let is_text = answer
-        .header("content-type")
-        .is_some_and(|it| it.starts_with("text/plain"));
     let text = String::from_utf8_lossy(&answer.body);
     let line = text.lines().next().unwrap_or_default().trim();
-    match is_text && !line.is_empty() {
-        true => format!(
-            "status {status} ({})",
-            line.chars().take(120).collect::<String>()
-        ),
+    match is_of_type(answer, "text/plain") && !line.is_empty() {
+        true => {
+            let begun: String = line.chars().take(120).collect();
+            format!("status {status} ({begun})")
+        }
         false => format!("status {status}"),
     }
+}
+
+/// Returns true for a body of this type.
+pub fn is_of_type(answer: &HttpAnswer, kind: &str) -> bool {
+    let of_body = answer.header("content-type");
+    of_body.is_some_and(|of_body| of_body.starts_with(kind))
 }
 
 /// The blocks that a gateway hands out; where it has given up to do so, those of the node.
@@ -111,11 +115,8 @@ impl<'c> GatewayBlocks<'c> {
                 return Err(BlockFault::Status { cid, answer });
             }
         }
-        let is_block = answer
-            .header("content-type")
-            .is_some_and(|it| it.starts_with(RAW_BLOCK));
         match matches(cid, &answer.body) {
-            _ if !is_block => Err(BlockFault::NotABlock),
+            _ if !is_of_type(&answer, RAW_BLOCK) => Err(BlockFault::NotABlock),
             true => Ok(answer.body),
             false => Err(BlockFault::Wrong(Box::new(*cid))),
         }

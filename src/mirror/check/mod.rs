@@ -6,11 +6,13 @@ mod files;
 mod finding;
 mod gateway_blocks;
 mod name;
+mod request;
 mod sample;
 mod swarm;
 mod whole;
 
 pub use finding::{Finding, Kind, Verdict};
 pub use name::NameRecord;
+pub use request::CheckRequest;
 pub use swarm::SwarmFound;
-pub use whole::{CheckRequest, CheckSummary, check};
+pub use whole::{CheckSummary, check};

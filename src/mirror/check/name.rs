@@ -2,8 +2,8 @@
 
 use super::super::failure::Failure;
 use super::super::inspect::Target;
-use super::finding::{Finding, Kind, Verdict};
-use super::gateway_blocks::status_text;
+use super::finding::{Finding, Judgement, Kind, Verdict};
+use super::gateway_blocks::{is_of_type, status_text};
 use crate::guix::{HttpAnswer, HttpError, UpstreamClient};
 use crate::ipfs::cid::{Cid, is_same_content};
 use crate::ipfs::ipns::key_hash;
@@ -57,16 +57,6 @@ pub struct GatewayAccount {
     pub record: Option<Result<NameRecord, RecordError>>,
 }
 
-impl NameRecord {
-    fn of_signed(record: SignedRecord) -> Self {
-        Self {
-            root: root_in(&record.value),
-            sequence: record.sequence,
-            end: record.end.into(),
-        }
-    }
-}
-
 /// The state of a name on the node, and the findings about that. A root that was given
 /// needs no lookup.
 pub fn of_node(
@@ -87,16 +77,16 @@ pub fn of_node(
         resolved => resolved?,
     };
     let Some(path) = resolved else {
-        let (verdict, text) = match node.description().capabilities.network {
+        let judgement = match node.description().capabilities.network {
             true => (Verdict::Unreachable, "the name does not resolve"),
             false => (Verdict::Note, "no network, and no record of the name"),
         };
-        let finding = Finding::new("node", Kind::Root, verdict, text);
+        let finding = Finding::new("node", Kind::Root, judgement);
         return Ok((Published::default(), vec![finding]));
     };
     let root = root_of_path(name, path)?;
-    let text = format!("/ipfs/{root}");
-    let mut findings = vec![Finding::new("node", Kind::Root, Verdict::Good, text)];
+    let judgement = (Verdict::Good, format!("/ipfs/{root}"));
+    let mut findings = vec![Finding::new("node", Kind::Root, judgement)];
     // Not every node reports it, and nothing depends on it.
     let record = node.record(name).ok().flatten().and_then(|record| {
         Some(NameRecord {
@@ -105,10 +95,8 @@ pub fn of_node(
             end: Timestamp::try_from(record.validity).ok()?,
         })
     });
-    if let Some(record) = &record {
-        let (verdict, text) = age(record, now);
-        findings.push(Finding::new("node", Kind::Record, verdict, text));
-    }
+    let aged = record.as_ref().map(|record| age(record, now));
+    findings.extend(aged.map(|judgement| Finding::new("node", Kind::Record, judgement)));
     let root = Some(root);
     Ok((Published { root, record }, findings))
 }
@@ -138,12 +126,13 @@ fn signed_record(client: &UpstreamClient, name: &str) -> Option<Result<NameRecor
     let accept = [("accept", SIGNED_RECORD.to_owned())];
     let path = format!("ipns/{name}?format=ipns-record");
     let answer = client.ask(&path, &accept, MAX_RECORD_BYTES).ok()?;
-    let is_record = answer
-        .header("content-type")
-        .is_some_and(|it| it.starts_with(SIGNED_RECORD));
-    (answer.status == 200 && is_record).then(|| {
-        let read = SignedRecord::read(name, &answer.body);
-        read.map(NameRecord::of_signed)
+    (answer.status == 200 && is_of_type(&answer, SIGNED_RECORD)).then(|| {
+        let record = SignedRecord::read(name, &answer.body)?;
+        Ok(NameRecord {
+            root: root_in(&record.value),
+            sequence: record.sequence,
+            end: record.end.into(),
+        })
     })
 }
 
@@ -244,24 +233,19 @@ impl PublishedStates {
 
     /// Compares a gateway's account with what is published.
     pub fn compare(&self, at: &str, account: &GatewayAccount, now: SystemTime) -> Vec<Finding> {
-        let root = match &account.cache_info {
-            Err(error) => {
-                let text = error.to_string();
-                Finding::new(at, Kind::Root, Verdict::Unreachable, text)
-            }
-            Ok(answer) => {
-                let (verdict, text) = self.compare_root(account, answer);
-                Finding::new(at, Kind::Root, verdict, text).after(answer.first_byte)
-            }
+        let (judgement, time) = match &account.cache_info {
+            Err(error) => ((Verdict::Unreachable, error.to_string()), None),
+            Ok(answer) => (self.compare_root(account, answer), Some(answer.first_byte)),
         };
-        let record = account.record.as_ref().map(|record| {
-            let (verdict, text) = self.compare_record(record, now);
-            Finding::new(at, Kind::Record, verdict, text)
-        });
-        [root].into_iter().chain(record).collect()
+        let mut findings = vec![Finding::new(at, Kind::Root, judgement).after(time)];
+        if let Some(record) = &account.record {
+            let judgement = self.compare_record(record, now);
+            findings.push(Finding::new(at, Kind::Record, judgement));
+        }
+        findings
     }
 
-    fn compare_root(&self, account: &GatewayAccount, answer: &HttpAnswer) -> (Verdict, String) {
+    fn compare_root(&self, account: &GatewayAccount, answer: &HttpAnswer) -> Judgement {
         if answer.status != 200 {
             return (Verdict::Unreachable, status_text(answer));
         }
@@ -273,8 +257,8 @@ impl PublishedStates {
             Some(_) if self.has(root) => (Verdict::Good, format!("/ipfs/{root}, as published")),
             // An older one, unless it is made up: nobody keeps old records.
             Some(newest) => {
-                let kept =
-                    kept_for(answer).map(|time| format!("; it caches its answer for {time} s"));
+                let kept = kept_for(answer);
+                let kept = kept.map(|time| format!("; it caches its answer for {time} s"));
                 let kept = kept.unwrap_or_default();
                 let text = format!("/ipfs/{root}, but /ipfs/{newest} is published{kept}");
                 (Verdict::Stale, text)
@@ -286,16 +270,13 @@ impl PublishedStates {
         &self,
         record: &Result<NameRecord, RecordError>,
         now: SystemTime,
-    ) -> (Verdict, String) {
+    ) -> Judgement {
         match record {
             Err(error @ RecordError::NoKey) => (Verdict::Note, error.to_string()),
             Err(error) => (Verdict::Wrong, error.to_string()),
             Ok(record) if self.is_after(record) => {
-                let newest = self
-                    .last
-                    .record
-                    .as_ref()
-                    .map_or(0, |newest| newest.sequence);
+                let newest = self.last.record.as_ref();
+                let newest = newest.map_or(0, |newest| newest.sequence);
                 let text = format!("sequence {}, but {newest} is published", record.sequence);
                 (Verdict::Stale, text)
             }
@@ -311,20 +292,18 @@ fn kept_for(answer: &HttpAnswer) -> Option<u64> {
 }
 
 /// The age of a record, by its end.
-fn age(record: &NameRecord, now: SystemTime) -> (Verdict, String) {
-    let sequence = record.sequence;
-    let end = record.end;
+fn age(record: &NameRecord, now: SystemTime) -> Judgement {
+    let NameRecord { sequence, end, .. } = record;
     match end.system_time().duration_since(now) {
         Err(_) => (Verdict::Stale, format!("sequence {sequence}, ended {end}")),
         Ok(left) if left < RENEWED_BY => {
             let minutes = left.as_secs() / 60;
-            let text =
-                format!("sequence {sequence}, ends in {minutes} minutes, and is not renewed");
-            (Verdict::Stale, text)
+            let ends = format!("ends in {minutes} minutes, and is not renewed");
+            (Verdict::Stale, format!("sequence {sequence}, {ends}"))
         }
-        Ok(_) => (
-            Verdict::Good,
-            format!("sequence {sequence}, valid until {end}"),
-        ),
+        Ok(_) => {
+            let text = format!("sequence {sequence}, valid until {end}");
+            (Verdict::Good, text)
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The network as the node sees it: its peers, and the others that have the mirror.
 
 use super::super::failure::Failure;
-use super::finding::{Finding, Kind, Verdict};
+use super::finding::{Finding, Judgement, Kind, Verdict};
 use crate::ipfs::cid::Cid;
 use crate::node::{Node, Reach};
 use crate::util::parallel;
@@ -28,22 +28,22 @@ pub fn look_at(
     limit: Duration,
 ) -> Result<(SwarmFound, Vec<Finding>), Failure> {
     let mut found = SwarmFound::default();
-    let finding = |kind, verdict, text: String| Finding::new("node", kind, verdict, text);
     let mut findings = Vec::new();
     let peers = match node.reach()? {
         Reach::Offline => return Ok((found, findings)),
         Reach::Peers(peers) => peers,
     };
     found.peers = Some(peers);
-    findings.push(match peers {
-        0 => finding(
-            Kind::Peers,
-            Verdict::Unreachable,
-            "none, so this node cannot be reached and reaches nobody".to_owned(),
-        ),
-        1 => finding(Kind::Peers, Verdict::Good, "1 peer".to_owned()),
-        peers => finding(Kind::Peers, Verdict::Good, format!("{peers} peers")),
-    });
+    let text = match peers {
+        0 => "none, so this node cannot be reached and reaches nobody".to_owned(),
+        1 => "1 peer".to_owned(),
+        peers => format!("{peers} peers"),
+    };
+    let verdict = match peers {
+        0 => Verdict::Unreachable,
+        _ => Verdict::Good,
+    };
+    findings.push(Finding::new("node", Kind::Peers, (verdict, text)));
     if peers == 0 {
         return Ok((found, findings));
     }
@@ -73,14 +73,11 @@ pub fn look_at(
     Ok((found, findings))
 }
 
-fn providers(others: usize, what: &str, nobody: (Verdict, &str)) -> Finding {
-    let (verdict, text) = match others {
-        0 => (nobody.0, format!("{what} {}", nobody.1)),
-        1 => (Verdict::Good, format!("{what} announced by 1 other node")),
-        others => (
-            Verdict::Good,
-            format!("{what} announced by {others} other nodes"),
-        ),
+fn providers(others: usize, what: &str, nobody: Judgement<&str>) -> Finding {
+    let (verdict, by) = match others {
+        0 => (nobody.0, nobody.1.to_owned()),
+        1 => (Verdict::Good, "announced by 1 other node".to_owned()),
+        others => (Verdict::Good, format!("announced by {others} other nodes")),
     };
-    Finding::new("node", Kind::Providers, verdict, text)
+    Finding::new("node", Kind::Providers, (verdict, format!("{what} {by}")))
 }

@@ -5,19 +5,19 @@ use super::super::counts::Count;
 use super::super::failure::Failure;
 use super::super::inspect::Target;
 use super::super::json;
-use super::files::{self, FileTerms, FilesFound};
+use super::files;
 use super::finding::{Finding, Kind, Verdict};
 use super::name::{self, GatewayAccount, NameRecord, PublishedStates};
+use super::request::CheckRequest;
 use super::swarm::{self, SwarmFound};
-use crate::guix::{TrustedKeys, UpstreamClient};
+use crate::guix::UpstreamClient;
 use crate::ipfs::cid::{Cid, is_same_content};
-use crate::node::Node;
 use crate::util::parallel;
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Gateways that are asked at once.
 const GATEWAYS_AT_ONCE: u16 = 16;
@@ -27,28 +27,6 @@ const LOOKS: u32 = 20;
 
 /// The least pause before it is.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
-
-/// A check that is asked for.
-pub struct CheckRequest<'r> {
-    /// The mirror.
-    pub target: Target,
-    /// The node, if there is one.
-    pub node: Option<&'r dyn Node>,
-    /// The gateways.
-    pub gateways: Vec<UpstreamClient>,
-    /// The keys that are trusted besides those of the farms.
-    pub keys: TrustedKeys,
-    /// The number of narinfos that are looked at through each gateway.
-    pub sample: usize,
-    /// Requests to a gateway at once.
-    pub jobs: u16,
-    /// The time for which a gateway that is behind is asked again.
-    pub wait: Duration,
-    /// The time for which the network is searched for those who have a block.
-    pub search: Duration,
-    /// The time.
-    pub now: SystemTime,
-}
 
 /// The outcome of a check.
 #[derive(Debug, Serialize)]
@@ -88,32 +66,36 @@ pub fn check(
     request: &CheckRequest<'_>,
     mut take: impl FnMut(&Finding),
 ) -> Result<CheckSummary, Failure> {
-    let CheckRequest {
-        target, gateways, ..
-    } = request;
+    let (target, gateways) = (&request.target, &request.gateways);
     let path = match target {
         Target::Name(name) => format!("ipns/{name}"),
         Target::Root(root) => format!("ipfs/{root}"),
     };
-    let mut findings = Findings {
-        all: Vec::new(),
-        take: &mut take,
+    let mut findings = Vec::new();
+    let mut add = |found: Vec<Finding>| {
+        for finding in found {
+            take(&finding);
+            findings.push(finding);
+        }
     };
-    let accounts = accounts(request, &path)?;
-    findings.extend(accounts.of_node);
-    let (of_gateways, published) = (accounts.of_gateways, accounts.published);
+    let (published, of_gateways, of_node) = accounts(request, &path)?;
+    add(of_node);
     let look = |(client, account): (&UpstreamClient, &GatewayAccount)| {
         let mut findings = published.compare(client.base(), account, request.now);
-        let mut found = files_of(request, &path, client, account, published.last.root);
-        findings.append(&mut found.findings);
-        found.findings = findings;
-        found
+        let root = account.root.or(published.last.root);
+        let sample = match (&account.cache_info, root) {
+            (Ok(cache_info), Some(root)) if cache_info.status == 200 => {
+                files::look_at(request, client, &path, root, cache_info, &mut findings)
+            }
+            _ => None,
+        };
+        (findings, sample)
     };
     let mut sample = None;
     let pairs = gateways.iter().zip(&of_gateways).collect();
-    parallel::for_each(GATEWAYS_AT_ONCE, pairs, look, |found| {
-        findings.extend(found.findings);
-        sample = sample.take().or(found.sample);
+    parallel::for_each(GATEWAYS_AT_ONCE, pairs, look, |(found, of_gateway)| {
+        add(found);
+        sample = sample.take().or(of_gateway);
         ControlFlow::Continue(())
     });
     let mut swarm = SwarmFound::default();
@@ -123,12 +105,12 @@ pub fn check(
         let narinfo = sample.as_ref().and_then(|sample| sample.some.first());
         match swarm::look_at(node, root, narinfo, is_own, request.search) {
             Ok((found, compared)) => {
-                findings.extend(compared);
+                add(compared);
                 swarm = found;
             }
             Err(error) => {
-                let (verdict, text) = (Verdict::Unreachable, error.to_string());
-                findings.extend([Finding::new("node", Kind::Peers, verdict, text)]);
+                let judgement = (Verdict::Unreachable, error.to_string());
+                add(vec![Finding::new("node", Kind::Peers, judgement)]);
             }
         }
     }
@@ -140,26 +122,18 @@ pub fn check(
         narinfos: sample.as_ref().map(|sample| sample.narinfos),
         bytes: sample.as_ref().map(|sample| sample.bytes),
         swarm,
-        findings: findings.all,
+        findings,
     })
 }
 
-/// The accounts of a name.
-struct Accounts {
-    /// The state of the name.
-    published: PublishedStates,
-    /// Those of the gateways.
-    of_gateways: Vec<GatewayAccount>,
-    /// The findings about the node's.
-    of_node: Vec<Finding>,
-}
-
-/// Asks the node and the gateways. Those that are behind are asked again while there is
-/// time.
-fn accounts(request: &CheckRequest<'_>, path: &str) -> Result<Accounts, Failure> {
-    let CheckRequest {
-        target, gateways, ..
-    } = request;
+/// Asks the node and the gateways; those that are behind are asked again while there is
+/// time. Returns the states of the name, the accounts of the gateways, and the findings
+/// about that of the node.
+fn accounts(
+    request: &CheckRequest<'_>,
+    path: &str,
+) -> Result<(PublishedStates, Vec<GatewayAccount>, Vec<Finding>), Failure> {
+    let (target, gateways) = (&request.target, &request.gateways);
     let begun = Instant::now();
     let mut before: Vec<Option<GatewayAccount>> = gateways.iter().map(|_| None).collect();
     let mut states: Option<PublishedStates> = None;
@@ -184,11 +158,7 @@ fn accounts(request: &CheckRequest<'_>, path: &str) -> Result<Accounts, Failure>
             .any(|account| published.is_newer_than(account));
         let left = request.wait.saturating_sub(begun.elapsed());
         if !is_behind || left.is_zero() {
-            return Ok(Accounts {
-                published,
-                of_gateways: answers,
-                of_node,
-            });
+            return Ok((published, answers, of_node));
         }
         thread::sleep(left.min((request.wait / LOOKS).max(LEAST_PAUSE)));
         let answers = answers.into_iter();
@@ -199,49 +169,11 @@ fn accounts(request: &CheckRequest<'_>, path: &str) -> Result<Accounts, Failure>
     }
 }
 
-/// Findings that are handed on as they come.
-struct Findings<'t> {
-    all: Vec<Finding>,
-    take: &'t mut dyn FnMut(&Finding),
-}
-
-impl Findings<'_> {
-    fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
-        for finding in findings {
-            (self.take)(&finding);
-            self.all.push(finding);
-        }
-    }
-}
-
 /// The finding that a gateway has a newer record than the node.
 fn behind(of_node: Option<Cid>, published: Option<Cid>) -> Option<Finding> {
     let (own, newest) = of_node.zip(published)?;
     (!is_same_content(&own, &newest)).then(|| {
         let text = format!("older than the one that leads to /ipfs/{newest}");
-        Finding::new("node", Kind::Record, Verdict::Stale, text)
+        Finding::new("node", Kind::Record, (Verdict::Stale, text))
     })
-}
-
-/// Looks at the files of a gateway that answers for the name.
-fn files_of(
-    request: &CheckRequest<'_>,
-    path: &str,
-    client: &UpstreamClient,
-    account: &GatewayAccount,
-    published: Option<Cid>,
-) -> FilesFound {
-    let (Ok(cache_info), Some(root)) = (&account.cache_info, account.root.or(published)) else {
-        return FilesFound::default();
-    };
-    if cache_info.status != 200 {
-        return FilesFound::default();
-    }
-    let terms = FileTerms {
-        keys: &request.keys,
-        sample: request.sample,
-        jobs: request.jobs,
-    };
-    let target = (&request.target, path);
-    files::look_at(client, request.node, &terms, target, root, cache_info)
 }

@@ -1,14 +1,10 @@
-//! The blocks of two roots: those of the one that is held are on the node, and those of the
-//! new one come over the network.
+//! The blocks of a new root, which come over the network.
 
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::Cid;
 use crate::node::{Node, NodeError};
 use crate::util::parallel;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Blocks that the node holds.
-pub struct HeldBlocks<'n>(pub &'n dyn Node);
 
 /// Blocks that come over the network, several at a time.
 pub struct ComingBlocks<'n> {
@@ -49,17 +45,5 @@ impl Blocks for ComingBlocks<'_> {
     fn get_many(&self, cids: &[Cid]) -> Result<Vec<Vec<u8>>, NodeError> {
         let blocks = parallel::map(self.at_once, cids.to_vec(), |cid| self.get(&cid));
         blocks.into_iter().collect()
-    }
-}
-
-impl Blocks for HeldBlocks<'_> {
-    type Error = NodeError;
-
-    fn get(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
-        self.0.block(cid)
-    }
-
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Vec<u8>>, NodeError> {
-        self.0.blocks(cids)
     }
 }

@@ -1,6 +1,6 @@
 //! The files in which the new root of a mirror differs from the one that is held.
 
-use super::blocks::{ComingBlocks, HeldBlocks};
+use super::blocks::ComingBlocks;
 use super::halt::Halt;
 use super::objection::Objection;
 use crate::guix::NarPath;
@@ -79,9 +79,8 @@ impl Roots<'_> {
         new: Option<Cid>,
         take: &mut impl FnMut(Vec<Changed>) -> Result<(), Halt>,
     ) -> Result<(), Halt> {
-        let held = HeldBlocks(self.blocks.node);
         let old = Side {
-            blocks: &held,
+            blocks: &self.blocks.node,
             directory: old,
         };
         let new = Side {

@@ -23,10 +23,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 pub struct Check<'c, 'n> {
     /// The root that is held, and the new one.
     pub roots: &'c Roots<'n>,
-    /// The figures of the root that is held, where the new one is compared with it.
-    pub held: Option<HeldFigures>,
-    /// Items of the root that is held.
-    pub items: u64,
+    /// The figures of the root that is held, also where the new one is not compared with it.
+    pub held: HeldFigures,
     /// The terms.
     pub request: &'c FollowRequest,
     /// The receiver of events.
@@ -94,10 +92,8 @@ impl Check<'_, '_> {
             }
             for (path, _) in self.listed_by_owners(&gone)? {
                 let name = owner(&path).map(|item| narinfos::narinfo_name(&item));
-                let reason = format!("it lists {}, which is gone", join(&path));
-                found
-                    .faults
-                    .add(name.unwrap_or_default(), Fault::of(reason));
+                let fault = Fault::of(format!("it lists {}, which is gone", join(&path)));
+                found.faults.add(name.unwrap_or_default(), fault);
             }
             Ok(())
         })?;
@@ -112,8 +108,10 @@ impl Check<'_, '_> {
             for Changed { name, old, new } in changed {
                 checked.count(old, new);
                 if !name.ends_with(".narinfo") {
-                    checked.files += usize::from(new.is_some());
-                    checked.other(name, new);
+                    if let Some(new) = new {
+                        checked.files += 1;
+                        checked.other(name, new);
+                    }
                     continue;
                 }
                 match (old, new) {
@@ -219,7 +217,7 @@ impl Check<'_, '_> {
                         let name = narinfos::narinfo_name(&narinfo.store_path.hash());
                         faults.extend(&name, nar_fault(&path, entry.size, narinfo));
                     }
-                    None => checked.other(join(&path), Some(entry)),
+                    None => checked.other(join(&path), entry),
                 }
             }
             Ok(())
@@ -260,12 +258,11 @@ impl Check<'_, '_> {
             faults,
             ..
         } = found;
-        let held = self.held.unwrap_or_default();
-        let items = self.items;
-        // Without a comparison, at least so many.
-        let gone = match self.held {
-            Some(_) => checked.gone,
-            None => items.saturating_sub(checked.new),
+        let items = self.held.items;
+        let (held, gone) = match self.roots.old {
+            Some(_) => (self.held, checked.gone),
+            // Without a comparison, at least so many.
+            None => (HeldFigures::default(), items.saturating_sub(checked.new)),
         };
         if gone.saturating_mul(2) > items && !self.request.accepts_loss {
             return Err(Objection::Loss { gone, items }.into());

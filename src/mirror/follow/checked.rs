@@ -36,14 +36,10 @@ impl Checked {
     }
 
     /// Counts a new file outside the layout of a mirror.
-    pub(super) fn other(&mut self, path: String, new: Option<Entry>) {
-        let Some(entry) = new else {
-            return;
-        };
+    pub(super) fn other(&mut self, path: String, entry: Entry) {
         let bytes = entry.size.saturating_add(path.len() as u64 + OTHER_BESIDE);
         self.figures.others = self.figures.others.saturating_add(bytes);
-        let is_larger = self.other.as_ref().is_none_or(|(size, _)| *size < bytes);
-        if is_larger {
+        if self.other.as_ref().is_none_or(|(size, _)| *size < bytes) {
             self.other = Some((bytes, path));
         }
     }

@@ -88,9 +88,8 @@ impl Coming<'_> {
             )));
         };
         self.left = left;
-        let links = match self.links(cid, block) {
-            Some(links) => links,
-            None => return Err(self.objection("it is not a file".to_owned())),
+        let Some(links) = self.links(cid, block) else {
+            return Err(self.objection("it is not a file".to_owned()));
         };
         let line = self
             .line

@@ -21,28 +21,13 @@ impl From<Objection> for Halt {
     }
 }
 
-impl From<Failure> for Halt {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Publication(error) => error.into(),
-            other => Self::Failure(other),
-        }
-    }
-}
-
-impl From<NodeError> for Halt {
-    fn from(error: NodeError) -> Self {
-        Self::Failure(error.into())
-    }
-}
-
-impl From<PublicationError> for Halt {
-    fn from(error: PublicationError) -> Self {
-        match error {
-            error @ (PublicationError::Tree(_) | PublicationError::File(..)) => {
-                Self::Objection(Objection::Malformed(error.to_string()))
-            }
-            other => Self::Failure(other.into()),
+impl<E: Into<Failure>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        match error.into() {
+            Failure::Publication(
+                error @ (PublicationError::Tree(_) | PublicationError::File(..)),
+            ) => Self::Objection(Objection::Malformed(error.to_string())),
+            failure => Self::Failure(failure),
         }
     }
 }

@@ -192,21 +192,19 @@ impl Pins {
         self.roots.is_empty() && self.unreadable.is_empty()
     }
 
-    /// Removes all pins but that of `kept`, and returns their number.
+    /// Removes all pins but that of `kept`.
     pub fn remove_all_but(
         &self,
         node: &dyn Node,
         kept: Option<&HeldRoot>,
-    ) -> Result<usize, NodeError> {
+    ) -> Result<(), NodeError> {
         let roots = self.roots.iter().map(|held| held.pin);
         let pins = roots.chain(self.unreadable.iter().copied());
         let kept = kept.map(|held| held.pin);
-        let mut removed = 0;
         for pin in pins.filter(|pin| Some(*pin) != kept) {
             node.unpin(&pin)?;
-            removed += 1;
         }
-        Ok(removed)
+        Ok(())
     }
 }
 

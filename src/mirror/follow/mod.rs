@@ -116,14 +116,12 @@ pub fn follow(
     }
     pins.remove_all_but(node, Some(&new))?;
     Ok(FollowSummary {
-        name: new.name,
-        root,
         previous: held,
         new: checked.new,
         changed: checked.changed,
         gone: checked.gone,
         bytes_new: checked.bytes,
-        figures: new.figures,
+        ..FollowSummary::of_nothing(&new)
     })
 }
 
@@ -153,25 +151,23 @@ fn update(
 ) -> Result<(HeldRoot, Checked), Halt> {
     let node = blocks.node;
     let came = || {};
+    let mut old = pins.roots.first();
     let mut roots = Roots {
         blocks,
-        old: pins.roots.first().map(|held| Tree::new(node, held.root)),
+        old: old.map(|held| Tree::new(node, held.root)),
         new: Tree::searching(node, root, Search::Network(&came)),
     };
+    let held = old.map(|held| held.figures).unwrap_or_default();
     let check = |roots: &Roots| {
         let _shown = observer.waiting("reading what is new");
-        let held = pins.roots.first();
-        let items = held.map_or(0, |held| held.figures.items);
-        Check {
+        let check = Check {
             roots,
-            held: held.filter(|_| roots.old.is_some()).map(|it| it.figures),
-            items,
+            held,
             request,
             observer,
-        }
-        .run()
+        };
+        check.run()
     };
-    let mut old = pins.roots.first();
     let checked = match check(&roots) {
         Err(halt) if old.is_some() && is_of_the_old_root(&halt) => {
             (roots.old, old) = (None, None);

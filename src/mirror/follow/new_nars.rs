@@ -10,7 +10,6 @@ use std::hash::{BuildHasher, RandomState};
 pub struct NewNars {
     keys: RandomState,
     nars: HashMap<u64, NewNar>,
-    listed: usize,
 }
 
 #[derive(Debug)]
@@ -31,7 +30,6 @@ impl NewNars {
     /// not new.
     pub fn list(&mut self, path: &[String]) -> Option<u64> {
         let nar = self.nars.get_mut(&self.keys.hash_one(path))?;
-        self.listed += usize::from(!nar.is_listed);
         nar.is_listed = true;
         Some(nar.size)
     }
@@ -44,6 +42,6 @@ impl NewNars {
 
     /// Returns true where all are marked.
     pub fn all_are_listed(&self) -> bool {
-        self.listed == self.nars.len()
+        self.nars.values().all(|nar| nar.is_listed)
     }
 }

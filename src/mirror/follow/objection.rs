@@ -1,6 +1,5 @@
 //! The reasons why a root is not held.
 
-use std::fmt;
 use thiserror::Error;
 
 /// Bytes of files that a root may hold besides narinfos and nars.
@@ -16,7 +15,7 @@ pub enum Objection {
     #[error("{0}")]
     Malformed(String),
     /// A new narinfo cannot be taken, and perhaps others.
-    #[error("{name}: {reason}{}", more(*.others, "other new narinfos"))]
+    #[error("{name}: {reason}{}", more(*.others))]
     Narinfo {
         /// Its name.
         name: String,
@@ -83,9 +82,9 @@ impl Objection {
 }
 
 /// The number of others, if there are any.
-fn more(count: u64, others: &str) -> impl fmt::Display {
+fn more(count: u64) -> String {
     match count {
         0 => String::new(),
-        count => format!(" (and {count} {others})"),
+        count => format!(" (and {count} other new narinfos)"),
     }
 }

@@ -13,7 +13,7 @@ use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::{Cid, inlined, matches};
 use crate::ipfs::dag_pb::{MAX_HEAD_BYTES, PbNode};
 use crate::util::durable::{self, Durability, Readers};
-use crate::util::hex;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use multihash::Multihash;
 use std::fs;
 use std::io::{self, Read};
@@ -168,7 +168,7 @@ impl BlockStore {
     /// The file of a block, by its multihash, as Kubo keys its blocks: CIDv0 and
     /// CIDv1 of one content are one block.
     pub(super) fn path(&self, cid: &Cid) -> PathBuf {
-        let name = hex::encode(&cid.hash().to_bytes());
+        let name = HEXLOWER.encode(&cid.hash().to_bytes());
         let shelf = &name[name.len() - 2..];
         self.folder.join(shelf).join(&name)
     }
@@ -201,7 +201,7 @@ fn damaged(path: &Path) -> Problem {
 }
 
 fn hash_of(name: &str) -> Option<Multihash<64>> {
-    Multihash::from_bytes(&hex::decode(name)?).ok()
+    Multihash::from_bytes(&HEXLOWER_PERMISSIVE.decode(name.as_bytes()).ok()?).ok()
 }
 
 #[cfg(test)]

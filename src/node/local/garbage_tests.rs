@@ -278,7 +278,7 @@ fn damage_stops_no_commit_and_is_named_by_a_collection() {
     let node = &scene.node;
     let (much, blocks) = scene.pin_blocks(0..80, "much");
     let (damaged, _) = scene.pin_blocks(80..81, "damaged");
-    let name = crate::util::hex::encode(&damaged.hash().to_bytes());
+    let name = data_encoding::HEXLOWER.encode(&damaged.hash().to_bytes());
     let shelf = scene
         .folder
         .path()

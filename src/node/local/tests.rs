@@ -5,7 +5,7 @@ use super::lock::WriteLock;
 use crate::ipfs::cid::{Cid, CidVersion, RAW, cid_of};
 use crate::node::{KnownBlocks, Node, NodeError, PublishOptions};
 use crate::util::diagnosis::Diagnosis;
-use crate::util::hex;
+use data_encoding::HEXLOWER;
 use std::fmt::Debug;
 use std::fs;
 use std::io::Read;
@@ -141,7 +141,7 @@ fn nothing_is_collected_while_something_pinned_is_missing() {
     let root = put(&node, b"root");
     node.pin(&root, "", KnownBlocks::All).unwrap();
     let lost = put(&node, b"lost");
-    let name = hex::encode(&root.hash().to_bytes());
+    let name = HEXLOWER.encode(&root.hash().to_bytes());
     let blocks = folder.path().join("blocks");
     fs::remove_file(blocks.join(&name[name.len() - 2..]).join(&name)).unwrap();
     let error = node.collect_garbage().unwrap_err();
