@@ -26,7 +26,7 @@ pub struct NarVerifier<R: Read> {
 /// The ways of finding the end of the file.
 pub(super) enum Way<R: Read> {
     /// By its size, or by the end of the reader.
-    Sized(SizedFile<R>),
+    Sized(Box<SizedFile<R>>),
     /// By the end of the nar in it.
     UntilEnd(Box<UntilEnd<R>>),
 }
@@ -59,12 +59,13 @@ impl<R: Read> NarVerifier<R> {
     }
 
     fn sized(reader: R, expected: ExpectedNar, end: End) -> Result<Self, NarError> {
-        let way = Way::Sized(SizedFile {
+        let file = SizedFile {
             file: File::new(reader, expected, end)?,
             pending: Vec::new(),
             checker: None,
             result: None,
-        });
+        };
+        let way = Way::Sized(Box::new(file));
         Ok(Self { way })
     }
 }

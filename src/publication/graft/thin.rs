@@ -8,8 +8,9 @@ use crate::publication::tree::Tree;
 use std::collections::BTreeMap;
 
 /// The root of `tree` without the files for which `goes_out` returns true, by their
-/// directory and their name there; new directory blocks go to `stage`. Only `directories` and the root are looked through, each on
-/// `jobs` threads. A directory that nothing is left in goes too.
+/// directory and their name there; new directory blocks go to `stage`. Only `directories`
+/// and the root are looked through, each on `jobs` threads. A directory that nothing is
+/// left in goes too.
 ///
 /// # Errors
 /// A directory cannot be read as a whole.
