@@ -28,14 +28,9 @@ pub fn each<'a, B: Blocks + ?Sized>(
     blocks: &'a B,
     cids: &'a [Cid],
 ) -> impl Iterator<Item = Result<Vec<u8>, B::Error>> + 'a {
-    let many = match blocks.answers_many() && cids.len() > 1 {
-        true => blocks.get_many(cids).ok(),
-        false => None,
-    };
-    let single = match many {
-        Some(_) => &[],
-        None => cids,
-    };
+    let together = blocks.answers_many() && cids.len() > 1;
+    let many = together.then(|| blocks.get_many(cids).ok()).flatten();
+    let single = if many.is_some() { &[] } else { cids };
     let many = many.into_iter().flatten().map(Ok);
     many.chain(single.iter().map(|cid| blocks.get(cid)))
 }

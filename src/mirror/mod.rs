@@ -73,8 +73,8 @@ pub use encoding::Encoding;
 pub use exit::Exit;
 pub use failure::Failure;
 pub use follow::{
-    FollowFailure, FollowRequest, FollowSummary, HeldFigures, HeldRoot, Objection, follow,
-    followed_name, followed_names, held_root, held_roots, stop_following,
+    FollowChanges, FollowFailure, FollowRequest, FollowSummary, HeldFigures, HeldRoot, Objection,
+    follow, followed_name, followed_names, held_root, held_roots, stop_following,
 };
 pub use init::{Beginning, InitRequest, InitSummary, initialize};
 pub use inspect::{MirrorDescription, Target, describe};

@@ -87,13 +87,14 @@ pub fn report_followed(report: &Report, followed: &FollowedName) {
 
 /// Such as `3 new items, 1 gone, 2.00 MiB; 40 items in all`.
 fn sum(summary: &FollowSummary) -> String {
-    let mut parts = vec![format!("{} new", summary.new)];
-    for (count, word) in [(summary.changed, "changed"), (summary.gone, "gone")] {
+    let changes = &summary.changes;
+    let mut parts = vec![format!("{} new", changes.new)];
+    for (count, word) in [(changes.changed, "changed"), (changes.gone, "gone")] {
         if count > 0 {
             parts.push(format!("{count} {word}"));
         }
     }
-    parts.push(bytes(summary.bytes_new));
+    parts.push(bytes(changes.bytes_new));
     let all = usize::try_from(summary.figures.items).unwrap_or(usize::MAX);
     format!(
         "{}; {}, {} in all",

@@ -55,10 +55,8 @@ impl TryFrom<String> for Timestamp {
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         // No clock is of use that says it is before 1970.
-        Self(
-            time.duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs()),
-        )
+        let since = time.duration_since(UNIX_EPOCH);
+        Self(since.map_or(0, |since| since.as_secs()))
     }
 }
 

@@ -36,21 +36,19 @@ pub fn lookup_each<B: Blocks>(
     };
     let mut open = Ways::new();
     follow(root, 0, (0..names.len()).collect(), &mut open);
-    for depth in 1.. {
-        let cids: Vec<Cid> = open.keys().copied().collect();
-        match cids.first() {
-            None => break,
-            Some(deepest) if depth == DEPTHS => {
-                return Err(malformed(deepest, DirectoryError::TooDeep));
-            }
-            Some(_) => {}
+    let mut depth = 1;
+    while let Some((deepest, _)) = open.first_key_value() {
+        if depth == DEPTHS {
+            return Err(malformed(deepest, DirectoryError::TooDeep));
         }
+        let cids: Vec<Cid> = open.keys().copied().collect();
         let read = blocks.get_many(&cids).map_err(TreeError::Blocks)?;
         let mut next = Ways::new();
         for ((cid, ways), block) in open.into_iter().zip(read) {
             follow(&Shard::decode(&cid, &block)?, depth, ways, &mut next);
         }
         open = next;
+        depth += 1;
     }
     Ok(entries)
 }

@@ -112,31 +112,28 @@ impl<B: Blocks> Side<'_, B> {
 impl Part {
     /// The parts by the next slot, for slots of this number.
     fn split(self, depth: usize) -> BTreeMap<u8, Self> {
-        let mut parts = BTreeMap::new();
         match self {
-            Self::Unread(_) => {}
+            Self::Unread(_) => BTreeMap::new(),
             Self::Shard(shard) => {
                 let children = shard.children.into_iter();
-                parts.extend(children.map(|(slot, child)| {
-                    let part = match child {
-                        Child::Entry(name, entry) => Self::Entries(BTreeMap::from([(name, entry)])),
-                        Child::Shard(link) => Self::Unread(link.cid),
-                    };
-                    (slot, part)
-                }));
+                let parts = children.map(|(slot, child)| match child {
+                    Child::Entry(name, entry) => (slot, Self::Entries([(name, entry)].into())),
+                    Child::Shard(link) => (slot, Self::Unread(link.cid)),
+                });
+                parts.collect()
             }
             Self::Entries(entries) => {
+                let mut parts: BTreeMap<u8, BTreeMap<String, Entry>> = BTreeMap::new();
                 for (name, entry) in entries {
                     let slot = name_hash(&name).get(depth).copied().unwrap_or_default();
-                    let part = parts.entry(slot);
-                    let part = part.or_insert_with(|| Self::Entries(BTreeMap::new()));
-                    if let Self::Entries(entries) = part {
-                        entries.insert(name, entry);
-                    }
+                    parts.entry(slot).or_default().insert(name, entry);
                 }
+                let parts = parts.into_iter();
+                parts
+                    .map(|(slot, entries)| (slot, Self::Entries(entries)))
+                    .collect()
             }
         }
-        parts
     }
 
     fn unread(&self) -> Option<Cid> {

@@ -2,6 +2,7 @@
 
 use super::memory::Memory;
 use super::*;
+use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::{Cid, CidVersion, DAG_PB, RAW, cid_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -175,17 +176,12 @@ fn a_shard_that_is_missing_or_lies_is_an_error() {
     let blocks = Memory::default();
     let (old, new) = (names(4000), changed(&names(4000), 3, 40));
     let (old, new) = (blocks.directory(&old), blocks.directory(&new));
-    let top = DirectoryNode::read(&blocks, &new).unwrap();
-    let DirectoryNode::Sharded(mut shard) = top else {
-        panic!("plain");
-    };
-    let mut below = shard
-        .children
-        .iter()
-        .filter_map(|(slot, child)| match child {
-            Child::Shard(link) => Some((*slot, *link)),
-            Child::Entry(..) => None,
-        });
+    let mut shard = Shard::decode::<String>(&new, &blocks.get(&new).unwrap()).unwrap();
+    let children = shard.children.iter();
+    let mut below = children.filter_map(|(slot, child)| match child {
+        Child::Shard(link) => Some((*slot, *link)),
+        Child::Entry(..) => None,
+    });
     let (slot, moved) = below.next().unwrap();
     let (other, _) = below.next().unwrap();
     let compare = |new: Cid| {

@@ -11,6 +11,7 @@ use super::entry::{Changes, Entry, store};
 use super::error::{DirectoryError, TreeError, malformed};
 use super::shard::{Child, Shard, name_hash};
 use super::walk::LostShard;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 /// The entry that stands where the hash of `name` leads, in the directory whose root
@@ -20,17 +21,16 @@ pub fn entry_in_slot<B: Blocks>(
     shard: &Shard,
     name: &str,
 ) -> Result<Option<(String, Entry)>, TreeError<B::Error>> {
-    let mut below: Option<(Cid, Shard)> = None;
+    let (mut cid, mut shard) = (Cid::default(), Cow::Borrowed(shard));
     for byte in name_hash(name) {
-        let shard = below.as_ref().map_or(shard, |(_, shard)| shard);
-        match shard.children.get(&byte) {
+        cid = match shard.children.get(&byte) {
             None => return Ok(None),
             Some(Child::Entry(other, entry)) => return Ok(Some((other.clone(), *entry))),
-            Some(Child::Shard(link)) => below = Some((link.cid, read(blocks, &link.cid)?)),
-        }
+            Some(Child::Shard(link)) => link.cid,
+        };
+        shard = Cow::Owned(read(blocks, &cid)?);
     }
-    let deepest = below.map(|(cid, _)| cid).unwrap_or_default();
-    Err(malformed(&deepest, DirectoryError::TooDeep))
+    Err(malformed(&cid, DirectoryError::TooDeep))
 }
 
 /// Applies `changes` to a root shard. Shards below it go to `sink`, the root itself does

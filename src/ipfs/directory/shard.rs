@@ -68,10 +68,8 @@ impl Shard {
                 "" => Child::Shard(entry),
                 rest => Child::Entry(rest.to_owned(), entry),
             };
-            if children
-                .last_key_value()
-                .is_some_and(|(last, _)| *last >= slot)
-            {
+            let last: Option<&u8> = children.keys().next_back();
+            if last.is_some_and(|last| *last >= slot) {
                 return Err(DirectoryError::Link(name));
             }
             children.insert(slot, child);

@@ -15,7 +15,7 @@ use crate::guix::{
 };
 use crate::ipfs::blocks::Blocks;
 use crate::ipfs::cid::{Cid, is_same_content};
-use crate::ipfs::directory::{Entry, TreeError, lookup};
+use crate::ipfs::directory::{TreeError, lookup};
 use crate::publication::CACHE_INFO_NAME;
 use crate::util::parallel;
 use crate::util::url;
@@ -91,9 +91,9 @@ fn redirect(at: &str, target: &Target, answer: &HttpAnswer) -> Option<Finding> {
 
 impl GatewayFiles<'_> {
     fn cache_info(&self, answer: &HttpAnswer) -> Finding {
-        let compare = || match self.entry(&[CACHE_INFO_NAME])? {
+        let compare = || match self.file(&[CACHE_INFO_NAME])? {
             None => wrong("it is not in the root"),
-            Some(entry) => self.compare_whole(answer, &self.ends(&entry.cid)?),
+            Some(file) => self.compare_whole(answer, &self.ends(&file)?),
         };
         let judgement = compare().err().unwrap_or_else(|| good("as in the root"));
         Finding::new(self.client.base(), Kind::CacheInfo, judgement).after(answer.first_byte)
@@ -171,10 +171,10 @@ impl GatewayFiles<'_> {
         path: &[String],
         variant: &Variant,
     ) -> Result<(Judgement, Duration), Judgement> {
-        let Some(entry) = self.entry(path)? else {
+        let Some(file) = self.file(path)? else {
             return wrong("a narinfo lists it, but it is not in the root");
         };
-        let ends = self.ends(&entry.cid)?;
+        let ends = self.ends(&file)?;
         let size = ends.size;
         if variant.file_size.is_some_and(|promised| promised != size) || size == 0 {
             return wrong(format!(
@@ -265,17 +265,16 @@ impl GatewayFiles<'_> {
         root_header(&self.ask(CACHE_INFO_NAME, &[], 0).ok()?)
     }
 
-    /// The entry at a path below the root.
-    fn entry(&self, path: &[impl AsRef<str>]) -> Result<Option<Entry>, Judgement> {
-        let mut at = None;
+    /// The file at a path below the root.
+    fn file(&self, path: &[impl AsRef<str>]) -> Result<Option<Cid>, Judgement> {
+        let mut at = self.root;
         for name in path {
-            let directory = at.map_or(self.root, |entry: Entry| entry.cid);
-            at = lookup(&self.blocks, &directory, name.as_ref()).map_err(tree_fault)?;
-            if at.is_none() {
-                break;
+            match lookup(&self.blocks, &at, name.as_ref()).map_err(tree_fault)? {
+                Some(entry) => at = entry.cid,
+                None => return Ok(None),
             }
         }
-        Ok(at)
+        Ok(Some(at))
     }
 }
 

@@ -180,14 +180,9 @@ fn most(roots: impl Iterator<Item = Cid>) -> Option<Cid> {
     for root in &roots {
         *counts.entry(root.hash()).or_default() += 1;
     }
-    let mut roots = roots.iter();
-    let first = roots.next()?;
-    Some(*roots.fold(first, |best, root| {
-        match counts[root.hash()] > counts[best.hash()] {
-            true => root,
-            false => best,
-        }
-    }))
+    // Of equal ones, `max_by_key` takes the last.
+    let backwards = roots.iter().rev();
+    backwards.max_by_key(|root| counts[root.hash()]).copied()
 }
 
 /// The states of a name during a check: a gateway that is at any of them is not

@@ -32,16 +32,12 @@ pub fn sample<B: Blocks<Error: Send> + Sync>(
     let block = blocks.get(root).map_err(TreeError::Blocks)?;
     let bytes = PbNode::decode(&block).map_or(0, |node| node.cumulative_size(block.len()));
     let is_narinfo = |name: &str| name.ends_with(".narinfo");
-    let (narinfos, mut some) = match DirectoryNode::read(blocks, root)? {
+    let (entries, is_exact, mut some) = match DirectoryNode::read(blocks, root)? {
         DirectoryNode::Plain(plain) => {
             let entries = plain.entries.into_iter();
             let narinfos = entries.filter(|(name, _)| is_narinfo(name));
             let some: Vec<_> = narinfos.map(|(name, entry)| (name, entry.cid)).collect();
-            let count = Count {
-                entries: some.len() as u64,
-                is_exact: true,
-            };
-            (count, some)
+            (some.len() as f64, true, some)
         }
         DirectoryNode::Sharded(shard) => {
             let all = shard.children.len();
@@ -54,17 +50,14 @@ pub fn sample<B: Blocks<Error: Send> + Sync>(
             let read = part.children.len();
             let survey = survey_shard(blocks, &part, jobs, is_narinfo)?;
             let entries = survey.count.entries as f64 * all as f64 / read.max(1) as f64;
-            let count = Count {
-                entries: entries.round() as u64,
-                is_exact: survey.count.is_exact && read == all,
-            };
-            (count, survey.sample)
+            (entries, survey.count.is_exact && read == all, survey.sample)
         }
     };
     shuffle(&mut some);
     some.truncate(size);
+    let entries = entries.round() as u64;
     Ok(MirrorSample {
-        narinfos,
+        narinfos: Count { entries, is_exact },
         bytes,
         some,
     })

@@ -9,7 +9,7 @@ use super::held::HeldFigures;
 use super::new_nars::NewNars;
 use super::objection::{MOST_OTHERS, Objection};
 use super::request::FollowRequest;
-use crate::guix::{NarPath, Narinfo, SignatureError};
+use crate::guix::{HashPart, NarPath, Narinfo, SignatureError};
 use crate::ipfs::cid::Cid;
 use crate::ipfs::directory::{Changed, Entry};
 use crate::mirror::lookup::check_paths;
@@ -115,9 +115,9 @@ impl Check<'_, '_> {
                     continue;
                 }
                 match (old, new) {
-                    (None, _) => checked.new += 1,
-                    (Some(_), Some(_)) => checked.changed += 1,
-                    (Some(_), None) => checked.gone += 1,
+                    (None, _) => checked.changes.new += 1,
+                    (Some(_), Some(_)) => checked.changes.changed += 1,
+                    (Some(_), None) => checked.changes.gone += 1,
                 }
                 narinfos.extend(new.map(|new| (name, new)));
             }
@@ -132,14 +132,11 @@ impl Check<'_, '_> {
             .into_iter()
             .map(|(name, Entry { cid, size })| ((name.clone(), size), (name, cid)))
             .unzip();
-        let judge = |published: Vec<PublishedNarinfo>| -> Vec<Judged> {
-            let judge = |published: PublishedNarinfo| {
-                let size = sizes.get(&published.name).copied().unwrap_or_default();
-                let judged = self.judge(published.narinfo, size);
-                (published.name, judged)
-            };
-            published.into_iter().map(judge).collect()
+        let judge = |PublishedNarinfo { name, narinfo }| -> Judged {
+            let size = sizes.get(&name).copied().unwrap_or_default();
+            (name, self.judge(narinfo, size))
         };
+        let judge = |some: Vec<PublishedNarinfo>| some.into_iter().map(judge).collect();
         let tree = &self.roots.new;
         let mut elsewhere = Vec::new();
         narinfos::for_each_of(tree, self.roots.blocks.at_once, entries, judge, |judged| {
@@ -253,16 +250,13 @@ impl Check<'_, '_> {
     }
 
     fn conclude(&self, found: Found, whole: u64) -> Result<Checked, Halt> {
-        let Found {
-            mut checked,
-            faults,
-            ..
-        } = found;
+        let (mut checked, faults) = (found.checked, found.faults);
+        let changes = checked.changes;
         let items = self.held.items;
         let (held, gone) = match self.roots.old {
-            Some(_) => (self.held, checked.gone),
+            Some(_) => (self.held, changes.gone),
             // Without a comparison, at least so many.
-            None => (HeldFigures::default(), items.saturating_sub(checked.new)),
+            None => (HeldFigures::default(), items.saturating_sub(changes.new)),
         };
         if gone.saturating_mul(2) > items && !self.request.accepts_loss {
             return Err(Objection::Loss { gone, items }.into());
@@ -277,9 +271,9 @@ impl Check<'_, '_> {
             .into());
         }
         let figures = &mut checked.figures;
-        figures.items = (held.items + checked.new).saturating_sub(checked.gone);
+        figures.items = (held.items + changes.new).saturating_sub(changes.gone);
         // A root may state less than its files have.
-        let bytes = held.bytes.saturating_add(checked.bytes);
+        let bytes = held.bytes.saturating_add(changes.bytes_new);
         figures.bytes = bytes.saturating_sub(checked.bytes_gone);
         figures.others = figures.others.saturating_add(held.others);
         figures.since = self.request.now.into();
@@ -301,6 +295,6 @@ impl Check<'_, '_> {
     }
 }
 
-fn owner(path: &[String]) -> Option<crate::guix::HashPart> {
+fn owner(path: &[String]) -> Option<HashPart> {
     NarPath::owner_of(path.last()?)
 }

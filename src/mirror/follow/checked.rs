@@ -2,25 +2,33 @@
 
 use super::held::HeldFigures;
 use crate::ipfs::directory::Entry;
+use serde::Serialize;
 
 /// Bytes that a file outside the layout of a mirror takes besides its own.
 const OTHER_BESIDE: u64 = 64;
 
-/// The figures of a root that may be held.
-#[derive(Debug, Default)]
-pub struct Checked {
-    /// Those of the whole.
-    pub figures: HeldFigures,
+/// The ways in which a root differs from the one that was held before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FollowChanges {
     /// Items that were not there before.
     pub new: u64,
     /// Items whose narinfos are others than before.
     pub changed: u64,
     /// Items that are not there any more.
     pub gone: u64,
+    /// Bytes of the files that are new or others than before.
+    pub bytes_new: u64,
+}
+
+/// The figures of a root that may be held.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Those of the whole.
+    pub figures: HeldFigures,
+    /// The changes.
+    pub changes: FollowChanges,
     /// Files that are still to come.
     pub files: usize,
-    /// Bytes of the files that are new or others than before.
-    pub bytes: u64,
     /// Bytes of those that are not there any more, or were others.
     pub(super) bytes_gone: u64,
     /// The largest file outside the layout of a mirror, after its size.
@@ -31,7 +39,8 @@ impl Checked {
     /// Counts a file that is another than before.
     pub(super) fn count(&mut self, old: Option<Entry>, new: Option<Entry>) {
         let size = |entry: Option<Entry>| entry.map_or(0, |entry| entry.size);
-        self.bytes = self.bytes.saturating_add(size(new));
+        let bytes = &mut self.changes.bytes_new;
+        *bytes = bytes.saturating_add(size(new));
         self.bytes_gone = self.bytes_gone.saturating_add(size(old));
     }
 

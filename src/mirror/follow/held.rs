@@ -128,11 +128,10 @@ impl HeldRoot {
         for (cid, block) in blocks {
             node.put_block(&cid, &block)?;
         }
-        let updated = match old {
-            Some(old) => node.pin_update(&old.pin, &self.pin),
-            None => return self.pin_alone(node),
+        let Some(old) = old else {
+            return self.pin_alone(node);
         };
-        match updated {
+        match node.pin_update(&old.pin, &self.pin) {
             Err(error) if error.is(Refusal::AlreadyPinned) => Ok(()),
             // Blocks below the old one are lost, or its pin went meanwhile.
             Err(error) if error.is_refusal() => self.pin_alone(node),

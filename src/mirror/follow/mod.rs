@@ -19,6 +19,7 @@ mod new_nars;
 mod objection;
 mod request;
 
+pub use checked::FollowChanges;
 pub use failure::FollowFailure;
 pub use held::{HeldFigures, HeldRoot, followed_names, held_root, held_roots};
 pub use objection::Objection;
@@ -58,14 +59,9 @@ pub struct FollowSummary {
     /// The root that was held before.
     #[serde(serialize_with = "json::optional_text")]
     pub previous: Option<Cid>,
-    /// Items that were not there before.
-    pub new: u64,
-    /// Items whose narinfos are others than before.
-    pub changed: u64,
-    /// Items that are not there any more.
-    pub gone: u64,
-    /// Bytes of the files that came.
-    pub bytes_new: u64,
+    /// The changes since then.
+    #[serde(flatten)]
+    pub changes: FollowChanges,
     /// The figures of the whole.
     #[serde(flatten)]
     pub figures: HeldFigures,
@@ -117,10 +113,7 @@ pub fn follow(
     pins.remove_all_but(node, Some(&new))?;
     Ok(FollowSummary {
         previous: held,
-        new: checked.new,
-        changed: checked.changed,
-        gone: checked.gone,
-        bytes_new: checked.bytes,
+        changes: checked.changes,
         ..FollowSummary::of_nothing(&new)
     })
 }
@@ -176,7 +169,7 @@ fn update(
         checked => checked?,
     };
     {
-        let progress = observer.progress(checked.files, checked.bytes);
+        let progress = observer.progress(checked.files, checked.changes.bytes_new);
         fetch::fetch(&roots, &*progress)?;
     }
     let _shown = observer.waiting("pinning the root");
@@ -259,10 +252,7 @@ impl FollowSummary {
             name: held.name.clone(),
             root: held.root,
             previous: Some(held.root),
-            new: 0,
-            changed: 0,
-            gone: 0,
-            bytes_new: 0,
+            changes: FollowChanges::default(),
             figures: held.figures,
         }
     }
