@@ -156,7 +156,7 @@ impl UpstreamClient {
     /// written, and must be relative ([`Variant::path`](crate::guix::Variant::path)).
     ///
     /// Where `resuming` is given, a transfer that breaks off continues where it broke, by
-    /// [`retry`](crate::util::retry) and until that stops it, if the server gives the rest of a file. The
+    /// [`retry`] and until that stops it, if the server gives the rest of a file. The
     /// rest is asked for at the URL of the nar and not at one that it redirects to: that
     /// may be signed for a short time, or lead to the server that broke off.
     ///
