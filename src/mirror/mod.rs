@@ -42,6 +42,7 @@ mod nars;
 mod observer;
 mod page;
 mod plan;
+mod planning;
 mod record;
 mod relocation;
 mod removal;
