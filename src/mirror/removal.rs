@@ -166,11 +166,9 @@ impl Removal {
         if let Some(lost) = lost.into_iter().next() {
             return Err(Failure::Unreadable(lost.path, lost.reason));
         }
-        for (hash, item) in &wanted {
-            if !published.contains(hash) {
-                let skipped = Skipped::new((*item).clone(), SkipReason::NotPublished);
-                removal.skipped.push(skipped);
-            }
+        for hash in items.iter().filter(|hash| !published.contains(*hash)) {
+            let skipped = Skipped::new(wanted[hash].clone(), SkipReason::NotPublished);
+            removal.skipped.push(skipped);
         }
         if published.is_empty() {
             return Ok(removal);

@@ -80,5 +80,14 @@ fn what_is_not_published_is_named(node: &TestNode) {
         .run(&format!("remove {HELLO}"))
         .exits(3)
         .says("it is not published");
+    // In the order in which they were given.
+    let absent = ["3", "1", "5", "2", "4"].map(|digit| digit.repeat(32));
+    let run = mirror.run(&format!("remove {}", absent.join(" "))).exits(3);
+    let lines = run.err.lines();
+    let named: Vec<&str> = lines
+        .filter_map(|line| absent.iter().find(|hash| line.contains(*hash)))
+        .map(String::as_str)
+        .collect();
+    assert_eq!(named, absent);
     assert_eq!(mirror.root(), fixture_roots(0)[1]);
 }
