@@ -138,6 +138,7 @@ impl RunContext<'_> {
         let mut left: HashSet<HashPart> = plan.left.iter().copied().collect();
         let mut there: HashSet<HashPart> = HashSet::new();
         loop {
+            let before = plan.items.len();
             let planned: HashSet<HashPart> = plan.items.iter().map(PlannedItem::hash).collect();
             let references = plan.items.iter().flat_map(|item| &item.narinfo.references);
             let others = references.map(StorePath::hash);
@@ -161,7 +162,7 @@ impl RunContext<'_> {
                     }
                 }
             }
-            if plan.items.len() == planned.len() {
+            if plan.items.len() == before {
                 return Ok(());
             }
         }

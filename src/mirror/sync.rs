@@ -87,19 +87,7 @@ pub fn mirror(
     }
     let stop = stop_on_signals(&request.upstreams)?;
     let budget = Budget::new(&stop, &request.limits);
-    let (key, publishing) = (&request.key, &request.publishing);
-    let mut publisher = match Publisher::open_existing(node, key, publishing)? {
-        Some(publisher) => publisher,
-        None => {
-            refuse_beside_self(node, key)?;
-            Publisher::open(node, key, publishing)?
-        }
-    };
-    let mut base = adopt_root(&mut publisher, request.base)?;
-    if publisher.key_age == KeyAge::New {
-        // The run after one that is killed from here on continues from this point.
-        ensure_published(&publisher, &mut base)?;
-    }
+    let (publisher, mut base) = begin(node, request)?;
     let before = base.state.published;
     let tree = Tree::new(node, base.root);
     let ledger = Ledger::read(node, &mut base.ledger)?;
@@ -191,6 +179,27 @@ pub fn mirror(
         prune: pruned,
         new: report.new,
     })
+}
+
+/// The publication that the run continues, or begins, and its root.
+fn begin<'n>(
+    node: &'n dyn Node,
+    request: &MirrorRequest,
+) -> Result<(Publisher<'n>, Base), Failure> {
+    let (key, publishing) = (&request.key, &request.publishing);
+    let mut publisher = match Publisher::open_existing(node, key, publishing)? {
+        Some(publisher) => publisher,
+        None => {
+            refuse_beside_self(node, key)?;
+            Publisher::open(node, key, publishing)?
+        }
+    };
+    let mut base = adopt_root(&mut publisher, request.base)?;
+    if publisher.key_age == KeyAge::New {
+        // The run after one that is killed from here on continues from this point.
+        ensure_published(&publisher, &mut base)?;
+    }
+    Ok((publisher, base))
 }
 
 /// Records the items of a list or a command line before they are fetched, so that
