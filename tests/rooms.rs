@@ -1,5 +1,6 @@
 //! The structure of `src/`, read from its `use` lines and paths: rooms know only those
-//! below them, and no file depends on one that depends on it.
+//! below them, and no file depends on one that depends on it. And the words of `scripts/test`
+//! that leave tests out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -393,6 +394,46 @@ fn a_doc_comment_begins_with_a_noun_or_a_verb() {
     for folder in ["src", "tests", "scripts"] {
         none(questions(&files(folder)));
     }
+}
+
+/// The tests that need a program and that `scripts/test` would run without it.
+fn run_without_their_program(script: &str, files: &[(String, String)]) -> Vec<String> {
+    let list = script.split_once("for needed in ").unwrap().1;
+    let list = list.split_once(';').unwrap().0.split(' ');
+    let parts: BTreeMap<&str, &str> = list.filter_map(|entry| entry.split_once(':')).collect();
+    let mut faults = Vec::new();
+    for (file, text) in files {
+        for (_, test) in text
+            .match_indices("#[ignore = \"needs ")
+            .map(|at| text.split_at(at.0))
+        {
+            let words: Vec<&str> = test.split([' ', ',', ':', '"', '(']).collect();
+            let program = words[4];
+            let name = words
+                .iter()
+                .position(|word| word.ends_with("fn"))
+                .map(|at| words[at + 1]);
+            let name = name.unwrap_or_default();
+            let is_left_out =
+                |part: &&str| name.contains(*part) || text.contains(&format!("mod {part}"));
+            // Kubo is looked for by itself, and a macro names no test.
+            let is_other = program == "a" || name.starts_with('$');
+            if !is_other && !parts.get(program).is_some_and(is_left_out) {
+                faults.push(format!("{file}: {name} needs {program}"));
+            }
+        }
+    }
+    faults
+}
+
+#[test]
+fn a_test_that_needs_a_program_is_left_out_where_that_is_missing() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/test");
+    let script = fs::read_to_string(script).unwrap();
+    none(run_without_their_program(&script, &files("tests")));
+    let test = "#[test]\n#[ignore = \"needs promtool on PATH\"]\nfn another() {}";
+    let faults = run_without_their_program(&script, &[("a.rs".to_owned(), test.to_owned())]);
+    assert_eq!(faults, ["a.rs: another needs promtool"]);
 }
 
 #[test]
