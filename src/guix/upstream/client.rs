@@ -155,10 +155,10 @@ impl UpstreamClient {
     /// Begins to download a nar, in one try. `variant_url` is the `URL` of a narinfo as
     /// written, and must be relative ([`Variant::path`](crate::guix::Variant::path)).
     ///
-    /// Where `resuming` is given, a transfer that breaks off continues where it broke, by
-    /// [`retry`] and until that stops it, if the server gives the rest of a file. The
-    /// rest is asked for at the URL of the nar and not at one that it redirects to: that
-    /// may be signed for a short time, or lead to the server that broke off.
+    /// With `resuming`, a transfer that breaks off continues where it broke, by [`retry`]
+    /// and until that stops it, if the server gives the rest of a file. The rest is asked
+    /// for at the URL of the nar and not at one that it redirects to: that may be signed
+    /// for a short time, or lead to the server that broke off.
     ///
     /// # Errors
     /// [`HttpError::Missing`] if the server does not have it, any other status but 200,
